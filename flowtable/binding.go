@@ -1,0 +1,25 @@
+package flowtable
+
+// A Binding is the answer for one device, or one wildcard, of one flowtable, with its reason.
+type Binding struct {
+	Flowtable string `json:"flowtable"`
+	// Device is a name as nft prints it; a wildcard ends in "*".
+	Device string `json:"device"`
+	State  State  `json:"state"`
+	// Why says in one sentence how the device came to this state.
+	Why string `json:"why,omitempty"`
+}
+
+// State of a Binding.
+type State string
+
+// The states. Bound and Pending devices are listed in the flowtable, Missing and Unsupported ones are left out.
+const (
+	Bound       State = "bound"       // listed; the device is there, or nothing is known of the machine
+	Pending     State = "pending"     // listed; the kernel binds it when it appears (Linux 6.16)
+	Missing     State = "missing"     // left out: not there, and this kernel would refuse the whole flowtable
+	Unsupported State = "unsupported" // left out: this kernel cannot do it
+)
+
+// Listed reports whether the device belongs into the flowtable that is sent to the kernel.
+func (s State) Listed() bool { return s == Bound || s == Pending }
