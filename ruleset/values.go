@@ -39,8 +39,8 @@ type span struct {
 // single reports whether the span is exactly one value.
 func (s span) single() bool { return !s.isNamePrefix() && bytes.Equal(s.low, s.high) }
 
-// isNamePrefix reports whether the span is a device name prefix: unlike an address prefix its bounds are equal.
-func (s span) isNamePrefix() bool { return s.prefix && len(s.low) != 4 && len(s.low) != 16 }
+// isNamePrefix reports whether the span is a device name prefix: unlike those of an address prefix its bounds are equal.
+func (s span) isNamePrefix() bool { return s.prefix && bytes.Equal(s.low, s.high) }
 
 // parseValue reads one word in nft's spelling. Set references ("@slow") are not values.
 func parseValue(kind valueKind, word string) (span, error) {
