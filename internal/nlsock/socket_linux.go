@@ -1,0 +1,169 @@
+package nlsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// The kernel sizes the datagrams of a dump by the receiver's buffer, up to this size.
+const readSize = 64 << 10
+
+// A Socket is one netlink socket. It serves one exchange at a time; Close may be called from anywhere and ends it.
+type Socket struct {
+	conn *netlink.Conn
+	raw  syscall.RawConn
+	seq  uint32
+	buf  []byte
+
+	// The receive callback is made once, so that receiving allocates nothing; these are its in- and outputs.
+	receive func(fd uintptr) bool
+	wait    bool
+	n       int
+	err     error
+}
+
+func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("raw netlink socket: %w", err)
+	}
+	s := &Socket{conn: conn, raw: raw, buf: make([]byte, readSize)}
+	s.receive = s.receiveOnce
+	// Both options exist since Linux 4.12; without them errors lack their text and offset, nothing else.
+	conn.SetOption(netlink.ExtendedAcknowledge, true)
+	conn.SetOption(netlink.CapAcknowledge, true)
+	if cfg.ReadBuffer > 0 {
+		if err := conn.SetReadBuffer(cfg.ReadBuffer); err != nil {
+			return nil, fmt.Errorf("netlink receive buffer of %d bytes: %w", cfg.ReadBuffer, err)
+		}
+	}
+	if cfg.WriteBuffer > 0 {
+		if err := conn.SetWriteBuffer(cfg.WriteBuffer); err != nil {
+			return nil, fmt.Errorf("netlink send buffer of %d bytes: %w", cfg.WriteBuffer, err)
+		}
+	}
+	for _, g := range cfg.Groups {
+		if err := conn.JoinGroup(g); err != nil {
+			return nil, fmt.Errorf("join netlink group %d (needs CAP_NET_ADMIN): %w", g, err)
+		}
+	}
+	return s, nil
+}
+
+// Close closes the socket; an exchange under way ends with an error matching os.ErrClosed.
+func (s *Socket) Close() error { return s.conn.Close() }
+
+// Conn is the underlying connection, for socket options.
+func (s *Socket) Conn() *netlink.Conn { return s.conn }
+
+// send writes one or more encoded messages in one sendmsg.
+func (s *Socket) send(b []byte) error {
+	var err error
+	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
+	if werr := s.raw.Write(func(fd uintptr) bool {
+		err = unix.Sendto(int(fd), b, 0, to)
+		return err != unix.EAGAIN && err != unix.EINTR
+	}); werr != nil {
+		return werr
+	}
+	return err
+}
+
+// read waits for one datagram. The bytes are valid until the next read.
+func (s *Socket) read() ([]byte, error) {
+	s.wait = true
+	if err := s.raw.Read(s.receive); err != nil {
+		return nil, err
+	}
+	return s.datagram()
+}
+
+// poll is read without waiting; unix.EAGAIN says that nothing is there.
+func (s *Socket) poll() ([]byte, error) {
+	s.wait = false
+	if err := s.raw.Read(s.receive); err != nil {
+		return nil, err
+	}
+	return s.datagram()
+}
+
+func (s *Socket) datagram() ([]byte, error) {
+	switch {
+	case s.err == unix.ENOBUFS:
+		return nil, ErrOverrun
+	case s.err != nil:
+		return nil, s.err
+	case s.n > len(s.buf):
+		return nil, fmt.Errorf("%w: a datagram of %d bytes, buffer has %d", nlmsg.ErrMalformed, s.n, len(s.buf))
+	}
+	return s.buf[:s.n], nil
+}
+
+// receiveOnce takes one datagram that came from the kernel. unix.Recvfrom would allocate the sender's address.
+func (s *Socket) receiveOnce(fd uintptr) bool {
+	for {
+		var from unix.RawSockaddrNetlink
+		size := uint32(unsafe.Sizeof(from))
+		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.buf[0])), uintptr(len(s.buf)),
+			unix.MSG_DONTWAIT|unix.MSG_TRUNC, uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+		switch {
+		case errno == unix.EINTR, errno == 0 && from.Pid != 0: // not the kernel's: another process may send to us
+			continue
+		case errno == unix.EAGAIN && s.wait:
+			return false
+		}
+		s.n, s.err = int(n), nil
+		if errno != 0 {
+			s.err = errno
+		}
+		return true
+	}
+}
+
+// until makes ctx end a waiting read. The returned function undoes that and must be called.
+func (s *Socket) until(ctx context.Context) func() {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	fired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.conn.SetReadDeadline(time.Unix(1, 0))
+		close(fired)
+	})
+	return func() {
+		if !stop() {
+			<-fired
+			s.conn.SetReadDeadline(time.Time{})
+		}
+	}
+}
+
+// because turns the error of a read that ctx ended into ctx's own.
+func because(ctx context.Context, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// number gives the request the next sequence number and returns a copy that may be sent.
+func (s *Socket) number(request []byte) ([]byte, error) {
+	o := nlmsg.Native()
+	if len(request) < 16 || int(o.Uint32(request)) != len(request) {
+		return nil, fmt.Errorf("%w: a request of %d bytes", nlmsg.ErrMalformed, len(request))
+	}
+	s.seq++
+	r := append([]byte(nil), request...)
+	copy(r[8:], o.AppendUint32(nil, s.seq))
+	return r, nil
+}
