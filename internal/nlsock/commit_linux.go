@@ -20,7 +20,8 @@ const (
 // when it returns: nothing is waited for, and no answer at all is an answer too (kernels drop a malformed batch silently).
 // Acknowledgements do not prove a commit; an answer to the first message (BATCH_BEGIN) that is an error denies it.
 //
-// Errors: ErrSendBuffer (nothing was sent), ErrOverrun (outcome unknown: read the state back), ctx's own before sending.
+// Errors: ErrSendBuffer and any other that comes without answers (nothing was sent), ctx's own before sending, and ErrOverrun
+// beside the answers that found room: those that are missing may have been errors or acknowledgements.
 func (s *Socket) Commit(ctx context.Context, batch []byte, messages int) ([]nlmsg.Ack, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -28,46 +29,55 @@ func (s *Socket) Commit(ctx context.Context, batch []byte, messages int) ([]nlms
 	if err := s.makeRoom(len(batch), messages); err != nil {
 		return nil, err
 	}
-	if err := s.send(batch); err != nil {
-		if errors.Is(err, unix.EMSGSIZE) {
-			return nil, s.tooSmall(len(batch))
-		}
-		if errors.Is(err, unix.ENOBUFS) {
-			return nil, ErrOverrun // left by an earlier exchange: whether this batch went through is unknown
-		}
-		return nil, err
+	switch err := s.send(batch); {
+	case errors.Is(err, unix.EMSGSIZE):
+		return nil, s.tooSmall(len(batch))
+	case errors.Is(err, unix.ENOBUFS): // netlink_sendmsg could not allocate its copy
+		return nil, fmt.Errorf("the kernel has no memory for a batch of %d bytes, nothing was sent: %w", len(batch), err)
+	case err != nil:
+		return nil, fmt.Errorf("send a batch of %d bytes: %w", len(batch), err)
 	}
 	return s.answers()
 }
 
-// answers takes what is in the receive buffer, without waiting.
-func (s *Socket) answers() ([]nlmsg.Ack, error) {
-	var acks []nlmsg.Ack
-	o := nlmsg.Native()
+// answers takes what is in the receive buffer, without waiting. What an overrun left in it is read too.
+func (s *Socket) answers() (acks []nlmsg.Ack, overrun error) {
 	for {
 		b, err := s.poll()
-		if err == unix.EAGAIN {
-			return acks, nil
+		switch {
+		case err == unix.EAGAIN:
+			return acks, overrun
+		case errors.Is(err, ErrOverrun):
+			overrun = err
+			continue
+		case err != nil:
+			return acks, err
 		}
+		if acks, err = appendAcks(acks, b); err != nil {
+			return acks, err
+		}
+	}
+}
+
+// appendAcks takes the acknowledgements out of one datagram; echoes are passed over.
+func appendAcks(acks []nlmsg.Ack, b []byte) ([]nlmsg.Ack, error) {
+	o := nlmsg.Native()
+	for len(b) > 0 {
+		m, rest, err := nlmsg.NextMessage(o, b)
 		if err != nil {
 			return acks, err
 		}
-		for len(b) > 0 {
-			m, rest, err := nlmsg.NextMessage(o, b)
-			if err != nil {
-				return acks, err
-			}
-			b = rest
-			if m.Type != nlmsg.TypeError {
-				continue // an echo
-			}
-			ack, err := nlmsg.ParseAck(o, m)
-			if err != nil {
-				return acks, err
-			}
-			acks = append(acks, ack)
+		b = rest
+		if m.Type != nlmsg.TypeError {
+			continue
 		}
+		ack, err := nlmsg.ParseAck(o, m)
+		if err != nil {
+			return acks, err
+		}
+		acks = append(acks, ack)
 	}
+	return acks, nil
 }
 
 // makeRoom sizes the socket's buffers by the batch. The kernel doubles what it is asked for.

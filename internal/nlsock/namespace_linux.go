@@ -35,10 +35,10 @@ func OpenNamespace(netns string) (*Namespace, error) {
 	if err != nil {
 		return nil, fmt.Errorf("network namespace %q: %w; `ip netns list` shows those that exist", netns, err)
 	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &fs); err == nil && fs.Type != unix.NSFS_MAGIC {
+	// Files other than namespaces answer ENOTTY.
+	if kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWNET {
 		f.Close()
-		return nil, fmt.Errorf("network namespace %q: %s is not a namespace: %w", netns, path, os.ErrInvalid)
+		return nil, fmt.Errorf("network namespace %q: %s is not a network namespace: %w", netns, path, os.ErrInvalid)
 	}
 	return &Namespace{file: f, name: netns}, nil
 }
@@ -50,22 +50,35 @@ func (n *Namespace) String() string { return n.name }
 func (n *Namespace) Close() error { return n.file.Close() }
 
 // Do runs f on a thread inside the namespace. When another namespace has to be entered, the thread that did so ends with f
-// and is never given back to the scheduler.
+// and is never given back to the scheduler. f must return: a Goexit (testing's FailNow) becomes an error.
 func (n *Namespace) Do(f func() error) error {
 	if here, unlock := n.here(); here {
 		defer unlock()
 		return f()
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- fmt.Errorf("enter network namespace %q (needs CAP_SYS_ADMIN): %w", n.name, err)
-			return
-		}
-		done <- f()
-	}()
+	done := make(chan error, 1)
+	go n.inside(f, done)
 	return <-done
+}
+
+// inside enters the namespace with a thread that it never unlocks, so that the thread ends with this goroutine.
+func (n *Namespace) inside(f func() error, done chan<- error) {
+	err := errors.New("the function ended its goroutine instead of returning")
+	defer func() { done <- err }()
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread cannot end, and its namespace is what /proc/self shows: keep it busy, so that another does the work.
+		defer runtime.UnlockOSThread()
+		other := make(chan error, 1)
+		go n.inside(f, other)
+		err = <-other
+		return
+	}
+	if serr := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); serr != nil {
+		err = fmt.Errorf("enter network namespace %q (needs CAP_SYS_ADMIN): %w", n.name, serr)
+		return
+	}
+	err = f()
 }
 
 // here locks the goroutine to its thread and keeps it locked if that thread is in the namespace.
@@ -112,7 +125,7 @@ func (n *Namespace) Conn(protocol int) (*netlink.Conn, error) {
 	conn, err := netlink.Dial(protocol, cfg)
 	switch {
 	case errors.Is(err, unix.EPROTONOSUPPORT):
-		return nil, fmt.Errorf("netlink protocol %d: this kernel lacks it: %w", protocol, errors.Join(errors.ErrUnsupported, err))
+		return nil, fmt.Errorf("netlink protocol %d: %w by this kernel: %w", protocol, errors.ErrUnsupported, err)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("open a netlink socket in network namespace %q (needs CAP_SYS_ADMIN): %w", n.name, err)
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,10 +21,11 @@ const readSize = 64 << 10
 
 // A Socket is one netlink socket. It serves one exchange at a time; Close may be called from anywhere and ends it.
 type Socket struct {
-	conn *netlink.Conn
-	raw  syscall.RawConn
-	seq  uint32
-	buf  []byte
+	conn   *netlink.Conn
+	raw    syscall.RawConn
+	closed atomic.Bool
+	seq    uint32
+	buf    []byte
 
 	// The receive callback is made once, so that receiving allocates nothing; these are its in- and outputs.
 	receive func(fd uintptr) bool
@@ -61,7 +63,10 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 }
 
 // Close closes the socket; an exchange under way ends with an error matching os.ErrClosed.
-func (s *Socket) Close() error { return s.conn.Close() }
+func (s *Socket) Close() error {
+	s.closed.Store(true)
+	return s.conn.Close()
+}
 
 // Conn is the underlying connection, for socket options.
 func (s *Socket) Conn() *netlink.Conn { return s.conn }
@@ -74,7 +79,15 @@ func (s *Socket) send(b []byte) error {
 		err = unix.Sendto(int(fd), b, 0, to)
 		return err != unix.EAGAIN && err != unix.EINTR
 	}); werr != nil {
-		return werr
+		return s.gone(werr)
+	}
+	return err
+}
+
+// gone gives the error of a closed descriptor its name: what comes out of the raw connection matches nothing.
+func (s *Socket) gone(err error) error {
+	if s.closed.Load() {
+		return fmt.Errorf("netlink socket: %w", os.ErrClosed)
 	}
 	return err
 }
@@ -83,7 +96,7 @@ func (s *Socket) send(b []byte) error {
 func (s *Socket) read() ([]byte, error) {
 	s.wait = true
 	if err := s.raw.Read(s.receive); err != nil {
-		return nil, err
+		return nil, s.gone(err)
 	}
 	return s.datagram()
 }
@@ -92,7 +105,7 @@ func (s *Socket) read() ([]byte, error) {
 func (s *Socket) poll() ([]byte, error) {
 	s.wait = false
 	if err := s.raw.Read(s.receive); err != nil {
-		return nil, err
+		return nil, s.gone(err)
 	}
 	return s.datagram()
 }
@@ -151,7 +164,7 @@ func (s *Socket) until(ctx context.Context) func() {
 // because turns the error of a read that ctx ended into ctx's own.
 func because(ctx context.Context, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 	return err
 }

@@ -1,0 +1,196 @@
+package nlsock
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+const erestart = 85 // ERESTART, which the kernel keeps to itself elsewhere
+
+func TestCommit(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", 0)
+	b.table("two", nlmsg.FlagAck)
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	assert.Equal(t, []nlmsg.Ack{{Seq: 2}}, acks)
+	assert.Equal(t, "table inet one\ntable inet two\n", tables(t, outer))
+}
+
+// A batch that asks for no acknowledgement is not answered, and committed.
+func TestCommitWithoutAck(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", 0)
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	assert.Empty(t, acks)
+	assert.Equal(t, "table inet one\n", tables(t, outer))
+}
+
+// Every failing message answers with its own sequence number, and nothing is committed.
+func TestCommitRefusedInTheMiddle(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", 0)
+	b.rule("one")     // 2: no such chain
+	b.table("two", 0) // 3
+	b.rule("three")   // 4: no such table
+	b.table("four", nlmsg.FlagAck)
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	var refused []uint32
+	for _, a := range acks {
+		if a.Errno != 0 {
+			assert.EqualValues(t, unix.ENOENT, a.Errno)
+			assert.NotZero(t, a.Offset)
+			refused = append(refused, a.Seq)
+		}
+	}
+	assert.Equal(t, []uint32{2, 4}, refused)
+	assert.Empty(t, tables(t, outer))
+}
+
+func TestCommitToSubsystemWithoutBatches(t *testing.T) {
+	_, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysHook, 0)
+	b.table("one", nlmsg.FlagAck)
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	require.Len(t, acks, 1)
+	assert.Equal(t, nlmsg.Ack{Seq: 0, Errno: int32(unix.EOPNOTSUPP)}, acks[0])
+}
+
+func TestCommitOfStaleGeneration(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 4711)
+	b.table("one", nlmsg.FlagAck)
+	b.table("two", nlmsg.FlagAck)
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	require.Len(t, acks, 1)
+	assert.EqualValues(t, 0, acks[0].Seq)
+	assert.EqualValues(t, erestart, acks[0].Errno)
+	assert.Empty(t, tables(t, outer))
+}
+
+// A kernel drops these without a word, and nothing waits for one.
+func TestCommitOfMalformedBatch(t *testing.T) {
+	nested := newBatch(nlmsg.SubsysNFTables, 0)
+	nested.table("one", nlmsg.FlagAck)
+	nested.BeginNetfilter(nlmsg.NFTypeBatchBegin, nlmsg.FlagRequest, 2, 0, nlmsg.SubsysNFTables)
+	nested.End()
+	cut := newBatch(nlmsg.SubsysNFTables, 0)
+	cut.table("one", 0)
+	header := cut.Len()
+	cut.table("two", nlmsg.FlagAck)
+	short := cut.end()
+	nlmsg.Native().PutUint16(short[header:], 8) // shorter than a header
+
+	for name, bytes := range map[string][]byte{"nested": nested.end(), "short": short} {
+		t.Run(name, func(t *testing.T) {
+			outer, _, s := dialT(t, Config{})
+			start := time.Now()
+			acks, err := s.Commit(testContext(t), bytes, 4)
+			require.NoError(t, err)
+			assert.Less(t, time.Since(start), 10*time.Second)
+			for _, a := range acks {
+				assert.Zero(t, a.Errno)
+			}
+			assert.Empty(t, tables(t, outer))
+			requireGeneration(t, s)
+		})
+	}
+}
+
+// A batch without BATCH_END is the dry run: errors come as from a commit, and nothing stays.
+func TestCommitWithoutEnd(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", 0)
+	b.rule("one")
+	b.table("two", nlmsg.FlagAck)
+	acks, err := s.Commit(testContext(t), b.Bytes(), b.messages)
+	require.NoError(t, err)
+	require.NotEmpty(t, acks)
+	assert.Contains(t, errnos(acks), uint32(2))
+	assert.Empty(t, tables(t, outer))
+}
+
+// errnos maps the sequence of each error to its errno.
+func errnos(acks []nlmsg.Ack) map[uint32]unix.Errno {
+	m := map[uint32]unix.Errno{}
+	for _, a := range acks {
+		if a.Errno != 0 {
+			m[a.Seq] = unix.Errno(a.Errno)
+		}
+	}
+	return m
+}
+
+func TestCommitOfTenThousandFailures(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	for i := range 10000 {
+		b.rule(fmt.Sprintf("missing%d", i))
+	}
+	acks, err := s.Commit(testContext(t), b.end(), b.messages)
+	require.NoError(t, err)
+	assert.Len(t, errnos(acks), 10000)
+	assert.Empty(t, tables(t, outer))
+	requireGeneration(t, s)
+}
+
+// Where the buffer cannot grow, the errors that found room are kept and the overrun is told.
+func TestAnswersKeepWhatAnOverrunLeft(t *testing.T) {
+	_, _, s := dialT(t, Config{ReadBuffer: 8 << 10})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	for range 100 {
+		b.rule("missing")
+	}
+	require.NoError(t, s.send(b.end()))
+	acks, err := s.answers()
+	require.ErrorIs(t, err, ErrOverrun)
+	assert.NotEmpty(t, errnos(acks))
+	assert.Less(t, len(acks), 100)
+	requireGeneration(t, s)
+}
+
+func TestCommitOfLargeBatch(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	for i := range 1000 {
+		b.add(newTable, nlmsg.FlagCreate, func(m *nlmsg.Builder) {
+			m.String(tableName, fmt.Sprintf("%0250d", i))
+			m.Data(6, make([]byte, 256)) // NFTA_TABLE_USERDATA
+		})
+	}
+	bytes := b.end()
+	require.Greater(t, len(bytes), 425984, "smaller than a default send buffer")
+	acks, err := s.Commit(testContext(t), bytes, b.messages)
+	require.NoError(t, err)
+	require.Empty(t, acks)
+	assert.Equal(t, 1000, strings.Count(tables(t, outer), "\n"))
+}
+
+func TestCommitAfterContextEnded(t *testing.T) {
+	outer, _, s := dialT(t, Config{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", nlmsg.FlagAck)
+	acks, err := s.Commit(ctx, b.end(), b.messages)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, acks)
+	assert.Empty(t, tables(t, outer))
+}

@@ -1,0 +1,104 @@
+package nlsock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// nextTable reads events until one announces a table, and returns its name and the overruns on the way.
+func nextTable(ctx context.Context, s *Socket) (name string, overruns int, err error) {
+	for m, err := range s.Events(ctx) {
+		switch {
+		case errors.Is(err, ErrOverrun):
+			overruns++
+			continue
+		case err != nil:
+			return "", overruns, err
+		case m.Type != newTable:
+			continue
+		}
+		_, _, attrs, err := nlmsg.Netfilter(m.Data)
+		if err != nil {
+			return "", overruns, err
+		}
+		a, _, err := nlmsg.NextAttr(nlmsg.Native(), attrs)
+		return a.String(), overruns, err
+	}
+	return "", overruns, errors.New("the stream ended without an error")
+}
+
+func TestEvents(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	for _, want := range []string{"one", "two", "three"} {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		b.table(want, 0)
+		b.commit(t, ns)
+		name, overruns, err := nextTable(testContext(t), s)
+		require.NoError(t, err)
+		require.Equal(t, want, name)
+		require.Zero(t, overruns)
+	}
+}
+
+// The end of a context ends the stream and loses nothing of it.
+func TestEventsGoOnAfterDeadline(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, _, err := nextTable(ctx, s)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("between", 0)
+	b.commit(t, ns)
+	name, _, err := nextTable(testContext(t), s)
+	require.NoError(t, err)
+	require.Equal(t, "between", name)
+}
+
+// A reader that is too slow is told that it lost messages, and then gets the new ones.
+func TestEventsOverrunIsNews(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
+	for i := range 50 {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		b.table(fmt.Sprintf("%s%d", longName, i), 0)
+		b.commit(t, ns)
+	}
+	// Drain until the overrun was told and nothing is left.
+	told := 0
+	for ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond); ; {
+		defer cancel()
+		_, overruns, err := nextTable(ctx, s)
+		told += overruns
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			break
+		}
+	}
+	require.Positive(t, told, "50 events went through a buffer of 2 KB")
+
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("after", 0)
+	b.commit(t, ns)
+	name, overruns, err := nextTable(testContext(t), s)
+	require.NoError(t, err)
+	require.Equal(t, "after", name)
+	require.Zero(t, overruns)
+}
+
+const longName = "a_table_with_a_name_that_is_longer_than_most_so_that_its_event_takes_room_"
+
+func TestEventsEndWithClose(t *testing.T) {
+	_, _, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
+	_, _, err := nextTable(testContext(t), s)
+	require.ErrorIs(t, err, os.ErrClosed)
+}
