@@ -1,6 +1,7 @@
 package flowtable
 
-// A Binding is the answer for one device, or one wildcard, of one flowtable, with its reason.
+// A Binding is the answer for one device, or one wildcard, of one flowtable, with its reason. It is a plain value, safe for
+// concurrent reading.
 type Binding struct {
 	Flowtable string `json:"flowtable"`
 	// Device is a name as nft prints it; a wildcard ends in "*".

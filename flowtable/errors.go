@@ -1,6 +1,7 @@
 package flowtable
 
-// A FieldError is one mistake in a Spec, with the path to it in the JSON form: tables[0].flowtables[1].devices[2].
+// A FieldError is one mistake in a Spec or a Target, with the path to it in the JSON form: tables[0].flowtables[1].devices[2].
+// Safe for concurrent reading.
 type FieldError struct {
 	Path string
 	Err  error

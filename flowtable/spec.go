@@ -8,7 +8,8 @@ type Spec struct {
 	// Devices say which network devices feed the flowtable. An empty list is legal (Linux 5.8): devices can be added later.
 	Devices []Selector `json:"devices,omitempty"`
 	// Priority orders the flowtable's ingress hook among the hooks of its devices, in nft's spelling: "filter", "filter - 1",
-	// "-10". Zero is "filter". It must be smaller than that of an ingress chain whose packets should take the fast path.
+	// "-10". Zero is "filter", the only name that nft knows at ingress. It must be smaller than that of an ingress chain whose
+	// packets should take the fast path.
 	Priority Priority `json:"priority,omitempty"`
 	// Hardware says whether drivers are asked to carry the flows. Zero is HardwareOff.
 	Hardware Hardware `json:"hardware,omitempty"`
@@ -16,11 +17,11 @@ type Spec struct {
 	NoCounter bool `json:"noCounter,omitempty"`
 }
 
-// A Selector picks devices. Exactly one field is set.
+// A Selector picks devices. Exactly one field is set. Safe for concurrent reading.
 type Selector struct {
 	// Name is one device by its exact name, 1 to 15 bytes.
 	Name string `json:"name,omitempty"`
-	// Prefix picks every device whose name begins with it: "ppp" is nft's "ppp*".
+	// Prefix picks every device whose name begins with it: "ppp" is nft's "ppp*". 1 to 14 bytes.
 	Prefix string `json:"prefix,omitempty"`
 }
 

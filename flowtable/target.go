@@ -8,18 +8,18 @@ type Target struct {
 	Links  []Link `json:"links,omitempty"`
 }
 
-// A Kernel is how a kernel treats the devices of a flowtable.
+// A Kernel is how a kernel treats the devices of a flowtable. KernelOf judges by the release. Safe for concurrent reading.
 type Kernel struct {
 	// Release as `uname -r` prints it; "" is unknown.
 	Release string `json:"release,omitempty"`
 	// ByName kernels (Linux 6.16) take names of devices that do not exist yet and bind them when they appear. Older ones
 	// refuse the whole flowtable with ENOENT.
 	ByName bool `json:"byName,omitempty"`
-	// Wildcards kernels (Linux 6.16, NFTA_DEVICE_PREFIX) take name prefixes.
+	// Wildcards kernels (Linux 6.18, NFTA_DEVICE_PREFIX) take name prefixes.
 	Wildcards bool `json:"wildcards,omitempty"`
 }
 
-// A Link is one network device.
+// A Link is one network device. Safe for concurrent reading.
 type Link struct {
 	Index  int    `json:"index,omitempty"`
 	Name   string `json:"name"`

@@ -1,0 +1,84 @@
+package flowtable
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// MaxDevice is the longest device name in bytes (IFNAMSIZ without the NUL, include/uapi/linux/if.h).
+const MaxDevice = 15
+
+// CheckDevice says why no network device can bear a name, or nft cannot spell it; nil if it is fine. The rules are those of
+// the kernel (dev_valid_name, net/core/dev.c) and of nft's quoted strings. Kernels before 7 cut longer names silently.
+func CheckDevice(name string) error {
+	if name == "" {
+		return errors.New("the device name is empty; give one")
+	}
+	if name == "." || name == ".." {
+		return fmt.Errorf("no device can be named %q; give the name that `ip link` prints", name)
+	}
+	return checkDevicePart(name)
+}
+
+// CheckDevicePrefix says why no network device's name can begin with a prefix, or nft cannot spell it; nil if it is fine.
+func CheckDevicePrefix(prefix string) error {
+	switch {
+	case prefix == "":
+		return errors.New("the prefix is empty, which would be every device, lo included; give its first letters")
+	case strings.HasSuffix(prefix, "*"):
+		return fmt.Errorf(`prefix %q ends in "*", which is implied; write %q`, prefix, strings.TrimRight(prefix, "*"))
+	case len(prefix) == MaxDevice:
+		return fmt.Errorf("prefix %q is as long as a device name can be; write it as a name", prefix)
+	}
+	return checkDevicePart(prefix)
+}
+
+func checkDevicePart(name string) error {
+	if len(name) > MaxDevice {
+		return fmt.Errorf("device name %q is %d bytes long; a device has at most %d", name, len(name), MaxDevice)
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '*':
+			return fmt.Errorf(`device name %q holds "*"; write the part before it as a prefix`, name)
+		case c <= ' ' || c == 0x7f || c == 0xa0 || strings.IndexByte(`/:%"\`, c) >= 0:
+			return fmt.Errorf("device name %q holds %q, which the kernel refuses in names or nft cannot spell", name, c)
+		}
+	}
+	return nil
+}
+
+// Overlaps reports whether a device could be picked by both selectors. The kernel refuses such a pair in one flowtable, and in
+// two flowtables of one table, with EEXIST (net/netfilter/nf_tables_api.c).
+func (s Selector) Overlaps(other Selector) bool {
+	switch {
+	case s.isEmpty() || other.isEmpty():
+		return false
+	case s.Prefix != "" && other.Prefix != "":
+		return strings.HasPrefix(s.Prefix, other.Prefix) || strings.HasPrefix(other.Prefix, s.Prefix)
+	case s.Prefix != "":
+		return strings.HasPrefix(other.Name, s.Prefix)
+	case other.Prefix != "":
+		return strings.HasPrefix(s.Name, other.Prefix)
+	}
+	return s.Name == other.Name
+}
+
+// String is the selector as nft spells it: eth0, ppp*.
+func (s Selector) String() string {
+	if s.Prefix != "" {
+		return s.Prefix + "*"
+	}
+	return s.Name
+}
+
+func (s Selector) isEmpty() bool { return s.Name == "" && s.Prefix == "" }
+
+// matches reports whether the selector picks a device of that name.
+func (s Selector) matches(device string) bool {
+	if s.Prefix != "" {
+		return strings.HasPrefix(device, s.Prefix)
+	}
+	return s.Name == device
+}

@@ -1,0 +1,67 @@
+package flowtable
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Validate reports every mistake of the Spec at once, joined; each is a *FieldError with its path below the Spec
+// ("devices[2].name"). A valid Spec is one that nft can spell and that a kernel takes, if its devices are there.
+func (s Spec) Validate() error {
+	var all mistakes
+	all.add("name", CheckReference(s.Name))
+	for i, d := range s.Devices {
+		path := "devices[" + strconv.Itoa(i) + "]"
+		all.checkSelector(path, d)
+		for _, earlier := range s.Devices[:i] {
+			if d.Overlaps(earlier) {
+				all.add(path, fmt.Errorf("%s is already picked by %s; remove one, the kernel refuses both", quoted(d), quoted(earlier)))
+				break
+			}
+		}
+	}
+	all.add("priority", checkIngressPriority(s.Priority))
+	if s.Hardware != HardwareOff && s.Hardware != HardwareOn {
+		all.add("hardware", fmt.Errorf(`unknown hardware mode %q; write "on", or leave it out`, string(s.Hardware)))
+	}
+	return all.join()
+}
+
+// checkIngressPriority accepts what nft takes at ingress: numbers and "filter" with an offset.
+func checkIngressPriority(p Priority) error {
+	v, err := p.Int32()
+	if err != nil {
+		return err
+	}
+	if name, _, _ := p.split(); name != "" && name != "filter" {
+		return fmt.Errorf(`nft knows no priority %q at ingress; write "filter" with an offset, or the number "%d"`, name, v)
+	}
+	return nil
+}
+
+// mistakes gathers FieldErrors.
+type mistakes []error
+
+func (m *mistakes) add(path string, err error) {
+	if err != nil {
+		*m = append(*m, &FieldError{Path: path, Err: err})
+	}
+}
+
+func (m mistakes) join() error { return errors.Join(m...) }
+
+func (m *mistakes) checkSelector(path string, s Selector) {
+	switch {
+	case s.isEmpty():
+		m.add(path, errors.New("the selector picks nothing; set name or prefix"))
+	case s.Name != "" && s.Prefix != "":
+		m.add(path, errors.New("the selector has both a name and a prefix; set one of them"))
+	case s.Name != "":
+		m.add(path+".name", CheckDevice(s.Name))
+	default:
+		m.add(path+".prefix", CheckDevicePrefix(s.Prefix))
+	}
+}
+
+func quoted(s Selector) string { return strconv.Quote(s.String()) }
