@@ -60,6 +60,9 @@ func TestFailureMidwayLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			CheckLeaks(t)
 			tb := runFake(test)
+			if tb.skipped && name == "named" {
+				t.Skipf("names are for root: %s", tb.text())
+			}
 			assert.True(t, tb.failed)
 			assert.Len(t, tb.errors, 1, "the failure itself, and none in the clean-up")
 		})

@@ -38,14 +38,12 @@ func bindName(dir, name, path string) error {
 
 // unbindName removes a name. A name that is gone already is no error.
 func unbindName(target string) error {
-	err := unix.Unmount(target, unix.MNT_DETACH)
-	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("testns: unmount %s: %w", target, err)
+	unmountErr := unix.Unmount(target, unix.MNT_DETACH)
+	err := os.Remove(target) // refused while something is mounted there
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("testns: remove %s: %w", target, err)
-	}
-	return nil
+	return fmt.Errorf("testns: remove the name %s: %w", target, errors.Join(unmountErr, err))
 }
 
 // removeStaleNames removes what a killed process left: names of this package whose process is gone. It does what it can.
