@@ -5,30 +5,61 @@ import (
 	"errors"
 	"iter"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // Events streams what the socket's groups announce. A message is valid until the next step. An error that matches
 // ErrOverrun is news, not the end: the stream goes on if the caller does. Any other error is the last pair; ctx's own when
-// ctx ended, after which Events can be called again without a loss.
+// ctx ended. After that, and after breaking out, Events can be called again without a loss.
 func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	return func(yield func(nlmsg.Message, error) bool) {
 		defer s.until(ctx)()
-		for {
+		for s.rest(yield) {
 			b, err := s.read()
 			if err != nil {
 				if !yield(nlmsg.Message{}, because(ctx, err)) || !errors.Is(err, ErrOverrun) {
 					return
 				}
-				continue
 			}
-			for len(b) > 0 {
-				m, rest, err := nlmsg.NextMessage(nlmsg.Native(), b)
-				if !yield(m, err) || err != nil {
-					return
-				}
-				b = rest
-			}
+			s.unread = b
 		}
 	}
+}
+
+// Queued streams what the socket's groups announced and is still unread, and ends, without an error, when nothing is left.
+// It never waits; otherwise it is as Events.
+func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
+	return func(yield func(nlmsg.Message, error) bool) {
+		for s.rest(yield) {
+			if err := ctx.Err(); err != nil {
+				yield(nlmsg.Message{}, err)
+				return
+			}
+			b, err := s.poll()
+			switch {
+			case errors.Is(err, unix.EAGAIN):
+				return
+			case err != nil:
+				if !yield(nlmsg.Message{}, err) || !errors.Is(err, ErrOverrun) {
+					return
+				}
+			}
+			s.unread = b
+		}
+	}
+}
+
+// rest yields what is left of the last datagram: the kernel puts several notifications into one. It reports whether the
+// stream goes on.
+func (s *Socket) rest(yield func(nlmsg.Message, error) bool) bool {
+	for len(s.unread) > 0 {
+		m, rest, err := nlmsg.NextMessage(nlmsg.Native(), s.unread)
+		s.unread = rest
+		if !yield(m, err) || err != nil {
+			return false
+		}
+	}
+	return true
 }

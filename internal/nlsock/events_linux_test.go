@@ -48,6 +48,49 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// The kernel puts the notifications of one batch into one datagram: breaking out after the first keeps the others.
+func TestEventsGoOnInsideDatagram(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	for _, name := range []string{"one", "two", "three"} {
+		b.table(name, 0)
+	}
+	b.commit(t, ns)
+	for _, want := range []string{"one", "two", "three"} {
+		name, _, err := nextTable(testContext(t), s)
+		require.NoError(t, err)
+		require.Equal(t, want, name)
+	}
+}
+
+// What is queued is all there, and nothing is waited for.
+func TestQueued(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	count := func() (n int) {
+		for m, err := range s.Queued(testContext(t)) {
+			require.NoError(t, err)
+			if m.Type == newTable {
+				n++
+			}
+		}
+		return n
+	}
+	require.Zero(t, count())
+	for _, name := range []string{"one", "two"} {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		b.table(name, 0)
+		b.commit(t, ns)
+	}
+	require.Equal(t, 2, count())
+	require.Zero(t, count())
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, err := range s.Queued(ctx) {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
+
 // The end of a context ends the stream and loses nothing of it.
 func TestEventsGoOnAfterDeadline(t *testing.T) {
 	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})

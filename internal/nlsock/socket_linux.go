@@ -26,6 +26,7 @@ type Socket struct {
 	closed atomic.Bool
 	seq    uint32
 	buf    []byte
+	unread []byte // of the last datagram of notifications, in buf
 
 	// The receive callback is made once, so that receiving allocates nothing; these are its in- and outputs.
 	receive func(fd uintptr) bool
@@ -111,6 +112,7 @@ func (s *Socket) poll() ([]byte, error) {
 }
 
 func (s *Socket) datagram() ([]byte, error) {
+	s.unread = nil
 	switch {
 	case s.err == unix.ENOBUFS:
 		return nil, ErrOverrun
