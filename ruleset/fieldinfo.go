@@ -53,6 +53,9 @@ const (
 
 	protoTCP = 6
 	protoUDP = 17
+
+	nfprotoIPv4 = 2
+	nfprotoIPv6 = 10
 )
 
 // infoOf describes a field; false if there is no such field.

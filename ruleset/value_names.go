@@ -1,22 +1,24 @@
 package ruleset
 
-// names maps the kind's words to numbers; nil where there are none.
-func (k valueKind) names() map[string]uint64 {
+import "strconv"
+
+// number is the value of one of the kind's words.
+func (k valueKind) number(word string) (uint64, bool) {
 	switch k {
 	case kindProto:
-		return protoNumbers()
+		return protoNumber(word)
 	case kindNFProto:
-		return map[string]uint64{"ipv4": 2, "ipv6": 10} // NFPROTO_*, include/uapi/linux/netfilter.h
+		return nfprotoNumber(word)
 	case kindCTDir:
-		return map[string]uint64{Original: 0, Reply: 1} // IP_CT_DIR_*
+		return directionNumber(word)
 	case kindCTState:
-		return ctStateBits()
+		return stateBit(word)
 	case kindCTStatus:
-		return ctStatusBits()
+		return statusBit(word)
 	case kindDSCP:
-		return dscpNumbers()
+		return dscpNumber(word)
 	}
-	return nil
+	return 0, false
 }
 
 // expects says in words what the kind takes.
@@ -43,39 +45,143 @@ func (k valueKind) expects() string {
 	case kindCTDir:
 		return `"original" or "reply"`
 	case kindDSCP:
-		return `a code point, 0 to 63, or its name, such as "ef", "cs1", "af41"`
+		return `a code point or a range, 0 to 63, or a name, such as "ef", "cs1", "af41"`
 	case kindMeter:
 		return "a threshold"
 	}
 	return "a known kind of value"
 }
 
-// protoNumbers are IPPROTO_* (include/uapi/linux/in.h) by the names that nft and /etc/protocols use.
-func protoNumbers() map[string]uint64 {
-	return map[string]uint64{
-		"icmp": 1, "igmp": 2, "ipencap": 4, TCP: 6, UDP: 17, "dccp": 33, "ipv6": 41, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51,
-		"icmpv6": 58, "ipv6-icmp": 58, "eigrp": 88, "ospf": 89, "pim": 103, "comp": 108, "ipcomp": 108, "vrrp": 112, "l2tp": 115,
-		"sctp": 132, "udplite": 136,
+// protoNumber is IPPROTO_* (include/uapi/linux/in.h) by the names of nft and /etc/protocols.
+func protoNumber(word string) (uint64, bool) {
+	switch word {
+	case "icmp":
+		return 1, true
+	case "igmp":
+		return 2, true
+	case TCP:
+		return protoTCP, true
+	case UDP:
+		return protoUDP, true
+	case "dccp":
+		return 33, true
+	case "gre":
+		return 47, true
+	case "esp":
+		return 50, true
+	case "ah":
+		return 51, true
+	case "icmpv6", "ipv6-icmp":
+		return 58, true
+	case "ospf":
+		return 89, true
+	case "pim":
+		return 103, true
+	case "comp":
+		return 108, true
+	case "vrrp":
+		return 112, true
+	case "sctp":
+		return 132, true
+	case "udplite":
+		return 136, true
 	}
+	return 0, false
 }
 
-// ctStateBits are NF_CT_STATE_BIT values (include/uapi/linux/netfilter/nf_conntrack_common.h).
-func ctStateBits() map[string]uint64 {
-	return map[string]uint64{Invalid: 1, Established: 2, Related: 4, New: 8, Untracked: 64}
+// protoWord is the protocol as nft spells it without the help of /etc/protocols: its own reserved words (1.0.6), else numbers.
+func protoWord(v byte) string {
+	for _, word := range [...]string{"icmp", TCP, UDP, "dccp", "esp", "ah", "icmpv6", "comp", "sctp", "udplite"} {
+		if n, _ := protoNumber(word); n == uint64(v) {
+			return word
+		}
+	}
+	return strconv.Itoa(int(v))
 }
 
-// ctStatusBits are IPS_* bits that nft has names for (nftables src/ct.c).
-func ctStatusBits() map[string]uint64 {
-	return map[string]uint64{
-		"expected": 1 << 0, "seen-reply": 1 << 1, "assured": 1 << 2, "confirmed": 1 << 3, "snat": 1 << 4, "dnat": 1 << 5, "dying": 1 << 9,
+// nfprotoNumber is NFPROTO_* (include/uapi/linux/netfilter.h).
+func nfprotoNumber(word string) (uint64, bool) {
+	switch word {
+	case "ipv4":
+		return nfprotoIPv4, true
+	case "ipv6":
+		return nfprotoIPv6, true
 	}
+	return 0, false
 }
 
-// dscpNumbers are the code points that nft has names for (nftables src/proto.c).
-func dscpNumbers() map[string]uint64 {
-	return map[string]uint64{
-		"cs0": 0, "cs1": 8, "cs2": 16, "cs3": 24, "cs4": 32, "cs5": 40, "cs6": 48, "cs7": 56,
-		"af11": 10, "af12": 12, "af13": 14, "af21": 18, "af22": 20, "af23": 22,
-		"af31": 26, "af32": 28, "af33": 30, "af41": 34, "af42": 36, "af43": 38, "ef": 46,
+// directionNumber is IP_CT_DIR_* (include/uapi/linux/netfilter/nf_conntrack_tuple_common.h).
+func directionNumber(word string) (uint64, bool) {
+	switch word {
+	case Original:
+		return 0, true
+	case Reply:
+		return 1, true
 	}
+	return 0, false
+}
+
+// stateBit is NF_CT_STATE_BIT of a state (include/uapi/linux/netfilter/nf_conntrack_common.h).
+func stateBit(word string) (uint64, bool) {
+	switch word {
+	case Invalid:
+		return 1 << 0, true
+	case Established:
+		return 1 << 1, true
+	case Related:
+		return 1 << 2, true
+	case New:
+		return 1 << 3, true
+	case Untracked:
+		return 1 << 6, true
+	}
+	return 0, false
+}
+
+// statusBit is the IPS_* bit that nft has the name for (nftables src/ct.c).
+func statusBit(word string) (uint64, bool) {
+	switch word {
+	case "expected":
+		return 1 << 0, true
+	case "seen-reply":
+		return 1 << 1, true
+	case "assured":
+		return 1 << 2, true
+	case "confirmed":
+		return 1 << 3, true
+	case "snat":
+		return 1 << 4, true
+	case "dnat":
+		return 1 << 5, true
+	case "dying":
+		return 1 << 9, true
+	}
+	return 0, false
+}
+
+// dscpNumber reads a name of a code point (nftables src/proto.c): csN is 8N, afXY is 8X+2Y, ef is 46.
+func dscpNumber(word string) (uint64, bool) {
+	switch {
+	case word == "ef":
+		return 46, true
+	case len(word) == 3 && word[:2] == "cs" && word[2] >= '0' && word[2] <= '7':
+		return 8 * uint64(word[2]-'0'), true
+	case len(word) == 4 && word[:2] == "af" && word[2] >= '1' && word[2] <= '4' && word[3] >= '1' && word[3] <= '3':
+		return 8*uint64(word[2]-'0') + 2*uint64(word[3]-'0'), true
+	}
+	return 0, false
+}
+
+// dscpWord is the code point as nft prints it.
+func dscpWord(v byte) string {
+	class, drop := v/8, v%8
+	switch {
+	case v == 46:
+		return "ef"
+	case drop == 0 && class <= 7:
+		return "cs" + strconv.Itoa(int(class))
+	case class >= 1 && class <= 4 && (drop == 2 || drop == 4 || drop == 6):
+		return "af" + strconv.Itoa(int(class)) + strconv.Itoa(int(drop/2))
+	}
+	return "0x" + strconv.FormatUint(uint64(v)|0x100, 16)[1:]
 }

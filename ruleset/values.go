@@ -81,10 +81,8 @@ func parseRange(kind valueKind, word, low, high string) (span, error) {
 
 // parseWord reads one value that is neither a range nor a prefix.
 func parseWord(kind valueKind, word string) ([]byte, error) {
-	if names := kind.names(); names != nil {
-		if v, ok := names[word]; ok {
-			return kind.bytes(v), nil
-		}
+	if v, ok := kind.number(word); ok {
+		return kind.bytes(v), nil
 	}
 	switch kind {
 	case kindIPv4, kindIPv6:
