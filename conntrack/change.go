@@ -1,0 +1,58 @@
+package conntrack
+
+import "fmt"
+
+// A Change is one step in the life of a connection, or the news that some were missed. It is a plain value.
+//
+// The sum of a connection's Deltas, from New on, is what its counters showed last.
+type Change struct {
+	Kind  Kind
+	From  Path  // PathChanged: the path before; Entry has the one after
+	Lost  bool  // notifications were missed: always in Overrun; in Destroyed, that the kernel's last message did not come
+	Entry Entry // as last seen; of an Overrun, zero
+	Delta Delta // what was counted since the connection's last change; in New all that it had counted before, where known
+}
+
+// A Kind tells what a Change reports.
+type Kind uint8
+
+// The kinds of change.
+const (
+	// New is a connection that matches, seen for the first time: it began, or began to match, or is older than the watcher.
+	// Its counters are unknown (OK is false) where a notification told of it.
+	New Kind = iota + 1
+	// PathChanged is a step between slow, software and hardware. What was counted since the last report is in Delta,
+	// on whichever path.
+	PathChanged
+	// Counted is a connection whose counters moved.
+	Counted
+	// Destroyed is the end of a connection, with its final counters; see Change.Lost.
+	Destroyed
+	// Overrun says that the kernel dropped notifications because this reader was too slow. It is followed by the changes
+	// that a new reading of the table shows. What began and ended meanwhile was missed.
+	Overrun
+)
+
+var kindNames = [...]string{New: "new", PathChanged: "path changed", Counted: "counted", Destroyed: "destroyed", Overrun: "overrun"}
+
+// String is the kind in lower case words.
+func (k Kind) String() string {
+	if k > 0 && int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("kind(%d)", uint8(k))
+}
+
+// MarshalText is String.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// String is one line: the kind, the paths, and the entry as conntrack(8) prints it.
+func (c Change) String() string {
+	switch c.Kind {
+	case Overrun:
+		return "overrun: notifications were lost"
+	case PathChanged:
+		return fmt.Sprintf("%v -> %v: %v", c.From, c.Entry.Path(), c.Entry)
+	}
+	return fmt.Sprintf("%v: %v", c.Kind, c.Entry)
+}

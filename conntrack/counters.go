@@ -1,0 +1,35 @@
+package conntrack
+
+// Counters count one direction of a connection. OK is false where the kernel gave none, which is not zero: accounting was off
+// when the connection began (net.netfilter.nf_conntrack_acct), or the message was one that carries none (every
+// notification but the last). Bytes are those of IP packets, headers included. It is a plain value.
+//
+// The counts of an offloaded connection move only if its flowtable has `counter`; a driver's are some seconds late.
+type Counters struct {
+	Packets, Bytes uint64
+	OK             bool
+}
+
+// since is what was counted after before. Where the counters stand lower than before they were set back (GET_CTRZERO), and
+// all they show is new. Unknown before counts as nothing.
+func (c Counters) since(before Counters) Counters {
+	if !c.OK || !before.OK || c.behind(before) {
+		return c
+	}
+	return Counters{Packets: c.Packets - before.Packets, Bytes: c.Bytes - before.Bytes, OK: true}
+}
+
+// behind tells whether c stands lower than before, which only a reset or another incarnation explains.
+func (c Counters) behind(before Counters) bool {
+	return c.OK && before.OK && (c.Packets < before.Packets || c.Bytes < before.Bytes)
+}
+
+// A Delta is what both directions counted since the last report of the same connection; never negative. It is a plain value.
+type Delta struct {
+	Sent, Received Counters
+}
+
+// Zero tells whether nothing was counted, or nothing is known.
+func (d Delta) Zero() bool {
+	return d.Sent.Packets|d.Sent.Bytes|d.Received.Packets|d.Received.Bytes == 0
+}

@@ -1,0 +1,196 @@
+package conntrack
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// Decode reads one ctnetlink message as a kernel sends it: what follows the netlink header, nfgenmsg first. The byte order is that of the
+// kernel; nil is this machine's. Attributes that are not known are skipped; one that contradicts itself or lacks what its
+// type needs is an error, and so is a connection without an address.
+func Decode(order binary.ByteOrder, data []byte) (Entry, error) {
+	d := decoder{order: nlmsg.OrderOf(order)}
+	var e Entry
+	err := d.entry(&e, data)
+	return e, err
+}
+
+// A decoder reads entries without allocating: its memory of helper names is what it keeps.
+type decoder struct {
+	order   nlmsg.Order
+	helpers map[string]string
+}
+
+// entry fills e, which must be zero.
+func (d *decoder) entry(e *Entry, data []byte) error {
+	_, _, b, err := nlmsg.Netfilter(data)
+	if err != nil {
+		return fmt.Errorf("conntrack entry: %w", err)
+	}
+	for len(b) > 0 {
+		var a nlmsg.Attr
+		if a, b, err = nlmsg.NextAttr(d.order, b); err == nil {
+			err = d.attr(e, a)
+		}
+		if err != nil {
+			return fmt.Errorf("conntrack entry: %w", err)
+		}
+	}
+	if !e.Orig.Src.IsValid() || !e.Reply.Src.IsValid() {
+		return fmt.Errorf("conntrack entry: %w: no tuple", nlmsg.ErrMalformed)
+	}
+	e.Zone |= e.Orig.Zone | e.Reply.Zone // the kernel gives one of the three
+	return nil
+}
+
+func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
+	switch a.Type {
+	case nlmsg.CTATupleOrig:
+		return d.tuple(&e.Orig, a.Data)
+	case nlmsg.CTATupleReply:
+		return d.tuple(&e.Reply, a.Data)
+	case nlmsg.CTACountersOrig:
+		return d.counters(&e.Sent, a.Data)
+	case nlmsg.CTACountersReply:
+		return d.counters(&e.Received, a.Data)
+	case nlmsg.CTAStatus:
+		var v uint32
+		v, err = a.Uint32BE()
+		e.Status = Status(v)
+	case nlmsg.CTATimeout:
+		var v uint32
+		v, err = a.Uint32BE()
+		e.Timeout, e.HasTimeout = time.Duration(v)*time.Second, true
+	case nlmsg.CTAMark:
+		e.Mark, err = a.Uint32BE()
+	case nlmsg.CTAUse:
+		e.Use, err = a.Uint32BE()
+	case nlmsg.CTAID:
+		e.ID, err = a.Uint32BE()
+	case nlmsg.CTAZone:
+		e.Zone, err = a.Uint16BE()
+	case nlmsg.CTAProtoInfo:
+		return d.protoInfo(e, a.Data)
+	case nlmsg.CTATimestamp:
+		return d.timestamp(e, a.Data)
+	case nlmsg.CTAHelp:
+		return d.help(e, a.Data)
+	}
+	return err
+}
+
+func (d *decoder) counters(c *Counters, b []byte) error {
+	var packets, bytes bool
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(d.order, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.CTACountersPackets:
+			c.Packets, err = a.Uint64BE()
+			packets = true
+		case nlmsg.CTACountersBytes:
+			c.Bytes, err = a.Uint64BE()
+			bytes = true
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.OK = packets && bytes
+	return nil
+}
+
+func (d *decoder) protoInfo(e *Entry, b []byte) error {
+	tcp, err := d.find(b, nlmsg.CTAProtoInfoTCP)
+	if err != nil || tcp.Data == nil {
+		return err
+	}
+	state, err := d.find(tcp.Data, nlmsg.CTAProtoInfoTCPState)
+	if err != nil || state.Data == nil {
+		return err
+	}
+	v, err := state.Uint8()
+	e.TCP = TCPState(v)
+	return err
+}
+
+func (d *decoder) timestamp(e *Entry, b []byte) error {
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(d.order, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.CTATimestampStart:
+			e.Start, err = nanoseconds(a)
+		case nlmsg.CTATimestampStop:
+			e.Stop, err = nanoseconds(a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func nanoseconds(a nlmsg.Attr) (time.Time, error) {
+	v, err := a.Uint64BE()
+	if err != nil || v == 0 {
+		return time.Time{}, err
+	}
+	return time.Unix(0, int64(v)).UTC(), nil
+}
+
+func (d *decoder) help(e *Entry, b []byte) error {
+	name, err := d.find(b, nlmsg.CTAHelpName)
+	if err == nil && name.Data != nil {
+		e.Helper = d.helper(name.Data)
+	}
+	return err
+}
+
+// Kernels have a dozen helpers, and users may add some of their own.
+const maxHelpers = 64
+
+// helper turns a name into a string that is made once.
+func (d *decoder) helper(b []byte) string {
+	for i, c := range b {
+		if c == 0 {
+			b = b[:i]
+			break
+		}
+	}
+	if name, ok := d.helpers[string(b)]; ok {
+		return name
+	}
+	name := string(b)
+	if d.helpers == nil {
+		d.helpers = make(map[string]string)
+	}
+	if len(d.helpers) < maxHelpers {
+		d.helpers[name] = name
+	}
+	return name
+}
+
+// find returns the first attribute of a type, and one with nil Data where there is none.
+func (d *decoder) find(b []byte, typ uint16) (nlmsg.Attr, error) {
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(d.order, b)
+		if err != nil {
+			return nlmsg.Attr{}, err
+		}
+		if a.Type == typ {
+			return a, nil
+		}
+		b = rest
+	}
+	return nlmsg.Attr{}, nil
+}

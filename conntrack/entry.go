@@ -1,0 +1,88 @@
+package conntrack
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// An Entry is a snapshot of one connection as the kernel's table held it. It is a plain, comparable value that shares no memory
+// with any buffer.
+type Entry struct {
+	Orig, Reply    Tuple         // as the first packet came, and as an answer comes in; they differ by more than direction under NAT
+	Sent, Received Counters      // the original direction and the reply direction
+	Start, Stop    time.Time     // zero unless net.netfilter.nf_conntrack_timestamp=1 when it began; Stop in the last notification
+	Timeout        time.Duration // what is left before an idle connection is dropped; whole seconds; see HasTimeout
+	Helper         string        // the connection tracking helper, "ftp"; "" is none. A connection with a helper is never offloaded
+	ID             uint32        // names the incarnation, though not alone: see Key
+	Status         Status
+	Mark           uint32   // ct mark
+	Use            uint32   // references that the kernel holds; 0 where it did not say
+	Zone           uint16   // conntrack zone, 0 is the default one; Tuple.Zone says if it holds for one direction only
+	TCP            TCPState // zero where the kernel gives none: other protocols, offloaded entries
+	HasTimeout     bool     // false for offloaded entries in dumps: the kernel gives none
+}
+
+// A Key names a connection. The kernel's id is a hash that another connection may share, and a connection that is deleted and made again
+// from the same memory with the same tuple can have the same id, hence tuple and zone; the last case shows only in the counters.
+// It is a plain, comparable value.
+type Key struct {
+	ID   uint32
+	Zone uint16
+	Orig Tuple
+}
+
+// Key names e's connection.
+func (e *Entry) Key() Key { return Key{ID: e.ID, Zone: e.Zone, Orig: e.Orig} }
+
+// Path is the path that e's offload bits claim; see [Path].
+func (e *Entry) Path() Path { return e.Status.Path() }
+
+// SNAT is the source that the other end sees, and whether it differs from the connection's own: source NAT or masquerade.
+func (e *Entry) SNAT() (netip.AddrPort, bool) { return e.Reply.Dst, e.Reply.Dst != e.Orig.Src }
+
+// DNAT is the destination that packets are really sent to, and whether it differs from the one they asked for.
+func (e *Entry) DNAT() (netip.AddrPort, bool) { return e.Reply.Src, e.Reply.Src != e.Orig.Dst }
+
+// String is the line that `conntrack -L -o id` prints for e.
+func (e Entry) String() string {
+	b := fmt.Appendf(nil, "%-8s %d ", protoName(e.Orig.Proto), e.Orig.Proto)
+	if e.HasTimeout {
+		b = fmt.Appendf(b, "%d ", int64(e.Timeout/time.Second))
+	}
+	if e.TCP != 0 {
+		b = append(append(b, e.TCP.String()...), ' ')
+	}
+	b = e.Sent.appendText(e.Orig.appendText(b))
+	if e.Status&SeenReply == 0 {
+		b = append(b, " [UNREPLIED]"...)
+	}
+	b = append(b, ' ')
+	b = e.Received.appendText(e.Reply.appendText(b))
+	switch {
+	case e.Path() == Hardware:
+		b = append(b, " [HW_OFFLOAD]"...)
+	case e.Path() == Software:
+		b = append(b, " [OFFLOAD]"...)
+	case e.Status&Assured != 0:
+		b = append(b, " [ASSURED]"...)
+	}
+	b = appendField(b, " mark=", uint64(e.Mark))
+	if e.Zone != 0 && e.Orig.Zone == 0 && e.Reply.Zone == 0 {
+		b = appendField(b, " zone=", uint64(e.Zone))
+	}
+	if e.Helper != "" {
+		b = append(append(b, " helper="...), e.Helper...)
+	}
+	if e.Use != 0 {
+		b = appendField(b, " use=", uint64(e.Use))
+	}
+	return string(appendField(b, " id=", uint64(e.ID)))
+}
+
+func (c Counters) appendText(b []byte) []byte {
+	if !c.OK {
+		return b
+	}
+	return appendField(appendField(b, " packets=", c.Packets), " bytes=", c.Bytes)
+}

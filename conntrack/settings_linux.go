@@ -1,0 +1,40 @@
+package conntrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Settings reads /proc/sys/net/netfilter as a thread inside the namespace sees it.
+func (k *kernel) Settings(ctx context.Context) (s Settings, err error) {
+	if err := ctx.Err(); err != nil {
+		return s, err
+	}
+	err = k.ns.Do(func() error {
+		acct, aerr := sysctl("nf_conntrack_acct")
+		events, eerr := sysctl("nf_conntrack_events")
+		stamps, serr := sysctl("nf_conntrack_timestamp")
+		s = Settings{Accounting: acct != 0, Events: events, Timestamps: stamps != 0}
+		return errors.Join(aerr, eerr, serr)
+	})
+	if err != nil {
+		return Settings{}, fmt.Errorf("conntrack: settings of network namespace %q: %w", k.ns, err)
+	}
+	return s, nil
+}
+
+// sysctl reads a number; one that the kernel was built without is 0.
+func sysctl(name string) (int, error) {
+	b, err := os.ReadFile("/proc/sys/net/netfilter/" + name)
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(b)))
+}

@@ -1,0 +1,56 @@
+package conntrack
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// A Source is where a [Watcher] reads: the table of connections and its notifications. A nil Source in a [Config] is the
+// kernel of this machine. A Source is safe for concurrent use; streams are driven by the caller's goroutine.
+type Source interface {
+	// Dump yields the table once. It may leave out what m does not match and need not: the Watcher looks again.
+	Dump(ctx context.Context, m Match) iter.Seq2[Entry, error]
+	// Lookup reads the connection that has k's tuple and zone now; its ID may be another. The error matches fs.ErrNotExist
+	// where there is none.
+	Lookup(ctx context.Context, k Key) (Entry, error)
+	// Delete removes one connection; the error matches fs.ErrNotExist where it is gone or another has its tuple.
+	Delete(ctx context.Context, k Key) error
+	// Subscribe starts to collect notifications: none that comes later is missed unless it is reported as lost.
+	Subscribe(ctx context.Context) (Subscription, error)
+	// Settings reads what decides how much the kernel tells.
+	Settings(ctx context.Context) (Settings, error)
+	Close() error
+}
+
+// A Subscription is a queue of notifications. It serves one goroutine.
+type Subscription interface {
+	// Notifications yields what is queued, and then what comes until wait is over; with 0 it ends when nothing is queued. An error that
+	// matches ErrOverrun says that notifications were lost, and the stream goes on; any other is the last pair, ctx's among them.
+	Notifications(ctx context.Context, wait time.Duration) iter.Seq2[Notification, error]
+	Close() error
+}
+
+// A Notification is one message of the kernel about one connection. Entry holds what the message carried: counters only when
+// it is destroyed. It is a plain value.
+type Notification struct {
+	Kind  NotificationKind
+	Entry Entry
+}
+
+// A NotificationKind tells what happened to a connection.
+type NotificationKind uint8
+
+// The kinds of notification that ctnetlink multicasts.
+const (
+	NotifyNew NotificationKind = iota + 1
+	NotifyUpdate
+	NotifyDestroy
+)
+
+// Settings are the sysctls of a network namespace that decide what can be seen, under net.netfilter. It is a plain value.
+type Settings struct {
+	Accounting bool // nf_conntrack_acct: connections that begin now have counters
+	Events     int  // nf_conntrack_events: 0 no notifications; 1 always; 2 for connections that begin while somebody listens
+	Timestamps bool // nf_conntrack_timestamp: connections that begin now have a start time
+}

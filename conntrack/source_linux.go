@@ -1,0 +1,193 @@
+package conntrack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+)
+
+// A kernel is the Source of this machine: one namespace, and sockets that are kept between requests.
+type kernel struct {
+	ns         *nlsock.Namespace
+	readBuffer int
+
+	mu     sync.Mutex
+	idle   []*nlsock.Socket
+	busy   map[*nlsock.Socket]bool
+	closed bool
+}
+
+// Sockets that are kept for the next request; each has a buffer of 64 KB.
+const maxIdle = 2
+
+func openKernel(ctx context.Context, cfg *Config) (Source, error) {
+	ns, err := nlsock.OpenNamespace(cfg.NetNS)
+	if err != nil {
+		return nil, fmt.Errorf("conntrack: %w", err)
+	}
+	k := &kernel{ns: ns, readBuffer: cfg.ReadBuffer, busy: make(map[*nlsock.Socket]bool)}
+	if err := k.probe(ctx); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	return k, nil
+}
+
+// probe asks for something that every ctnetlink answers.
+func (k *kernel) probe(ctx context.Context) error {
+	_, err := k.do(ctx, probeRequest)
+	if errors.Is(err, unix.EINVAL) { // nfnetlink's answer for a subsystem that is missing
+		return fmt.Errorf("conntrack: %w by this kernel: no ctnetlink; load module nf_conntrack_netlink: %w", errors.ErrUnsupported, err)
+	}
+	return k.explain("read the table of connections", err)
+}
+
+// explain adds the object and the next step to what the kernel answered.
+func (k *kernel) explain(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("conntrack: %s of network namespace %q: %w: needs CAP_NET_ADMIN in it", doing, k.ns, err)
+	}
+	return fmt.Errorf("conntrack: %s of network namespace %q: %w", doing, k.ns, err)
+}
+
+// Dump streams one dump; the socket is used again unless the caller stops early.
+func (k *kernel) Dump(ctx context.Context, m Match) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+		dumpRequest(b, &m)
+		sock, err := k.take()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		clean := false
+		defer func() { k.give(sock, clean) }()
+		d := decoder{order: nlmsg.Native()}
+		for msg, err := range sock.Dump(ctx, b.Bytes()) {
+			var e Entry
+			if err == nil {
+				err = d.entry(&e, msg.Data)
+			}
+			if err != nil {
+				yield(Entry{}, k.explain("read the table of connections", err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		clean = true
+	}
+}
+
+// Lookup asks for one tuple.
+func (k *kernel) Lookup(ctx context.Context, key Key) (Entry, error) {
+	msgs, err := k.do(ctx, func(b *nlmsg.Builder) { keyRequest(b, nlmsg.CTGet, &key) })
+	if err != nil {
+		return Entry{}, k.explain(fmt.Sprintf("look up %v", key.Orig), err)
+	}
+	if len(msgs) == 0 {
+		return Entry{}, k.explain(fmt.Sprintf("look up %v", key.Orig), fmt.Errorf("%w: an answer without an entry", nlmsg.ErrMalformed))
+	}
+	var e Entry
+	d := decoder{order: nlmsg.Native()}
+	return e, d.entry(&e, msgs[0].Data)
+}
+
+// Delete removes one connection.
+func (k *kernel) Delete(ctx context.Context, key Key) error {
+	_, err := k.do(ctx, func(b *nlmsg.Builder) { keyRequest(b, nlmsg.CTDelete, &key) })
+	return k.explain(fmt.Sprintf("delete %v", key.Orig), err)
+}
+
+// do sends one request and waits for its acknowledgement.
+func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.Message, error) {
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	request(b)
+	sock, err := k.take()
+	if err != nil {
+		return nil, err
+	}
+	msgs, err := sock.Do(ctx, b.Bytes())
+	var refused *nlsock.RequestError
+	k.give(sock, err == nil || errors.As(err, &refused))
+	return msgs, err
+}
+
+// Subscribe joins the three groups.
+func (k *kernel) Subscribe(context.Context) (Subscription, error) {
+	sock, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{
+		Groups:     []uint32{nlmsg.GroupConntrackNew, nlmsg.GroupConntrackUpdate, nlmsg.GroupConntrackDestroy},
+		ReadBuffer: k.readBuffer,
+	})
+	if err != nil {
+		return nil, k.explain("subscribe to the connections", err)
+	}
+	if err := k.track(sock); err != nil {
+		return nil, err
+	}
+	return &subscription{kernel: k, sock: sock, decoder: decoder{order: nlmsg.Native()}}, nil
+}
+
+// subscription is one socket in the groups.
+type subscription struct {
+	kernel  *kernel
+	sock    *nlsock.Socket
+	decoder decoder
+}
+
+// Notifications reads what the socket has.
+func (s *subscription) Notifications(ctx context.Context, wait time.Duration) iter.Seq2[Notification, error] {
+	return func(yield func(Notification, error) bool) {
+		end := ctx
+		messages := s.sock.Queued
+		if wait > 0 {
+			var cancel context.CancelFunc
+			end, cancel = context.WithTimeout(ctx, wait)
+			defer cancel()
+			messages = s.sock.Events
+		}
+		for msg, err := range messages(end) {
+			if err != nil && ctx.Err() == nil && end.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				return // the wait is over
+			}
+			n, err := s.notification(msg, err)
+			if !yield(n, err) || err != nil && !errors.Is(err, ErrOverrun) {
+				return
+			}
+		}
+	}
+}
+
+func (s *subscription) notification(msg nlmsg.Message, err error) (n Notification, _ error) {
+	if errors.Is(err, nlsock.ErrOverrun) {
+		return n, ErrOverrun
+	}
+	if err != nil {
+		return n, s.kernel.explain("watch the connections", err)
+	}
+	switch {
+	case msg.Type&0xff == nlmsg.CTDelete:
+		n.Kind = NotifyDestroy
+	case msg.Flags&nlmsg.FlagCreate != 0:
+		n.Kind = NotifyNew
+	default:
+		n.Kind = NotifyUpdate
+	}
+	return n, s.decoder.entry(&n.Entry, msg.Data)
+}
+
+// Close leaves the groups.
+func (s *subscription) Close() error { return s.kernel.drop(s.sock) }
