@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-fastpath/fastpath/internal/testns/vm"
+)
+
+// prepare fills the cache for each kernel in parallel.
+func prepare(ctx context.Context, a *app, _ []string) int {
+	if err := vm.EnsureTools(ctx, a.say); err != nil {
+		return a.report(err)
+	}
+	names := a.kernels()
+	codes := make([]int, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			start := time.Now()
+			k, err := a.cache.Prepare(ctx, name, func(f string, args ...any) { a.say("["+name+"] "+f, args...) })
+			if err != nil {
+				a.say("kernel %s: NOT AVAILABLE", name)
+				codes[i] = a.report(err)
+				return
+			}
+			fmt.Fprintf(a.stdout, "kernel %s: ready (%s) in %.1f s\n", k.Label, k, time.Since(start).Seconds())
+		}()
+	}
+	wg.Wait()
+	return worst(codes)
+}
+
+func worst(codes []int) int {
+	for _, c := range []int{exitUsage, exitFailed, exitUnavailable} {
+		if slices.Contains(codes, c) {
+			return c
+		}
+	}
+	return exitOK
+}
+
+// test runs packages on kernels and ends with one line per kernel.
+func test(ctx context.Context, a *app, packages []string) int {
+	if len(packages) == 0 {
+		a.say("test: name at least one package")
+		return exitUsage
+	}
+	sums, code := a.testKernels(ctx, packages)
+	for _, s := range sums {
+		fmt.Fprintln(a.stdout, s)
+	}
+	return code
+}
+
+func (a *app) testKernels(ctx context.Context, packages []string) ([]vm.Summary, int) {
+	if err := vm.EnsureTools(ctx, a.say); err != nil {
+		return nil, a.report(err)
+	}
+	m := &vm.Matrix{Cache: a.cache, Module: a.module, Options: a.options, Out: a.stdout}
+	sums, err := m.Run(ctx, a.kernels(), packages)
+	if err != nil {
+		return nil, a.report(err)
+	}
+	codes := []int{exitOK}
+	for _, s := range sums {
+		switch {
+		case s.NotRun != "":
+			codes = append(codes, exitUnavailable)
+		case !s.OK():
+			codes = append(codes, exitFailed)
+		}
+	}
+	return sums, worst(codes)
+}
+
+// host runs packages on this machine.
+func host(ctx context.Context, a *app, packages []string) int {
+	s := a.testHost(ctx, packages)
+	fmt.Fprintln(a.stdout, s)
+	if !s.OK() {
+		return exitFailed
+	}
+	return exitOK
+}
+
+func (a *app) testHost(ctx context.Context, packages []string) vm.Summary {
+	flags := slices.Clone(a.options.Flags)
+	if a.options.Run != "" {
+		flags = append(flags, "-run="+a.options.Run)
+	}
+	if a.options.Timeout > 0 {
+		flags = append(flags, "-timeout="+a.options.Timeout.String())
+	}
+	if len(packages) == 0 {
+		packages = []string{"./..."}
+	}
+	return a.module.RunHost(ctx, packages, flags, a.options.Verbose, vm.PrefixWriter(a.stdout, "[host] "))
+}
+
+// all runs everything: the host's tests while the kernels are prepared, then
+// the kernels. A sid in flux is told loudly and does not fail the rest.
+func all(ctx context.Context, a *app, packages []string) int {
+	if len(packages) == 0 {
+		a.say("all: name the packages that run on the kernels")
+		return exitUsage
+	}
+	prepared := make(chan int, 1)
+	go func() { prepared <- prepare(ctx, a, nil) }()
+	sums := []vm.Summary{a.testHost(ctx, nil)}
+	<-prepared // what went wrong is met again, and reported, by the kernel's own run
+	kernels, code := a.testKernels(ctx, packages)
+	sums = append(sums, kernels...)
+	fmt.Fprintln(a.stdout)
+	var total vm.Result
+	failed := code == exitFailed || code == exitUsage
+	for _, s := range sums {
+		fmt.Fprintln(a.stdout, s)
+		total.Add(s.Result)
+		failed = failed || s.Err != nil
+	}
+	fmt.Fprintf(a.stdout, "%d passed, %d failed\n", total.Passed, total.Failed)
+	if failed || total.Failed > 0 || !a.onlySidMissing(kernels) {
+		return exitFailed
+	}
+	return exitOK
+}
+
+// onlySidMissing says whether every kernel that did not run is the moving one.
+func (a *app) onlySidMissing(sums []vm.Summary) bool {
+	for i, s := range sums {
+		if name := a.kernels()[i]; s.NotRun != "" && (name == "6.1" || name == "6.12") {
+			return false
+		}
+	}
+	return true
+}
+
+// program runs one executable and exits with its status.
+func program(ctx context.Context, a *app, args []string) int {
+	if len(args) == 0 {
+		a.say("run: name a Go main package or an executable")
+		return exitUsage
+	}
+	if a.kernel == "" {
+		a.kernel = "6.12"
+	}
+	if err := vm.EnsureTools(ctx, a.say); err != nil {
+		return a.report(err)
+	}
+	k, err := a.cache.Prepare(ctx, a.kernel, a.say)
+	if err != nil {
+		a.report(err)
+		return exitBroken
+	}
+	p := vm.Program{Path: args[0], Args: args[1:], Env: a.options.Env, Timeout: a.options.BootTimeout, OutDir: a.options.OutDir}
+	code, err := a.module.RunProgram(ctx, a.cache, k, p, a.stdout, a.stderr, a.say)
+	if err != nil {
+		a.report(err)
+		return exitBroken
+	}
+	return code
+}

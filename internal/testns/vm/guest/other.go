@@ -1,0 +1,6 @@
+//go:build !linux
+
+// Command guest is /init of the micro VM and runs on Linux only.
+package main
+
+func main() {}

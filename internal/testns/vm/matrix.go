@@ -1,0 +1,134 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Summary is the outcome of one tier: the host, or one kernel.
+type Summary struct {
+	Name   string // "host", or "kernel 6.1"
+	Detail string // exact versions, may be empty
+	Result Result
+	NotRun string // why it could not run; empty if it did
+	Err    error  // the run itself broke
+}
+
+// OK says that the tier ran and nothing failed.
+func (s Summary) OK() bool { return s.NotRun == "" && s.Err == nil && s.Result.Failed == 0 }
+
+// String is the one line that a tier is reported with.
+func (s Summary) String() string {
+	if s.NotRun != "" {
+		return fmt.Sprintf("%s: NOT RUN: %s", s.Name, s.NotRun)
+	}
+	r := s.Result
+	line := fmt.Sprintf("%s: %d passed, %d failed, %d skipped", s.Name, r.Passed, r.Failed, r.Skipped)
+	if s.Detail != "" {
+		line += " (" + s.Detail + ")"
+	}
+	return line
+}
+
+// Matrix runs tests on several kernels, two at a time.
+type Matrix struct {
+	Cache   *Cache
+	Module  *Module
+	Options TestOptions
+	Out     io.Writer
+}
+
+// Run prepares and boots each kernel and returns the summaries in the order of
+// the names. An error means that nothing could be run at all.
+func (m *Matrix) Run(ctx context.Context, names, patterns []string) ([]Summary, error) {
+	tests, err := m.Module.BuildTests(ctx, m.Cache, patterns)
+	if err != nil {
+		return nil, err
+	}
+	defer tests.Close()
+	sums := make([]Summary, len(names))
+	slots := make(chan struct{}, 2)
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			sums[i] = m.one(ctx, name, tests, PrefixWriter(m.Out, "["+name+"] "))
+		}()
+	}
+	wg.Wait()
+	return sums, nil
+}
+
+// one runs the tests on one kernel and prints its details.
+func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer) Summary {
+	s := Summary{Name: "kernel " + name}
+	k, err := m.Cache.Prepare(ctx, name, func(f string, a ...any) { fmt.Fprintf(w, f+"\n", a...) })
+	if errors.Is(err, ErrUnavailable) {
+		s.NotRun = firstLine(err.Error())
+		fmt.Fprintf(w, "NOT RUN: %v\n", err)
+		return s
+	}
+	if err != nil {
+		s.Err = err
+		s.Result.fail("preparation", err.Error())
+	} else {
+		s.Name, s.Detail = "kernel "+k.Label, k.String()
+		s.Result, s.Err = tests.Run(ctx, m.Cache, k, m.Options, w)
+		if s.Err != nil {
+			s.Result.fail("run", s.Err.Error())
+		} else if s.Result.Passed+s.Result.Failed == 0 {
+			s.Result.fail("run", "no test ran")
+		}
+	}
+	s.Result.WriteDetails(w, s.Name)
+	return s
+}
+
+func firstLine(s string) string {
+	for i, c := range s {
+		if c == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// PrefixWriter returns a writer that puts prefix before each line of w, and
+// writes whole lines only. Writers made from one w may be used concurrently if
+// w allows it.
+func PrefixWriter(w io.Writer, prefix string) io.Writer { return &prefixWriter{w: w, prefix: prefix} }
+
+type prefixWriter struct {
+	mu     sync.Mutex
+	w      io.Writer
+	prefix string
+	rest   []byte
+}
+
+func (p *prefixWriter) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.rest = append(p.rest, b...)
+	end := bytes.LastIndexByte(p.rest, '\n') + 1
+	if end == 0 {
+		return len(b), nil
+	}
+	var out []byte
+	for _, line := range bytes.SplitAfter(p.rest[:end], []byte{'\n'}) {
+		if len(line) > 0 {
+			out = append(append(out, p.prefix...), line...)
+		}
+	}
+	p.rest = append([]byte(nil), p.rest[end:]...)
+	if _, err := p.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

@@ -1,0 +1,240 @@
+package vm
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"sort"
+	"strings"
+)
+
+// NotOnThisKernel begins the text of the only skip that is allowed inside the
+// virtual machine: a feature that this kernel version truly lacks.
+const NotOnThisKernel = "not on this kernel:"
+
+// Result counts tests. A test with subtests stands for them and is not counted
+// itself, unless it failed on its own account: with no failed subtest below. A
+// package that fails without a failed test (it does not build, panics, runs out
+// of time) counts as one failure.
+type Result struct {
+	Passed, Failed, Skipped int
+	Failures                []Outcome
+	Skips                   []Outcome
+}
+
+// Outcome is one test that failed or was skipped. Text is its output, or the
+// reason of a skip.
+type Outcome struct{ Package, Test, Text string }
+
+// Name is package and test.
+func (o Outcome) Name() string { return strings.TrimSuffix(o.Package+" "+o.Test, " ") }
+
+// Add adds the counts of another result.
+func (r *Result) Add(o Result) {
+	r.Passed += o.Passed
+	r.Failed += o.Failed
+	r.Skipped += o.Skipped
+	r.Failures = append(r.Failures, o.Failures...)
+	r.Skips = append(r.Skips, o.Skips...)
+}
+
+// fail adds a failure that is no test's.
+func (r *Result) fail(pkg, text string) {
+	r.Failed++
+	r.Failures = append(r.Failures, Outcome{Package: pkg, Text: text})
+}
+
+// event is one line of go tool test2json, see cmd/internal/test2json.
+type event struct {
+	Action, Package, ImportPath, Test, Output string
+}
+
+// testState is what the events said about one test, or with an empty name
+// about its package.
+type testState struct {
+	action   string // pass, fail, skip; empty while it runs
+	output   strings.Builder
+	children bool
+	failed   bool // a test below failed
+}
+
+// collector gathers events. Not safe for concurrent use.
+type collector struct {
+	tests map[[2]string]*testState // package, test
+	order [][2]string
+}
+
+func newCollector() *collector { return &collector{tests: map[[2]string]*testState{}} }
+
+func (c *collector) state(pkg, test string) *testState {
+	key := [2]string{pkg, test}
+	s := c.tests[key]
+	if s == nil {
+		s = &testState{}
+		c.tests[key] = s
+		c.order = append(c.order, key)
+	}
+	return s
+}
+
+func (c *collector) add(e event) {
+	pkg := e.Package
+	if pkg == "" {
+		pkg, _, _ = strings.Cut(e.ImportPath, " ") // "path [path.test]" of build output
+	}
+	s := c.state(pkg, e.Test)
+	switch e.Action {
+	case "output", "build-output":
+		s.output.WriteString(e.Output)
+	case "pass", "fail", "skip":
+		s.action = e.Action
+	}
+}
+
+// result counts. A skip whose text does not begin with one of the allowed
+// prefixes is a failure; no prefixes allow every skip.
+func (c *collector) result(allowed ...string) Result {
+	c.link()
+	var r Result
+	failedIn := map[string]bool{}
+	for _, key := range c.order {
+		s := c.tests[key]
+		if key[1] == "" {
+			continue
+		}
+		o := Outcome{Package: key[0], Test: key[1], Text: s.output.String()}
+		switch {
+		case s.action == "fail" && !s.failed:
+			r.Failed++
+			r.Failures = append(r.Failures, o)
+			failedIn[key[0]] = true
+		case s.action == "" && !s.children: // it ran when the program died
+			r.Failed++
+			o.Text += "(did not finish)\n"
+			r.Failures = append(r.Failures, o)
+			failedIn[key[0]] = true
+		case s.action == "skip":
+			o.Text = skipReason(o.Text)
+			r.skip(o, allowed)
+		case s.action == "pass" && !s.children:
+			r.Passed++
+		}
+	}
+	for _, key := range c.order {
+		if s := c.tests[key]; key[1] == "" && s.action == "fail" && !failedIn[key[0]] {
+			r.fail(key[0], c.buildOutput(key[0])+s.output.String())
+		}
+	}
+	return r
+}
+
+func (r *Result) skip(o Outcome, allowed []string) {
+	ok := len(allowed) == 0
+	for _, a := range allowed {
+		ok = ok || strings.HasPrefix(o.Text, a)
+	}
+	if ok {
+		r.Skipped++
+		r.Skips = append(r.Skips, o)
+		return
+	}
+	r.Failed++
+	o.Text = fmt.Sprintf("skipped where that is a failure (only %q may be skipped here): %s\n", NotOnThisKernel, o.Text)
+	r.Failures = append(r.Failures, o)
+}
+
+// buildOutput is what the compiler said; go test files it under the test variant's name.
+func (c *collector) buildOutput(pkg string) string {
+	if s := c.tests[[2]string{pkg + ".test", ""}]; s != nil {
+		return s.output.String()
+	}
+	return ""
+}
+
+// link tells each test about its subtests.
+func (c *collector) link() {
+	for _, key := range c.order {
+		for i, ch := range key[1] {
+			if ch != '/' {
+				continue
+			}
+			if parent := c.tests[[2]string{key[0], key[1][:i]}]; parent != nil {
+				parent.children = true
+				parent.failed = parent.failed || c.tests[key].action == "fail" || c.tests[key].action == ""
+			}
+		}
+	}
+}
+
+var skipLine = regexp.MustCompile(`(?s)^\s*(?:\S+\.go:\d+: )(.*)$`)
+
+// skipReason finds the text that was given to t.Skip in a test's output.
+func skipReason(output string) string {
+	var last string
+	for _, line := range strings.Split(output, "\n") {
+		if m := skipLine.FindStringSubmatch(line); m != nil {
+			last = m[1]
+		}
+	}
+	return last
+}
+
+// parseTestOutput turns what a test binary printed with -test.v=test2json into events.
+func parseTestOutput(dir, pkg string, out []byte, code int) (*collector, error) {
+	cmd := exec.Command("go", "tool", "test2json", "-p", pkg)
+	cmd.Dir = dir
+	cmd.Stdin = bytes.NewReader(out)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	lines, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go tool test2json: %w: %s", err, stderr.String())
+	}
+	c := newCollector()
+	if err := c.read(bytes.NewReader(lines), nil); err != nil {
+		return nil, err
+	}
+	if code != 0 {
+		c.state(pkg, "").action = "fail"
+	}
+	return c, nil
+}
+
+// read adds a stream of JSON events; each is shown to see, which may be nil.
+func (c *collector) read(r io.Reader, see func(event)) error {
+	d := json.NewDecoder(r)
+	for {
+		var e event
+		if err := d.Decode(&e); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("test events: %w", err)
+		}
+		c.add(e)
+		if see != nil {
+			see(e)
+		}
+	}
+}
+
+// WriteDetails prints every failure with its output and every skip with its reason.
+func (r *Result) WriteDetails(w io.Writer, where string) {
+	for _, f := range r.Failures {
+		fmt.Fprintf(w, "%s: FAILED %s\n%s\n", where, f.Name(), strings.TrimRight(strings.ReplaceAll(f.Text, "\x16", ""), "\n"))
+	}
+	byReason := map[string][]string{}
+	for _, s := range r.Skips {
+		byReason[s.Text] = append(byReason[s.Text], s.Name())
+	}
+	reasons := make([]string, 0, len(byReason))
+	for k := range byReason {
+		reasons = append(reasons, k)
+	}
+	sort.Strings(reasons)
+	for _, why := range reasons {
+		fmt.Fprintf(w, "%s: skipped: %s: %s\n", where, why, strings.Join(byReason[why], ", "))
+	}
+}

@@ -1,0 +1,174 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-fastpath/fastpath/internal/testns/vm/wire"
+)
+
+// TestOptions say how test binaries are run in the guest.
+type TestOptions struct {
+	Run         string        // -test.run
+	Flags       []string      // more flags for the test binaries, such as -test.bench=.
+	Env         []string      // more environment, KEY=value
+	Verbose     bool          // show all output as it comes
+	Timeout     time.Duration // per package; zero means 10 minutes
+	BootTimeout time.Duration // of everything on one kernel; zero means 15 minutes
+	OutDir      string        // files from $FASTPATH_OUT go to OutDir/<kernel label>
+	KeepLog     bool
+}
+
+// Tests are packages that were compiled for the guest. Safe for concurrent use
+// once BuildTests has returned.
+type Tests struct {
+	module *Module
+	pkgs   []*testPackage
+	init   string
+	dir    string
+}
+
+// BuildTests compiles the tests of the packages that the patterns name.
+// Packages without tests are left out; none at all is an error.
+func (m *Module) BuildTests(ctx context.Context, c *Cache, patterns []string) (*Tests, error) {
+	all, err := listPackages(ctx, patterns)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tests{module: m}
+	for _, p := range all {
+		if p.hasTests() {
+			t.pkgs = append(t.pkgs, p)
+		}
+	}
+	if len(t.pkgs) == 0 {
+		return nil, fmt.Errorf("no tests in %s", strings.Join(patterns, " "))
+	}
+	if t.dir, err = os.MkdirTemp("", "fastpath-tests-"); err != nil {
+		return nil, err
+	}
+	if t.init, err = m.GuestInit(ctx, c, t.dir); err == nil {
+		err = m.buildTests(ctx, c, t.pkgs, t.dir)
+	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close removes the binaries.
+func (t *Tests) Close() error { return os.RemoveAll(t.dir) }
+
+// Run runs the tests on one kernel in one boot. An error means that the run
+// itself broke; what was counted until then is returned beside it.
+func (t *Tests) Run(ctx context.Context, c *Cache, k *Kernel, o TestOptions, w io.Writer) (Result, error) {
+	r := &testRunner{tests: t, options: o, w: w, output: make([]bytes.Buffer, len(t.pkgs))}
+	b := &Boot{Cache: c, Kernel: k, Init: t.init, Timeout: o.BootTimeout, KeepLog: o.KeepLog, OnFrame: r.frame,
+		Say: func(f string, a ...any) { fmt.Fprintf(w, f+"\n", a...) }}
+	if o.OutDir != "" {
+		b.OutDir = filepath.Join(o.OutDir, k.Label)
+	}
+	var err error
+	if b.Jobs, b.Files, err = t.jobs(o); err != nil {
+		return Result{}, err
+	}
+	err = b.Run(ctx)
+	if err != nil && r.started > r.ended { // what the interrupted package said
+		r.finish(r.started-1, wire.ExitStatus{Code: 125, Err: "the machine ended"})
+	}
+	if b.Hello.Release != "" {
+		fmt.Fprintf(w, "booted %s in %.1f s\n", b.Hello.Release, b.BootSec)
+	}
+	return r.result, err
+}
+
+func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
+	timeout := o.Timeout
+	if timeout == 0 {
+		timeout = 10 * time.Minute
+	}
+	var jobs []wire.Job
+	files := map[string]string{}
+	for _, p := range t.pkgs {
+		dir := t.module.guestDir(p.ImportPath)
+		data, err := dataFiles(p.Dir, dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		for to, from := range data {
+			files[to] = from
+		}
+		bin := "/tests/" + filepath.Base(p.binary)
+		files[bin] = p.binary
+		argv := []string{bin, "-test.v=test2json", "-test.timeout=" + timeout.String(), "-test.paniconexit0"}
+		if o.Run != "" {
+			argv = append(argv, "-test.run="+o.Run)
+		}
+		jobs = append(jobs, wire.Job{Name: t.module.short(p.ImportPath), Dir: dir, Argv: append(argv, o.Flags...),
+			Env: o.Env, Seconds: int(timeout.Seconds()) + 30, Merge: true})
+	}
+	return jobs, files, nil
+}
+
+// testRunner follows the frames of one boot.
+type testRunner struct {
+	tests          *Tests
+	options        TestOptions
+	w              io.Writer
+	output         []bytes.Buffer
+	started, ended int
+	result         Result
+}
+
+func (r *testRunner) frame(f wire.Frame) error {
+	if f.Job >= len(r.output) {
+		return fmt.Errorf("the guest speaks of job %d of %d", f.Job, len(r.output))
+	}
+	switch f.Kind {
+	case wire.Start:
+		r.started++
+	case wire.Stdout, wire.Stderr:
+		r.output[f.Job].Write(f.Payload)
+		if r.options.Verbose {
+			r.w.Write(bytes.ReplaceAll(f.Payload, []byte{0x16}, nil))
+		}
+	case wire.Exit:
+		var s wire.ExitStatus
+		if err := json.Unmarshal(f.Payload, &s); err != nil {
+			return fmt.Errorf("exit status from the guest: %w", err)
+		}
+		r.ended++
+		return r.finish(f.Job, s)
+	}
+	return nil
+}
+
+// finish counts the tests of one package and says in a line how it went.
+func (r *testRunner) finish(job int, s wire.ExitStatus) error {
+	p := r.tests.pkgs[job]
+	name := r.tests.module.short(p.ImportPath)
+	if s.Err != "" {
+		fmt.Fprintf(&r.output[job], "\n%s\n", s.Err)
+	}
+	c, err := parseTestOutput(r.tests.module.Dir, name, r.output[job].Bytes(), s.Code)
+	if err != nil {
+		return err
+	}
+	res := c.result(NotOnThisKernel)
+	r.output[job].Reset()
+	verdict := "ok  "
+	if res.Failed > 0 {
+		verdict = "FAIL"
+	}
+	fmt.Fprintf(r.w, "%s %s: %d passed, %d failed, %d skipped (%.1f s)\n", verdict, name, res.Passed, res.Failed, res.Skipped, s.Seconds)
+	r.result.Add(res)
+	return nil
+}

@@ -1,0 +1,73 @@
+package vm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"sort"
+	"strings"
+)
+
+// hostTools are the programs this package runs or copies into the guest, each
+// with the Debian package that brings it.
+var hostTools = map[string]string{
+	"qemu-system-x86_64": "qemu-system-x86",
+	"busybox":            "busybox-static",
+	"depmod":             "kmod",
+	"xz":                 "xz-utils",
+	"gcc-12":             "gcc-12",
+	"make":               "make",
+	"nft":                "nftables",
+	"conntrack":          "conntrack",
+	"ip":                 "iproute2",
+	"dpkg-deb":           "dpkg",
+	"ldd":                "libc-bin",
+}
+
+// EnsureTools installs the host's missing tools from the suites that the system
+// already has. It needs root only if something is missing.
+func EnsureTools(ctx context.Context, say func(string, ...any)) error {
+	missing := missingTools()
+	if len(missing) == 0 {
+		return nil
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("tools are missing; as root run: apt-get install --no-install-recommends %s", strings.Join(missing, " "))
+	}
+	say("installing %s", strings.Join(missing, " "))
+	env := []string{"DEBIAN_FRONTEND=noninteractive"}
+	install := append([]string{"-q", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends"}, missing...)
+	if _, err := commandEnv(ctx, "", env, "apt-get", install...); err == nil {
+		return nil
+	}
+	if _, err := commandEnv(ctx, "", env, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", "update"); err != nil {
+		return err
+	}
+	_, err := commandEnv(ctx, "", env, "apt-get", install...)
+	return err
+}
+
+func missingTools() []string {
+	var pkgs []string
+	for tool, pkg := range hostTools {
+		if findTool(tool) == "" {
+			pkgs = append(pkgs, pkg)
+		}
+	}
+	sort.Strings(pkgs)
+	return pkgs
+}
+
+// findTool looks in PATH and where administrators' tools live; "" if absent.
+func findTool(name string) string {
+	if p, err := exec.LookPath(name); err == nil {
+		return p
+	}
+	for _, d := range []string{"/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/"} {
+		if exists(d + name) {
+			return d + name
+		}
+	}
+	return ""
+}
