@@ -1,0 +1,125 @@
+package ruleset
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrForeign is matched by the refusal to touch a table that does not bear our owner's mark.
+var ErrForeign = errors.New("the table belongs to someone else")
+
+// Diff plans the way from what a kernel holds to what was declared; a nil have is an empty kernel. A table that is not there
+// is created. One that bears our mark is replaced as a whole in the same transaction, one that is no longer declared is
+// deleted. The error matches ErrForeign if a declared table exists without our mark.
+func Diff(have *Loaded, want *Resolved) (*Plan, error) {
+	p := &Plan{bindings: want.Bindings()}
+	if have != nil {
+		p.generation = have.generation
+	}
+	p.dropUndeclared(have, want)
+	var errs []error
+	for i := range want.spec.Tables {
+		t := &want.spec.Tables[i]
+		old, ok := have.table(t.Family, t.Name)
+		switch {
+		case !ok:
+			p.createTable(want, i, fmt.Sprintf("table %s %s does not exist", t.Family, t.Name))
+		case old.Owner != want.spec.Owner:
+			errs = append(errs, foreign(old, want.spec.Owner))
+		default:
+			p.replaceTable(have, want, i)
+		}
+	}
+	p.warnings = append(p.warnings, sideEffects(want)...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func foreign(t LoadedTable, owner string) error {
+	whose := "bears no owner's mark"
+	if t.Owner != "" {
+		whose = fmt.Sprintf("is %s", ownerComment(t.Owner))
+	}
+	return fmt.Errorf("%w: table %s %s %s, and this Spec's owner is %q: declare the table under another name, "+
+		"or delete it first with `nft delete table %s %s`", ErrForeign, t.Family, t.Name, whose, owner, t.Family, t.Name)
+}
+
+// dropUndeclared deletes the tables that bear our mark and are not wanted any more.
+func (p *Plan) dropUndeclared(have *Loaded, want *Resolved) {
+	for _, t := range have.owned(want.spec.Owner) {
+		if !want.declares(t.Family, t.Name) {
+			p.deleteTable(have, t, fmt.Sprintf("it is %s and no longer declared", ownerComment(t.Owner)))
+		}
+	}
+}
+
+func (r *Resolved) declares(f Family, name string) bool {
+	for _, t := range r.spec.Tables {
+		if t.Family == f && t.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Plan) replaceTable(have *Loaded, want *Resolved, i int) {
+	t := want.spec.Tables[i]
+	old, _ := have.table(t.Family, t.Name)
+	p.deleteTable(have, old, "it is replaced as a whole")
+	p.createTable(want, i, "in place of the one before")
+}
+
+func (p *Plan) deleteTable(have *Loaded, t LoadedTable, reason string) {
+	if n := have.flowtablesOf(t.Family, t.Name); n > 0 {
+		p.disruptive = true
+		reason += "; live flows of its flowtables leave the fast path"
+	}
+	p.operations = append(p.operations, Operation{Verb: VerbDelete, Kind: KindTable, Family: t.Family, Table: t.Name, Reason: reason})
+}
+
+// createTable adds a table and all its parts in nft's order: chains, sets with their elements, flowtables, rules.
+func (p *Plan) createTable(want *Resolved, i int, reason string) {
+	t := &want.spec.Tables[i]
+	add := func(verb Verb, kind Kind, name, reason string, object any) {
+		p.operations = append(p.operations, Operation{verb, kind, t.Family, t.Name, name, reason, object})
+	}
+	add(VerbCreate, KindTable, "", reason, &newTable{t, want.spec.Owner})
+	for c := range t.Chains {
+		add(VerbAdd, KindChain, t.Chains[c].Name, "", &t.Chains[c])
+	}
+	for s := range t.Sets {
+		add(VerbAdd, KindSet, t.Sets[s].Name, "", &t.Sets[s])
+		if len(t.Sets[s].Elements) > 0 {
+			add(VerbAdd, KindElement, t.Sets[s].Name, "", &t.Sets[s])
+		}
+	}
+	for f := range t.Flowtables {
+		add(VerbAdd, KindFlowtable, t.Flowtables[f].Name, "", &boundFlowtable{&t.Flowtables[f], want.listed(i, f)})
+	}
+	for c := range t.Chains {
+		for r := range t.Chains[c].Rules {
+			add(VerbAdd, KindRule, t.Chains[c].Name, "", &t.Chains[c].Rules[r])
+		}
+	}
+}
+
+// sideEffects are what the kernel does besides when it takes the rules.
+func sideEffects(want *Resolved) []string {
+	for _, t := range want.spec.Tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				for _, s := range r.Do {
+					if s.Match == nil {
+						continue
+					}
+					if i, ok := infoOf(s.Match.Field); ok && i.kind == kindMeter {
+						return []string{fmt.Sprintf("a rule of chain %s %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so", t.Family, t.Name, c.Name, s.Match.Field)}
+					}
+				}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package ruleset
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// An encoder writes one plan as one batch. Its errors are sticky: the first one is kept, the bytes are then worthless.
+type encoder struct {
+	b     *nlmsg.Builder
+	order nlmsg.Order
+	batch *Batch
+	op    int32 // index of the operation at work
+	err   error
+
+	sets    uint32            // ids of sets given so far; they are unique in the batch
+	setIDs  map[setKey]uint32 // of the named sets that the batch makes
+	tests   []test            // of the rule at work; memory is kept between rules
+	spans   []span            // of those tests
+	ranges  []keyRange        // of the set at work
+	scratch []byte
+}
+
+// A setKey names a set.
+type setKey struct {
+	family      Family
+	table, name string
+}
+
+// encode writes a plan as a batch.
+func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
+	o := nlmsg.OrderOf(order)
+	e := &encoder{
+		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+320*len(p.operations))),
+		order:   o,
+		batch:   &Batch{order: o, operations: p.operations},
+		setIDs:  map[setKey]uint32{},
+		scratch: make([]byte, 0, 512),
+	}
+	e.frame(nlmsg.NFTypeBatchBegin, p.generation)
+	for i := range p.operations {
+		e.op = int32(i)
+		e.operation(&p.operations[i])
+		if e.err != nil {
+			return nil, fmt.Errorf("%s: %w", p.operations[i], e.err)
+		}
+	}
+	e.askForAck()
+	e.frame(nlmsg.NFTypeBatchEnd, 0)
+	e.batch.bytes = e.b.Bytes()
+	return e.batch, nil
+}
+
+// frame writes BATCH_BEGIN or BATCH_END. A generation pins the batch: a kernel that has moved on answers ERESTART
+// (net/netfilter/nfnetlink.c, Linux 4.12).
+func (e *encoder) frame(typ uint16, generation uint32) {
+	e.op = -1
+	e.place()
+	e.b.BeginNetfilter(typ, nlmsg.FlagRequest, uint32(len(e.batch.starts)-1), nlmsg.FamilyUnspec, nlmsg.SubsysNFTables)
+	if generation != 0 {
+		e.b.Uint32BE(nlmsg.NFBatchGenID, generation)
+	}
+	e.b.End()
+}
+
+// askForAck sets NLM_F_ACK on the last operation's message, so that success is seen too. All others answer errors alone.
+func (e *encoder) askForAck() {
+	n := len(e.batch.starts)
+	if n < 2 {
+		return
+	}
+	flags := e.b.Bytes()[e.batch.starts[n-1]+6:]
+	e.order.PutUint16(flags, e.order.Uint16(flags)|nlmsg.FlagAck)
+}
+
+// begin opens a message of the operation at work.
+func (e *encoder) begin(op *Operation, msg, flags uint16) {
+	e.place()
+	e.b.BeginNetfilter(nlmsg.NFTablesType(msg), nlmsg.FlagRequest|flags, uint32(len(e.batch.starts)-1), op.Family.number(), 0)
+}
+
+// place notes where a message begins and to which operation it belongs.
+func (e *encoder) place() {
+	e.batch.starts = append(e.batch.starts, uint32(e.b.Len()))
+	e.batch.owners = append(e.batch.owners, e.op)
+}
+
+// end closes the message.
+func (e *encoder) end() {
+	e.b.End()
+	if err := e.b.Err(); err != nil {
+		e.fail(err)
+	}
+}
+
+func (e *encoder) fail(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+func (e *encoder) operation(op *Operation) {
+	if op.Verb == VerbDelete {
+		e.deleteTable(op)
+		return
+	}
+	switch x := op.object.(type) {
+	case *newTable:
+		e.createTable(op, x)
+	case *Chain:
+		e.addChain(op, x)
+	case *Set:
+		if op.Kind == KindElement {
+			e.addElements(op, x)
+		} else {
+			e.addSet(op, x)
+		}
+	case *boundFlowtable:
+		e.addFlowtable(op, x)
+	case *Rule:
+		e.addRule(op, x)
+	default:
+		e.fail(fmt.Errorf("cannot encode an operation on a %s", op.Kind))
+	}
+}
+
+// number is the family as nfgenmsg carries it.
+func (f Family) number() byte {
+	switch f {
+	case IP:
+		return nlmsg.FamilyIPv4
+	case IP6:
+		return nlmsg.FamilyIPv6
+	}
+	return nlmsg.FamilyInet
+}

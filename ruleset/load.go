@@ -1,0 +1,232 @@
+package ruleset
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// A Message is one nf_tables message as a kernel sends or takes it.
+type Message struct {
+	Type, Flags uint16 // of the netlink header; Type is 10<<8 | NFT_MSG_*
+	Generation  uint16 // low bits of the ruleset's generation (nfgenmsg's res_id in dumps)
+	Data        []byte // nfgenmsg and attributes, numbers of the header in this machine's byte order
+}
+
+// A Loaded is what a kernel held at one generation. It keeps every message as it came, so that nothing is lost. Immutable
+// and safe for concurrent use.
+type Loaded struct {
+	owner      string
+	generation uint32
+	torn       bool
+	messages   []Message
+	tables     []LoadedTable
+	flowtables []LoadedFlowtable
+}
+
+// A LoadedTable is a table that a kernel held, of any family and anyone's. Safe for concurrent reading.
+type LoadedTable struct {
+	Family Family `json:"family"` // also the families that a Spec cannot name: "arp", "bridge", "netdev"
+	Name   string `json:"name"`
+	// Owner is the name in the mark of its comment, "" if it bears none.
+	Owner  string `json:"owner,omitempty"`
+	Handle uint64 `json:"handle"`
+	Use    uint32 `json:"use"` // number of chains, sets and flowtables in it
+}
+
+// Load reads what a dump of tables, chains, sets, rules and flowtables holds, and the generation from an NFT_MSG_NEWGEN
+// message among them. Messages of other kinds are kept unread. The owner's tables are those that a Diff may touch; "" is
+// DefaultOwner. An error of the stream or a message that contradicts itself ends it.
+func Load(owner string, messages iter.Seq2[Message, error]) (*Loaded, error) {
+	return load(nlmsg.Native(), owner, messages)
+}
+
+func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loaded, error) {
+	if owner == "" {
+		owner = DefaultOwner
+	}
+	l := &Loaded{owner: owner}
+	for m, err := range messages {
+		if err != nil {
+			return nil, err
+		}
+		m.Data = bytes.Clone(m.Data)
+		if err := l.add(o, m); err != nil {
+			return nil, fmt.Errorf("message %d of the dump, type %#x: %w", len(l.messages), m.Type, err)
+		}
+		l.messages = append(l.messages, m)
+	}
+	l.torn = l.isTorn()
+	slices.SortFunc(l.tables, func(a, b LoadedTable) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Name, b.Name))
+	})
+	return l, nil
+}
+
+// Owner is the owner given to Load.
+func (l *Loaded) Owner() string { return l.owner }
+
+// Generation is the ruleset's generation when the dump began; 0 if it did not say.
+func (l *Loaded) Generation() uint32 { return l.generation }
+
+// Torn reports whether the messages belong to different generations: the ruleset changed while it was read. Read again.
+func (l *Loaded) Torn() bool { return l.torn }
+
+// Tables are all tables, ours and others', sorted by family and name.
+func (l *Loaded) Tables() []LoadedTable { return slices.Clone(l.tables) }
+
+// Flowtables are those of all tables, in the kernel's order.
+func (l *Loaded) Flowtables() []LoadedFlowtable {
+	list := slices.Clone(l.flowtables)
+	for i := range list {
+		list[i].Devices = slices.Clone(list[i].Devices)
+	}
+	return list
+}
+
+func (l *Loaded) add(o nlmsg.Order, m Message) error {
+	family, _, attrs, err := nlmsg.Netfilter(m.Data)
+	if err != nil {
+		return err
+	}
+	switch m.Type {
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewTable):
+		return l.addTable(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable):
+		return l.addFlowtable(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewGen):
+		return l.addGeneration(o, attrs)
+	}
+	return nil
+}
+
+func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
+	t := LoadedTable{Family: familyName(family)}
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.NFTATableName:
+			t.Name = a.String()
+		case nlmsg.NFTATableHandle:
+			t.Handle, err = a.Uint64BE()
+		case nlmsg.NFTATableUse:
+			t.Use, err = a.Uint32BE()
+		case nlmsg.NFTATableUserdata:
+			t.Owner = ownerOf(a.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if t.Name == "" {
+		return fmt.Errorf("%w: a table without a name", nlmsg.ErrMalformed)
+	}
+	l.tables = append(l.tables, t)
+	return nil
+}
+
+func (l *Loaded) addGeneration(o nlmsg.Order, b []byte) error {
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		if a.Type == nlmsg.NFTAGenID {
+			if l.generation, err = a.Uint32BE(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isTorn compares the generations that the messages bear with each other and with that of NEWGEN.
+func (l *Loaded) isTorn() bool {
+	first, known := uint16(l.generation), l.generation != 0
+	for _, m := range l.messages {
+		if m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewGen) {
+			continue
+		}
+		if known && m.Generation != first {
+			return true
+		}
+		first, known = m.Generation, true
+	}
+	return false
+}
+
+// table finds one table; a nil Loaded has none.
+func (l *Loaded) table(f Family, name string) (LoadedTable, bool) {
+	if l == nil {
+		return LoadedTable{}, false
+	}
+	for _, t := range l.tables {
+		if t.Family == f && t.Name == name {
+			return t, true
+		}
+	}
+	return LoadedTable{}, false
+}
+
+// owned are the tables that bear an owner's mark.
+func (l *Loaded) owned(owner string) []LoadedTable {
+	if l == nil {
+		return nil
+	}
+	var list []LoadedTable
+	for _, t := range l.tables {
+		if t.Owner == owner {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// ownerOf reads the mark in a table's user data: the comment, if it says whose the table is. User data that is not a list of
+// type, length and value is someone else's.
+func ownerOf(udata []byte) string {
+	for len(udata) >= 2 {
+		typ, n := udata[0], int(udata[1])
+		if len(udata)-2 < n {
+			return ""
+		}
+		value := udata[2 : 2+n]
+		udata = udata[2+n:]
+		if typ == nlmsg.UdataTableComment {
+			text := string(bytes.TrimRight(value, "\x00"))
+			if owner, ok := strings.CutPrefix(text, ownerPrefix); ok {
+				return owner
+			}
+		}
+	}
+	return ""
+}
+
+// familyName is a family as nft names it.
+func familyName(n byte) Family {
+	switch n {
+	case nlmsg.FamilyInet:
+		return Inet
+	case nlmsg.FamilyIPv4:
+		return IP
+	case nlmsg.FamilyIPv6:
+		return IP6
+	case nlmsg.FamilyARP:
+		return "arp"
+	case nlmsg.FamilyBridge:
+		return "bridge"
+	case nlmsg.FamilyNetdev:
+		return "netdev"
+	}
+	return Family(fmt.Sprintf("family %d", n))
+}

@@ -1,0 +1,129 @@
+package ruleset
+
+import (
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// A LoadedFlowtable is a flowtable that a kernel held. Safe for concurrent reading.
+type LoadedFlowtable struct {
+	Family Family `json:"family"`
+	Table  string `json:"table"`
+	Name   string `json:"name"`
+	Handle uint64 `json:"handle"`
+	// Use is the number of flow add statements that refer to it.
+	Use uint32 `json:"use"`
+	// Hook is NF_NETDEV_INGRESS, 0, in every kernel so far.
+	Hook     uint32 `json:"hook"`
+	Priority int32  `json:"priority"`
+	// Devices as they were declared, in the kernel's order: names, and since Linux 6.16 prefixes. Up to Linux 6.15 these are
+	// devices that exist; later ones also list names that nothing bears yet.
+	Devices []flowtable.Selector `json:"devices,omitempty"`
+	// Flags are NFT_FLOWTABLE_*: 1 hardware offload, 2 counter.
+	Flags uint32 `json:"flags"`
+}
+
+// Hardware reports whether drivers are asked to carry the flows (nft's `flags offload`).
+func (f LoadedFlowtable) Hardware() bool { return f.Flags&nlmsg.FlowtableHWOffload != 0 }
+
+// Counter reports whether flows are counted on the fast path (nft's `counter`).
+func (f LoadedFlowtable) Counter() bool { return f.Flags&nlmsg.FlowtableCounter != 0 }
+
+// flowtablesOf counts the flowtables of one table.
+func (l *Loaded) flowtablesOf(f Family, table string) int {
+	n := 0
+	for _, ft := range l.flowtables {
+		if ft.Family == f && ft.Table == table {
+			n++
+		}
+	}
+	return n
+}
+
+func (l *Loaded) addFlowtable(o nlmsg.Order, family byte, b []byte) error {
+	f := LoadedFlowtable{Family: familyName(family)}
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		if err := f.attr(o, a); err != nil {
+			return err
+		}
+	}
+	if f.Table == "" {
+		return fmt.Errorf("%w: a flowtable without a table", nlmsg.ErrMalformed)
+	}
+	l.flowtables = append(l.flowtables, f)
+	return nil
+}
+
+func (f *LoadedFlowtable) attr(o nlmsg.Order, a nlmsg.Attr) (err error) {
+	switch a.Type {
+	case nlmsg.NFTAFlowtableTable:
+		f.Table = a.String()
+	case nlmsg.NFTAFlowtableName:
+		f.Name = a.String()
+	case nlmsg.NFTAFlowtableHandle:
+		f.Handle, err = a.Uint64BE()
+	case nlmsg.NFTAFlowtableUse:
+		f.Use, err = a.Uint32BE()
+	case nlmsg.NFTAFlowtableFlags:
+		f.Flags, err = a.Uint32BE()
+	case nlmsg.NFTAFlowtableHook:
+		err = f.hook(o, a.Data)
+	}
+	return err
+}
+
+func (f *LoadedFlowtable) hook(o nlmsg.Order, b []byte) error {
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.NFTAFlowtableHookNum:
+			f.Hook, err = a.Uint32BE()
+		case nlmsg.NFTAFlowtableHookPriority:
+			var v uint32
+			v, err = a.Uint32BE()
+			f.Priority = int32(v)
+		case nlmsg.NFTAFlowtableHookDevs:
+			err = f.devices(o, a.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *LoadedFlowtable) devices(o nlmsg.Order, b []byte) error {
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.NFTADeviceName:
+			f.Devices = append(f.Devices, deviceOf(a))
+		case nlmsg.NFTADevicePrefix:
+			f.Devices = append(f.Devices, flowtable.Selector{Prefix: a.String()})
+		}
+	}
+	return nil
+}
+
+// deviceOf reads NFTA_DEVICE_NAME. Linux 6.16 and 6.17 give a prefix as a name without its NUL (commit 6d07a289504a).
+func deviceOf(a nlmsg.Attr) flowtable.Selector {
+	if n := len(a.Data); n > 0 && a.Data[n-1] != 0 {
+		return flowtable.Selector{Prefix: a.String()}
+	}
+	return flowtable.Selector{Name: a.String()}
+}

@@ -1,0 +1,52 @@
+package ruleset
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+// A Plan is an ordered list of operations that lead from what a kernel holds to what was declared. It is immutable and safe
+// for concurrent use.
+type Plan struct {
+	operations []Operation
+	warnings   []string
+	bindings   []flowtable.Binding
+	generation uint32
+	disruptive bool
+}
+
+// Empty reports whether there is nothing to do.
+func (p *Plan) Empty() bool { return len(p.operations) == 0 }
+
+// Operations in the order in which they are sent.
+func (p *Plan) Operations() []Operation { return slices.Clone(p.operations) }
+
+// Disruptive reports whether live flows leave the fast path because a flowtable is deleted. They stay connected: the
+// classic path carries them until a rule offloads them again.
+func (p *Plan) Disruptive() bool { return p.disruptive }
+
+// Warnings are what applying the plan does besides, one sentence each.
+func (p *Plan) Warnings() []string { return slices.Clone(p.warnings) }
+
+// Generation of the kernel's ruleset that the plan was made for. The batch is refused by a kernel that has moved on. 0 is
+// any: the plan was made without looking.
+func (p *Plan) Generation() uint32 { return p.generation }
+
+// Bindings says for each device of each flowtable whether it is listed, and why.
+func (p *Plan) Bindings() []flowtable.Binding { return slices.Clone(p.bindings) }
+
+// String is the plan as nft commands, one a line. nft -f takes it as it is.
+func (p *Plan) String() string {
+	var b strings.Builder
+	for _, op := range p.operations {
+		b.WriteString(op.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Batch encodes the plan for a machine of one byte order; nil is this machine's. Equal plans give equal bytes.
+func (p *Plan) Batch(order binary.ByteOrder) (*Batch, error) { return encode(p, order) }

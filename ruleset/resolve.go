@@ -1,0 +1,67 @@
+package ruleset
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+// A Resolved is a validated Spec, bound to the devices of a machine. It is an immutable deep copy: changes of the Spec that it
+// came from do not reach it. Safe for concurrent use.
+type Resolved struct {
+	spec     Spec
+	bindings [][][]flowtable.Binding // of each table's flowtables
+	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
+}
+
+// Resolve validates s and binds its flowtables to the devices of t; a nil t is the zero Target, which knows nothing of the
+// machine. Its errors are those of Validate.
+func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	if t == nil {
+		t = &flowtable.Target{}
+	}
+	r := &Resolved{spec: cloneSpec(s)}
+	for i := range r.spec.Tables {
+		var bindings [][]flowtable.Binding
+		var devices [][]string
+		for _, f := range r.spec.Tables[i].Flowtables {
+			b := f.Bind(t)
+			bindings, devices = append(bindings, b), append(devices, listedDevices(b))
+		}
+		r.bindings, r.devices = append(r.bindings, bindings), append(r.devices, devices)
+	}
+	return r, nil
+}
+
+// Bindings says for each device of each flowtable whether it is listed, and why, in the order of the Spec.
+func (r *Resolved) Bindings() []flowtable.Binding {
+	var all []flowtable.Binding
+	for _, table := range r.bindings {
+		all = append(all, slices.Concat(table...)...)
+	}
+	return all
+}
+
+// Spec is a deep copy of what was declared, with the owner filled in.
+func (r *Resolved) Spec() Spec { return cloneSpec(&r.spec) }
+
+// bindingsOf are those of one flowtable.
+func (r *Resolved) bindingsOf(table, index int) []flowtable.Binding { return r.bindings[table][index] }
+
+// listed are the devices that a flowtable is sent with.
+func (r *Resolved) listed(table, index int) []string { return r.devices[table][index] }
+
+func listedDevices(bindings []flowtable.Binding) []string {
+	var devices []string
+	for _, b := range bindings {
+		if b.State.Listed() {
+			devices = append(devices, b.Device)
+		}
+	}
+	slices.SortFunc(devices, strings.Compare)
+	return slices.Compact(devices)
+}

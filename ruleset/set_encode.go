@@ -1,0 +1,199 @@
+package ruleset
+
+import (
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// anonymousName is what nft calls the set of a list; the kernel fills the number in.
+const anonymousName = "__set%d"
+
+// maxAttr is the longest that an attribute can be; a set's elements are spread over messages that stay below.
+const maxAttr = 0xffff
+
+// nft's numbers of data types and byte orders (nftables include/datatype.h). The kernel keeps them for user space.
+const (
+	typeNFProto     = 2
+	typeIPAddr      = 7
+	typeIP6Addr     = 8
+	typeINetProto   = 12
+	typeINetService = 13
+	typeMark        = 19
+	typeCTDir       = 27
+	typeDSCP        = 36
+	typeIfName      = 41
+
+	byteOrderHost = 1
+	byteOrderBig  = 2
+)
+
+// setType is a set's key as nft writes it: data type, length in bytes, byte order.
+func (k valueKind) setType() (typ, length, order uint32) {
+	switch k {
+	case kindIPv4:
+		return typeIPAddr, 4, byteOrderBig
+	case kindIPv6:
+		return typeIP6Addr, 16, byteOrderBig
+	case kindPort:
+		return typeINetService, 2, byteOrderBig
+	case kindIfName:
+		return typeIfName, 16, byteOrderHost
+	case kindProto:
+		return typeINetProto, 1, byteOrderBig
+	case kindNFProto:
+		return typeNFProto, 1, byteOrderHost
+	case kindMark:
+		return typeMark, 4, byteOrderHost
+	case kindCTDir:
+		return typeCTDir, 1, byteOrderHost
+	case kindDSCP:
+		return typeDSCP, 1, byteOrderBig
+	}
+	return 0, 0, 0
+}
+
+// addSet makes a named set without elements.
+func (e *encoder) addSet(op *Operation, s *Set) {
+	e.sets++
+	e.setIDs[setKey{op.Family, op.Table, s.Name}] = e.sets
+	var flags uint32
+	if s.Interval {
+		flags = nlmsg.SetInterval
+	}
+	kind := kindOf(s.Type)
+	_, length, _ := kind.setType()
+	e.beginSet(op, s.Name, flags, kind, length, e.sets)
+	e.setOrder(kind)
+	e.end()
+}
+
+func (e *encoder) beginSet(op *Operation, name string, flags uint32, kind valueKind, length, id uint32) {
+	typ, _, _ := kind.setType()
+	if typ == 0 {
+		e.fail(fmt.Errorf("no set holds values that are %s", kind.expects()))
+	}
+	e.begin(op, nlmsg.NFTMsgNewSet, nlmsg.FlagCreate)
+	e.b.String(nlmsg.NFTASetTable, op.Table)
+	e.b.String(nlmsg.NFTASetName, name)
+	e.b.Uint32BE(nlmsg.NFTASetFlags, flags)
+	e.b.Uint32BE(nlmsg.NFTASetKeyType, typ)
+	e.b.Uint32BE(nlmsg.NFTASetKeyLen, length)
+	e.b.Uint32BE(nlmsg.NFTASetID, id)
+}
+
+// setOrder tells nft the byte order of the elements, as user data: type, length, a number in host order.
+func (e *encoder) setOrder(kind valueKind) {
+	_, _, order := kind.setType()
+	b := append(e.scratch[:0], nlmsg.UdataSetKeyByteOrder, 4)
+	e.b.Data(nlmsg.NFTASetUserdata, e.order.AppendUint32(b, order))
+}
+
+// addElements fills a named set. They are sorted: their order means nothing, and equal sets give equal bytes.
+func (e *encoder) addElements(op *Operation, s *Set) {
+	kind := kindOf(s.Type)
+	_, length, _ := kind.setType()
+	f := fieldInfo{kind: kind, length: length}
+	e.ranges = e.ranges[:0]
+	for _, word := range s.Elements {
+		v, err := parseValue(kind, word)
+		if err != nil {
+			e.fail(err)
+			return
+		}
+		e.ranges = append(e.ranges, e.keyRange(&f, v))
+	}
+	sortRanges(e.ranges)
+	id := e.setIDs[setKey{op.Family, op.Table, s.Name}]
+	e.elements(op, s.Name, id, int(length), s.Interval)
+}
+
+// anonymousSet makes the set of a list and fills it; the rule that follows is the only one that uses it. Overlapping and
+// adjacent ranges are joined, as nft joins them.
+func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []span) (id uint32) {
+	e.sets++
+	id = e.sets
+	_, length, _ := f.kind.setType()
+	if f.source == fromPayload {
+		length = f.length
+	}
+	interval := false
+	e.ranges = e.ranges[:0]
+	for _, s := range spans {
+		interval = interval || !s.single()
+		e.ranges = append(e.ranges, e.keyRange(f, s))
+	}
+	sortRanges(e.ranges)
+	flags := uint32(nlmsg.SetAnonymous | nlmsg.SetConstant)
+	size := uint32(0)
+	if interval {
+		flags |= nlmsg.SetInterval
+		e.ranges = joinRanges(e.ranges, int(length))
+		size = intervalCount(e.ranges, int(length))
+	} else {
+		e.ranges = uniqueRanges(e.ranges)
+		size = uint32(len(e.ranges))
+	}
+	e.beginSet(op, anonymousName, flags, f.kind, length, id)
+	desc := e.b.Nest(nlmsg.NFTASetDesc)
+	e.b.Uint32BE(nlmsg.NFTASetDescSize, size)
+	e.b.EndNest(desc)
+	e.setOrder(f.kind)
+	e.end()
+	e.elements(op, anonymousName, id, int(length), interval)
+	return id
+}
+
+// elements sends e.ranges, spread over as many messages as they need.
+func (e *encoder) elements(op *Operation, set string, id uint32, length int, interval bool) {
+	if len(e.ranges) == 0 {
+		return
+	}
+	list := e.beginElements(op, set, id)
+	if interval && !e.ranges[0].startsAtZero() {
+		e.element(zeros[:length], nlmsg.SetElemIntervalEnd, false)
+	}
+	for i := range e.ranges {
+		if e.b.Len()-list > maxAttr-2*(32+length) {
+			e.b.EndNest(list)
+			e.end()
+			list = e.beginElements(op, set, id)
+		}
+		r := &e.ranges[i]
+		if !interval {
+			e.element(r.low[:length], 0, false)
+			continue
+		}
+		after, open := r.after(length)
+		e.element(r.low[:length], 0, open)
+		if !open {
+			e.element(after[:length], nlmsg.SetElemIntervalEnd, false)
+		}
+	}
+	e.b.EndNest(list)
+	e.end()
+}
+
+func (e *encoder) beginElements(op *Operation, set string, id uint32) (list int) {
+	e.begin(op, nlmsg.NFTMsgNewSetElem, nlmsg.FlagCreate)
+	e.b.String(nlmsg.NFTASetElemListTable, op.Table)
+	e.b.String(nlmsg.NFTASetElemListSet, set)
+	if id != 0 {
+		e.b.Uint32BE(nlmsg.NFTASetElemListSetID, id)
+	}
+	return e.b.Nest(nlmsg.NFTASetElemListElements)
+}
+
+// element writes one element. An open one begins an interval that ends at the greatest value; nft is told so.
+func (e *encoder) element(key []byte, flags uint32, open bool) {
+	elem := e.b.Nest(nlmsg.NFTAListElem)
+	if flags != 0 {
+		e.b.Uint32BE(nlmsg.NFTASetElemFlags, flags)
+	}
+	e.value(nlmsg.NFTASetElemKey, key)
+	if open {
+		b := append(e.scratch[:0], nlmsg.UdataSetElemFlags, 4)
+		e.b.Data(nlmsg.NFTASetElemUserdata, e.order.AppendUint32(b, nlmsg.UdataElemIntervalOpen))
+	}
+	e.b.EndNest(elem)
+}

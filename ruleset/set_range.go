@@ -1,0 +1,83 @@
+package ruleset
+
+import (
+	"bytes"
+	"slices"
+)
+
+// A keyRange is one element of a set: inclusive bounds as the register holds them, in the first bytes of low and high.
+type keyRange struct{ low, high [16]byte }
+
+// keyRange encodes a span's bounds for a set over a field.
+func (e *encoder) keyRange(f *fieldInfo, s span) keyRange {
+	var r keyRange
+	if s.isNamePrefix() {
+		copy(r.low[:], s.low)
+		for i := copy(r.high[:], s.low); i < len(r.high); i++ {
+			r.high[i] = 0xff
+		}
+		return r
+	}
+	copy(r.low[:], e.appendValue(e.scratch[:0], f, s.low))
+	copy(r.high[:], e.appendValue(e.scratch[:0], f, s.high))
+	return r
+}
+
+func (r *keyRange) startsAtZero() bool { return r.low == [16]byte{} }
+
+// after is the first value behind the range; open is set if there is none.
+func (r *keyRange) after(length int) (next [16]byte, open bool) {
+	next = r.high
+	for i := length - 1; i >= 0; i-- {
+		next[i]++
+		if next[i] != 0 {
+			return next, false
+		}
+	}
+	return next, true
+}
+
+func sortRanges(ranges []keyRange) {
+	slices.SortFunc(ranges, func(a, b keyRange) int {
+		if c := bytes.Compare(a.low[:], b.low[:]); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.high[:], b.high[:])
+	})
+}
+
+func uniqueRanges(ranges []keyRange) []keyRange { return slices.Compact(ranges) }
+
+// joinRanges joins sorted ranges that overlap or touch.
+func joinRanges(ranges []keyRange, length int) []keyRange {
+	joined := ranges[:0]
+	for _, r := range ranges {
+		if n := len(joined); n > 0 {
+			last := &joined[n-1]
+			next, open := last.after(length)
+			if open || bytes.Compare(r.low[:], next[:]) <= 0 {
+				if bytes.Compare(r.high[:], last.high[:]) > 0 {
+					last.high = r.high
+				}
+				continue
+			}
+		}
+		joined = append(joined, r)
+	}
+	return joined
+}
+
+// intervalCount is how many elements the kernel will hold: starts and ends.
+func intervalCount(ranges []keyRange, length int) uint32 {
+	n := uint32(0)
+	if !ranges[0].startsAtZero() {
+		n++
+	}
+	for i := range ranges {
+		n++
+		if _, open := ranges[i].after(length); !open {
+			n++
+		}
+	}
+	return n
+}
