@@ -227,6 +227,7 @@ func TestChangesStopsWhereTheCallerDoes(t *testing.T) {
 	assert.Equal(t, 1, seen)
 
 	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	var last error
 	for _, err := range w.Changes(ctx, Match{}) {
 		last = err

@@ -130,7 +130,9 @@ func (s *script) vanish(e Entry) {
 	}
 }
 
-func (s *script) notify(kind NotificationKind, e Entry) { s.queue = append(s.queue, Notification{kind, e}) }
+func (s *script) notify(kind NotificationKind, e Entry) {
+	s.queue = append(s.queue, Notification{kind, e})
+}
 
 // play runs the script to its end and returns what Changes told.
 func (s *script) play(m Match) ([]Change, error) {

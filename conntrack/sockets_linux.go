@@ -13,30 +13,27 @@ import (
 // take hands out an idle socket, or a new one.
 func (k *kernel) take() (*nlsock.Socket, error) {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	if n := len(k.idle); n > 0 {
 		s := k.idle[n-1]
 		k.idle = k.idle[:n-1]
 		k.busy[s] = true
-		k.mu.Unlock()
 		return s, nil
 	}
-	k.mu.Unlock()
-	s, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+	return k.dial(nlsock.Config{})
+}
+
+// dial opens a socket that Close will end. The caller holds mu, so that the namespace stays open meanwhile.
+func (k *kernel) dial(cfg nlsock.Config) (*nlsock.Socket, error) {
+	if k.closed {
+		return nil, fmt.Errorf("conntrack: watcher of network namespace %q: %w", k.ns, os.ErrClosed)
+	}
+	s, err := k.ns.Dial(unix.NETLINK_NETFILTER, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("conntrack: %w", err)
 	}
-	return s, k.track(s)
-}
-
-// track remembers a socket, so that Close ends what it is doing.
-func (k *kernel) track(s *nlsock.Socket) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.closed {
-		return errors.Join(fmt.Errorf("conntrack: watcher of network namespace %q: %w", k.ns, os.ErrClosed), s.Close())
-	}
 	k.busy[s] = true
-	return nil
+	return s, nil
 }
 
 // give takes a socket back; one with an answer still under way is closed.

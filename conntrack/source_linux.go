@@ -43,10 +43,15 @@ func openKernel(ctx context.Context, cfg *Config) (Source, error) {
 // probe asks for something that every ctnetlink answers.
 func (k *kernel) probe(ctx context.Context) error {
 	_, err := k.do(ctx, probeRequest)
-	if errors.Is(err, unix.EINVAL) { // nfnetlink's answer for a subsystem that is missing
-		return fmt.Errorf("conntrack: %w by this kernel: no ctnetlink; load module nf_conntrack_netlink: %w", errors.ErrUnsupported, err)
+	return k.explain("read the table of connections", k.unsupported(err))
+}
+
+// unsupported reads EINVAL as what it is in the answer to a probe: nfnetlink has no such subsystem.
+func (k *kernel) unsupported(err error) error {
+	if !errors.Is(err, unix.EINVAL) {
+		return err
 	}
-	return k.explain("read the table of connections", err)
+	return fmt.Errorf("%w by this kernel: no ctnetlink; load module nf_conntrack_netlink: %w", errors.ErrUnsupported, err)
 }
 
 // explain adds the object and the next step to what the kernel answered.
@@ -128,14 +133,13 @@ func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.
 
 // Subscribe joins the three groups.
 func (k *kernel) Subscribe(context.Context) (Subscription, error) {
-	sock, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	sock, err := k.dial(nlsock.Config{
 		Groups:     []uint32{nlmsg.GroupConntrackNew, nlmsg.GroupConntrackUpdate, nlmsg.GroupConntrackDestroy},
 		ReadBuffer: k.readBuffer,
 	})
 	if err != nil {
-		return nil, k.explain("subscribe to the connections", err)
-	}
-	if err := k.track(sock); err != nil {
 		return nil, err
 	}
 	return &subscription{kernel: k, sock: sock, decoder: decoder{order: nlmsg.Native()}}, nil
