@@ -1,0 +1,156 @@
+package ruleset
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+// maxComment is the longest comment in bytes that nft takes (NFTNL_UDATA_COMMENT_MAXLEN without the NUL).
+const maxComment = 127
+
+// Validate reports every mistake of the Spec at once, joined, in the order of the Spec; each is a *flowtable.FieldError with its
+// path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices.
+func (s *Spec) Validate() error {
+	var v validator
+	v.add("owner", checkOwner(s.Owner))
+	tables := map[string]int{}
+	for i := range s.Tables {
+		t := &s.Tables[i]
+		key := familyText(t.Family) + " " + t.Name
+		v.unique(tables, key, i, place{table: i}.path("name"), "table", "tables")
+		v.checkTable(i, t)
+	}
+	return errors.Join(v.mistakes...)
+}
+
+// A validator gathers the mistakes of one Spec.
+type validator struct {
+	mistakes []error
+}
+
+func (v *validator) add(path string, err error) {
+	if err != nil {
+		v.mistakes = append(v.mistakes, &flowtable.FieldError{Path: path, Err: err})
+	}
+}
+
+// addAll adds the mistakes of a part under its path.
+func (v *validator) addAll(path string, err error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		v.add(path, err)
+		return
+	}
+	for _, e := range joined.Unwrap() {
+		var field *flowtable.FieldError
+		if errors.As(e, &field) {
+			v.add(path+"."+field.Path, field.Err)
+		} else {
+			v.add(path, e)
+		}
+	}
+}
+
+// unique notes a name and refuses its second use.
+func (v *validator) unique(seen map[string]int, key string, index int, path, kind, list string) {
+	if first, taken := seen[key]; taken {
+		v.add(path, fmt.Errorf("%s %q is already %s[%d]; rename or remove one", kind, key, list, first))
+		return
+	}
+	seen[key] = index
+}
+
+// A place is where a mistake is. Its path is put together only for a mistake: rulesets have ten thousand rules.
+type place struct{ table, chain, rule, statement int }
+
+// path of the table, and below it.
+func (p place) path(below string) string { return "tables[" + strconv.Itoa(p.table) + "]." + below }
+
+// chainPath is the path of something in the chain.
+func (p place) chainPath(below string) string {
+	return p.path("chains[" + strconv.Itoa(p.chain) + "]." + below)
+}
+
+// rulePath is the path of something in the rule.
+func (p place) rulePath(below string) string {
+	return p.chainPath("rules[" + strconv.Itoa(p.rule) + "]." + below)
+}
+
+// statementPath is the path of the statement, or of something in it.
+func (p place) statementPath(below string) string {
+	path := p.rulePath("do[" + strconv.Itoa(p.statement) + "]")
+	if below == "" {
+		return path
+	}
+	return path + "." + below
+}
+
+func (v *validator) checkTable(index int, t *Table) {
+	p := place{table: index}
+	if familyText(t.Family) != string(Inet) && t.Family != IP && t.Family != IP6 {
+		v.add(p.path("family"), fmt.Errorf(`family %q has no flowtables; write "inet", "ip" or "ip6"`, string(t.Family)))
+	}
+	v.add(p.path("name"), flowtable.CheckName(t.Name))
+	v.checkFlowtables(p, t.Flowtables)
+	v.checkSets(p, t.Sets)
+	v.checkChains(p, t)
+}
+
+func (v *validator) checkFlowtables(p place, all []flowtable.Spec) {
+	names := map[string]int{}
+	for i := range all {
+		path := p.path("flowtables[" + strconv.Itoa(i) + "]")
+		v.addAll(path, all[i].Validate())
+		v.unique(names, all[i].Name, i, path+".name", "flowtable", "flowtables")
+		for j := range all[i].Devices {
+			v.checkShared(path+".devices["+strconv.Itoa(j)+"]", all[i].Devices[j], all[:i])
+		}
+	}
+}
+
+// checkShared refuses a device that an earlier flowtable of the table already has: the kernel answers EEXIST
+// (net/netfilter/nf_tables_api.c, nft_register_flowtable_net_hooks).
+func (v *validator) checkShared(path string, device flowtable.Selector, earlier []flowtable.Spec) {
+	for _, f := range earlier {
+		for _, other := range f.Devices {
+			if device.Overlaps(other) {
+				v.add(path, fmt.Errorf("%q is already picked by %q of flowtable %q; the kernel refuses a device in two flowtables of a table: remove one, or use two tables",
+					device.String(), other.String(), f.Name))
+				return
+			}
+		}
+	}
+}
+
+// checkOwner keeps the owner's mark within what a table's comment can hold.
+func checkOwner(owner string) error {
+	if longest := maxComment - len(ownerPrefix); len(owner) > longest {
+		return fmt.Errorf("the owner is %d bytes long; a table's comment has room for %d", len(owner), longest)
+	}
+	return checkText("the owner", owner)
+}
+
+// checkText refuses what nft's quoted strings, which have no escapes, cannot hold.
+func checkText(what, text string) error {
+	if !utf8.ValidString(text) {
+		return fmt.Errorf("%s is not UTF-8; write it in UTF-8", what)
+	}
+	i := strings.IndexFunc(text, func(r rune) bool { return r == '"' || r < ' ' || r == 0x7f })
+	if i >= 0 {
+		return fmt.Errorf("%s holds %q, which nft cannot spell; leave it out", what, text[i])
+	}
+	return nil
+}
+
+// checkLength bounds a text in bytes.
+func checkLength(what, text string, longest int) error {
+	if len(text) > longest {
+		return fmt.Errorf("%s is %d bytes long; write at most %d", what, len(text), longest)
+	}
+	return nil
+}

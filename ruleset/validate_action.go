@@ -1,0 +1,155 @@
+package ruleset
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (v *validator) checkMutation(p place, m *Mutation) {
+	if m.Field != fieldCTMark && m.Field != fieldMetaMark {
+		v.add(p.statementPath("set.field"), fmt.Errorf(`%q cannot be set; write "ct mark" or "meta mark"`, string(m.Field)))
+	}
+	mask, err := uint32(math.MaxUint32), error(nil)
+	if m.Mask != "" {
+		mask, err = parseMask(m.Mask)
+	}
+	v.add(p.statementPath("set.mask"), err)
+	value, err := parseNumber(m.Value)
+	switch {
+	case err != nil || value > math.MaxUint32:
+		v.add(p.statementPath("set.value"), kindMark.unfit(m.Value))
+	case uint32(value)&^mask != 0:
+		v.add(p.statementPath("set.value"), fmt.Errorf("%q has bits outside the mask %s; widen the mask, or clear the bits", m.Value, hex(mask)))
+	}
+}
+
+func (v *validator) checkNAT(p place, s *scope, name string, n *NAT, known *packet) {
+	v.checkNATChain(p, s, name)
+	if n.Addr == "" && n.Port == 0 {
+		v.add(p.statementPath(name), fmt.Errorf("the %s changes nothing; set addr, port or both", name))
+	}
+	if n.Port != 0 && !known.hasPorts() {
+		v.add(p.statementPath(name+".port"), errors.New(`a port needs a match on protocols with ports before it; put "tcp dport", "udp dport", or "meta l4proto" with "tcp", "udp" or both ahead`))
+	}
+	if n.Addr == "" {
+		return
+	}
+	addr, err := netip.ParseAddr(n.Addr)
+	if err != nil || addr.Zone() != "" {
+		v.add(p.statementPath(name+".addr"), fmt.Errorf(`%q is not an address; write one such as "192.0.2.1" or "2001:db8::1", and the port in its own field`, n.Addr))
+		return
+	}
+	family := IP6
+	if addr.Is4() {
+		family = IP
+	}
+	v.add(p.statementPath(name+".addr"), known.takes(family))
+}
+
+// natHooks are the hooks whose nat chains take a statement (nft_nat_validate in net/netfilter/nft_nat.c, nft_masq_validate in
+// nft_masq.c); elsewhere the kernel answers EOPNOTSUPP.
+func natHooks(name string) []Hook {
+	switch name {
+	case "dnat":
+		return []Hook{Prerouting, Output}
+	case "snat":
+		return []Hook{Postrouting, Input}
+	}
+	return []Hook{Postrouting}
+}
+
+func (v *validator) checkNATChain(p place, s *scope, name string) {
+	hooks := natHooks(name)
+	base := s.misplaced(p.chain, func(c *Chain) bool { return c.Type == NATChain && slices.Contains(hooks, c.Hook) })
+	if base == nil {
+		return
+	}
+	kind := base.Type
+	if kind == "" {
+		kind = FilterChain
+	}
+	words := make([]string, len(hooks))
+	for i, h := range hooks {
+		words[i] = strconv.Quote(string(h))
+	}
+	v.add(p.statementPath(name), fmt.Errorf(`%s works only in nat chains at hook %s, and packets come here from %s chain %q at hook %q; move the rule`,
+		name, strings.Join(words, " or "), kind, base.Name, string(base.Hook)))
+}
+
+// seconds is the length of a unit of time of nft's limits; 0 if it knows none of that name.
+func seconds(unit string) uint64 {
+	switch unit {
+	case "second":
+		return 1
+	case "minute":
+		return 60
+	case "hour":
+		return 60 * 60
+	case "day":
+		return 24 * 60 * 60
+	case "week":
+		return 7 * 24 * 60 * 60
+	}
+	return 0
+}
+
+// checkLimit keeps to what the kernel computes with: it divides the unit in nanoseconds by the rate and multiplies by the burst
+// (net/netfilter/nft_limit.c).
+func (v *validator) checkLimit(p place, l *Limiting) {
+	nanoseconds := seconds(l.Per) * 1e9
+	switch {
+	case nanoseconds == 0:
+		v.add(p.statementPath("limit.per"), fmt.Errorf(`unknown unit of time %q; write "second", "minute", "hour", "day" or "week"`, l.Per))
+		return
+	case l.Rate == 0:
+		v.add(p.statementPath("limit.rate"), errors.New("the rate is 0, which the kernel refuses; write 1 or more"))
+		return
+	case l.Rate > nanoseconds:
+		v.add(p.statementPath("limit.rate"), fmt.Errorf("the rate is more than one packet a nanosecond; write at most %d a %s", nanoseconds, l.Per))
+		return
+	}
+	if high, _ := bits.Mul64(nanoseconds/l.Rate, uint64(l.Burst)); high != 0 {
+		v.add(p.statementPath("limit.burst"), errors.New("the burst takes longer than the kernel can count to (EOVERFLOW); write a smaller one"))
+	}
+}
+
+// maxLogPrefix is the longest prefix in bytes (NF_LOG_PREFIXLEN without the NUL).
+const maxLogPrefix = 127
+
+func (v *validator) checkLog(p place, l *Logging) {
+	v.add(p.statementPath("log.prefix"), checkLength("the prefix", l.Prefix, maxLogPrefix))
+	v.add(p.statementPath("log.prefix"), checkText("the prefix", l.Prefix))
+	if strings.Contains(l.Prefix, "$") {
+		v.add(p.statementPath("log.prefix"), errors.New(`the prefix holds "$", where nft reads a variable; leave it out`))
+	}
+	levels := []string{"", "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
+	switch {
+	case !slices.Contains(levels, l.Level):
+		v.add(p.statementPath("log.level"), fmt.Errorf("unknown level %q; write one of %s", l.Level, strings.Join(levels[1:], ", ")))
+	case l.Level != "" && l.Group != nil:
+		v.add(p.statementPath("log"), errors.New("a level belongs to the kernel log, a group to nflog; set one of them"))
+	}
+}
+
+func (v *validator) checkRaw(p place, r *Raw) {
+	if strings.TrimSpace(r.Text) == "" {
+		v.add(p.statementPath("raw.text"), errors.New("the text is empty; write the statement as nft spells it, for listings and files"))
+	}
+	if strings.ContainsAny(r.Text, "\n\r\x00") {
+		v.add(p.statementPath("raw.text"), errors.New("the text has several lines; write the statement on one"))
+	}
+	if len(r.Expr) == 0 {
+		v.add(p.statementPath("raw.expr"), errors.New("there is no expression; make the statement with RawExpr"))
+	}
+	for i, e := range r.Expr {
+		if len(e) == 0 {
+			v.add(p.statementPath("raw.expr["+strconv.Itoa(i)+"]"), errors.New("the expression is empty; make the statement with RawExpr"))
+		}
+	}
+}

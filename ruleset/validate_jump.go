@@ -1,0 +1,50 @@
+package ruleset
+
+import (
+	"fmt"
+	"slices"
+)
+
+// checkJumps refuses loops, or else jumps that are nested too deep.
+func (v *validator) checkJumps(p place, s *scope) {
+	w := s.walk()
+	slices.SortStableFunc(w.loops, func(a, b [2]int) int { return a[0] - b[0] })
+	for _, loop := range w.loops {
+		p.chain = loop[0]
+		v.addLoop(p, &s.table.Chains[loop[0]], s.table.Chains[loop[1]].Name)
+	}
+	if len(w.loops) > 0 {
+		return
+	}
+	for i := range s.table.Chains {
+		p.chain = i
+		c := &s.table.Chains[i]
+		if c.Hook != "" && w.depth[i] > maxJumps {
+			v.add(p.chainPath("rules"), fmt.Errorf("jumps are nested %d deep below chain %q; the kernel takes at most %d (EMLINK): flatten the chains", w.depth[i], c.Name, maxJumps))
+		}
+	}
+}
+
+// addLoop puts the mistake at the statement that closes the loop.
+func (v *validator) addLoop(p place, c *Chain, back string) {
+	for i := range c.Rules {
+		for j := range c.Rules[i].Do {
+			if c.Rules[i].Do[j].target() == back {
+				p.rule, p.statement = i, j
+				v.add(p.statementPath(""), fmt.Errorf("this jump closes a loop: chain %q leads to chain %q, and the kernel answers ELOOP; remove one of the jumps", back, c.Name))
+				return
+			}
+		}
+	}
+}
+
+// checkTarget refuses jumps to what is no regular chain of the table.
+func (v *validator) checkTarget(p place, s *scope, field, name string) {
+	index, ok := s.chains[name]
+	switch {
+	case !ok:
+		v.add(p.statementPath(field), fmt.Errorf("no chain %q in this table; add it, or correct the name", name))
+	case s.table.Chains[index].Hook != "":
+		v.add(p.statementPath(field), fmt.Errorf("chain %q is a base chain, which the kernel does not jump to; jump to a chain without hook", name))
+	}
+}

@@ -1,0 +1,131 @@
+package ruleset
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+func (v *validator) checkMatch(p place, s *scope, m *Match, known *packet) {
+	info, ok := infoOf(m.Field)
+	if !ok {
+		v.add(p.statementPath("match.field"), fmt.Errorf(`unknown field %q; write one such as "ct state", "meta l4proto", "ip daddr", "tcp dport", "iifname"`, string(m.Field)))
+		return
+	}
+	if err := m.checkShape(info); err != nil {
+		v.add(p.statementPath("match"), err)
+		return
+	}
+	if info.kind == kindMeter {
+		return
+	}
+	mask, err := m.maskOf(info)
+	v.add(p.statementPath("match.mask"), err)
+	list, words := "match.is", m.Is
+	if len(m.Not) > 0 {
+		list, words = "match.not", m.Not
+	}
+	spans := v.checkValues(p, s, m.Field, info, mask, list, words)
+	v.add(p.statementPath("match"), known.learn(m, info, spans))
+}
+
+// checkShape refuses a match with no comparison, with several, or with one that does not suit the field.
+func (m *Match) checkShape(info fieldInfo) error {
+	set := 0
+	for _, is := range [...]bool{len(m.Is) > 0, len(m.Not) > 0, m.AtLeast != 0, m.Below != 0} {
+		if is {
+			set++
+		}
+	}
+	meter := info.kind == kindMeter
+	switch {
+	case set == 0 && meter:
+		return fmt.Errorf("the match on %q compares with nothing; set atLeast or below to 1 or more", string(m.Field))
+	case set == 0:
+		return fmt.Errorf("the match on %q compares with nothing; set is or not", string(m.Field))
+	case set > 1:
+		return errors.New("the match has several of is, not, atLeast and below; set one, and make another match of the other")
+	case meter && (len(m.Is) > 0 || len(m.Not) > 0):
+		return fmt.Errorf("%q is a counter; compare it by atLeast or below", string(m.Field))
+	case !meter && (m.AtLeast != 0 || m.Below != 0):
+		return fmt.Errorf("%q is no counter; compare it by is or not", string(m.Field))
+	}
+	return nil
+}
+
+// maskOf reads the mask; every bit if there is none.
+func (m *Match) maskOf(info fieldInfo) (uint32, error) {
+	if m.Mask == "" {
+		return 1<<32 - 1, nil
+	}
+	if info.kind != kindMark {
+		return 1<<32 - 1, fmt.Errorf("%q has no mask; only marks have", string(m.Field))
+	}
+	return parseMask(m.Mask)
+}
+
+// parseMask reads a mask that is set; an error comes with every bit, so that no further mistake follows from it.
+func parseMask(word string) (uint32, error) {
+	n, err := parseNumber(word)
+	switch {
+	case err != nil || n >= 1<<32:
+		return 1<<32 - 1, kindMark.unfit(word)
+	case n == 0:
+		return 1<<32 - 1, errors.New(`the mask is 0, which picks no bit; leave it out for every bit`)
+	}
+	return uint32(n), nil
+}
+
+// checkValues checks a list of values, or one set, and gives back the values.
+func (v *validator) checkValues(p place, s *scope, f Field, info fieldInfo, mask uint32, list string, words []string) []span {
+	at := func(i int) string { return p.statementPath(list + "[" + strconv.Itoa(i) + "]") }
+	if len(words) == 1 && isReference(words[0]) {
+		v.add(at(0), s.checkSet(f, info.kind, words[0][1:]))
+		return nil
+	}
+	spans := make([]span, 0, len(words))
+	var comparable values
+	for i, word := range words {
+		if isReference(word) {
+			v.add(at(i), fmt.Errorf("%q is a set beside other values; match the set alone, or add the values to it", word))
+			continue
+		}
+		value, err := parseValue(info.kind, word)
+		if err == nil && info.kind == kindMark && binary.BigEndian.Uint32(value.low)&^mask != 0 {
+			err = fmt.Errorf("%q has bits outside the mask %s and never matches; widen the mask, or clear the bits", word, hex(mask))
+		}
+		if err != nil {
+			v.add(at(i), err)
+			continue
+		}
+		spans = append(spans, value)
+		if len(words) > 1 {
+			comparable = append(comparable, newValue(i, word, value))
+		}
+	}
+	v.checkOverlaps(comparable, at)
+	return spans
+}
+
+// checkSet asks for a set of the table whose elements are of the field's kind.
+func (s *scope) checkSet(f Field, kind valueKind, name string) error {
+	index, ok := s.sets[name]
+	if !ok {
+		return fmt.Errorf("no set %q in this table; add it, or correct the name", name)
+	}
+	if t := s.table.Sets[index].Type; kindOf(t) != 0 && kindOf(t) != kind {
+		return fmt.Errorf("set %q holds elements of type %s, which %q cannot be compared with; %s", name, t, string(f), kind.setHint())
+	}
+	return nil
+}
+
+// setHint says which set type goes with the kind.
+func (k valueKind) setHint() string {
+	for _, t := range [...]SetType{IPv4Addr, IPv6Addr, InetService, IfName} {
+		if kindOf(t) == k {
+			return "use a set of type " + string(t)
+		}
+	}
+	return "list the values in the match"
+}

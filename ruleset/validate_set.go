@@ -1,0 +1,101 @@
+package ruleset
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+func (v *validator) checkSets(p place, sets []Set) {
+	names := map[string]int{}
+	for i := range sets {
+		path := p.path("sets[" + strconv.Itoa(i) + "]")
+		v.add(path+".name", flowtable.CheckReference(sets[i].Name))
+		v.unique(names, sets[i].Name, i, path+".name", "set", "sets")
+		v.checkElements(path, &sets[i])
+	}
+}
+
+func (v *validator) checkElements(path string, s *Set) {
+	kind := kindOf(s.Type)
+	if kind == 0 {
+		v.add(path+".type", fmt.Errorf(`unknown set type %q; write "ipv4_addr", "ipv6_addr", "inet_service" or "ifname"`, string(s.Type)))
+		return
+	}
+	var elements values
+	for i, word := range s.Elements {
+		at := func() string { return path + ".elements[" + strconv.Itoa(i) + "]" }
+		value, err := parseValue(kind, word)
+		switch {
+		case err != nil:
+			v.add(at(), err)
+			continue
+		case !s.Interval && !value.single():
+			v.add(at(), fmt.Errorf(`%q is more than one value; set "interval" to true, or list single values`, word))
+		}
+		elements = append(elements, newValue(i, word, value))
+	}
+	v.checkOverlaps(elements, func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" })
+}
+
+// A value is a word of a list with its place in it.
+type value struct {
+	index     int
+	word      string
+	low, high []byte
+}
+
+type values []value
+
+// newValue makes device names comparable: a name stands for itself padded with NULs, a prefix for all names that begin with it.
+func newValue(index int, word string, s span) value {
+	return value{index: index, word: word, low: s.low, high: s.upperName()}
+}
+
+// upperName is the upper bound of the span; of a name prefix, the last name that begins with it.
+func (s span) upperName() []byte {
+	if !s.isNamePrefix() {
+		return s.high
+	}
+	last := bytes.Repeat([]byte{0xff}, flowtable.MaxDevice)
+	copy(last, s.low)
+	return last
+}
+
+// checkOverlaps refuses values that share anything with an earlier one of the list: the kernel answers EEXIST.
+func (v *validator) checkOverlaps(all values, path func(index int) string) {
+	slices.SortStableFunc(all, func(a, b value) int {
+		if c := bytes.Compare(a.low, b.low); c != 0 {
+			return c
+		}
+		return bytes.Compare(b.high, a.high)
+	})
+	var clashes [][2]value // first in the list, then the later one
+	widest := 0
+	for i := 1; i < len(all); i++ {
+		if bytes.Compare(all[i].low, all[widest].high) <= 0 {
+			clashes = append(clashes, inListOrder(all[widest], all[i]))
+		}
+		if bytes.Compare(all[i].high, all[widest].high) > 0 {
+			widest = i
+		}
+	}
+	slices.SortFunc(clashes, func(a, b [2]value) int { return a[1].index - b[1].index })
+	for _, c := range clashes {
+		if c[0].word == c[1].word {
+			v.add(path(c[1].index), fmt.Errorf("%q is listed twice; remove one", c[1].word))
+			continue
+		}
+		v.add(path(c[1].index), fmt.Errorf("%q overlaps %q; remove one, or write the range that covers both", c[1].word, c[0].word))
+	}
+}
+
+func inListOrder(a, b value) [2]value {
+	if a.index < b.index {
+		return [2]value{a, b}
+	}
+	return [2]value{b, a}
+}
