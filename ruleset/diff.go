@@ -12,7 +12,7 @@ var ErrForeign = errors.New("the table belongs to someone else")
 // is created. One that bears our mark is replaced as a whole in the same transaction, one that is no longer declared is
 // deleted. The error matches ErrForeign if a declared table exists without our mark.
 func Diff(have *Loaded, want *Resolved) (*Plan, error) {
-	p := &Plan{bindings: want.Bindings()}
+	p := &Plan{want: want, bindings: want.Bindings()}
 	if have != nil {
 		p.generation = have.generation
 	}

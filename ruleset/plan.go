@@ -11,6 +11,7 @@ import (
 // A Plan is an ordered list of operations that lead from what a kernel holds to what was declared. It is immutable and safe
 // for concurrent use.
 type Plan struct {
+	want       *Resolved
 	operations []Operation
 	warnings   []string
 	bindings   []flowtable.Binding
@@ -34,6 +35,12 @@ func (p *Plan) Warnings() []string { return slices.Clone(p.warnings) }
 // Generation of the kernel's ruleset that the plan was made for. The batch is refused by a kernel that has moved on. 0 is
 // any: the plan was made without looking.
 func (p *Plan) Generation() uint32 { return p.generation }
+
+// Owner is the owner of the tables that the plan is for.
+func (p *Plan) Owner() string { return p.want.spec.Owner }
+
+// Rebase plans the way to the same declaration from another state of the kernel. Errors are those of Diff.
+func (p *Plan) Rebase(have *Loaded) (*Plan, error) { return Diff(have, p.want) }
 
 // Bindings says for each device of each flowtable whether it is listed, and why.
 func (p *Plan) Bindings() []flowtable.Binding { return slices.Clone(p.bindings) }
