@@ -104,12 +104,13 @@ func (c *Cache) resolveAndFetch(ctx context.Context, sel string, old *Kernel, sa
 		return nil, err
 	}
 	k.dir = c.path("kernels", sel, k.Release+"_"+strings.ReplaceAll(k.Version, "/", "_"))
-	if !exists(k.file("debs", "done")) {
-		say("downloading %s", strings.Join(pkgs, " "))
+	list := strings.Join(pkgs, " ")
+	if b, err := os.ReadFile(k.file("debs", "list")); err != nil || string(b) != list {
+		say("downloading %s", list)
 		if err := apt.download(ctx, k.file("debs"), pkgs...); err != nil {
 			return nil, err
 		}
-		if err := writeAtomic(k.file("debs", "done"), nil); err != nil {
+		if err := writeAtomic(k.file("debs", "list"), []byte(list)); err != nil {
 			return nil, err
 		}
 	}
@@ -143,9 +144,9 @@ func (c *Cache) apt(sel string) (*privateApt, error) {
 	return newPrivateApt(c.path("apt", sel), sourcesOf(sel, m))
 }
 
-// kernelParts are the packages that hold the image and its modules: one package
-// up to 6.12, two from 7.x on.
-var kernelParts = regexp.MustCompile(`^linux-(image|binary|modules)-\d`)
+// kernelParts are the packages that hold the image, its modules and their lists:
+// one package up to 6.12, several from 7.x on.
+var kernelParts = regexp.MustCompile(`^linux-(image|binary|modules|base)-\d`)
 
 // resolve finds the packages of the newest kernel. The name linux-image-amd64
 // is stable, the names it depends on are not.

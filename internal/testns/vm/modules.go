@@ -15,7 +15,7 @@ func wantedModules() []string {
 		nf_tables nf_conntrack nf_conntrack_netlink nf_nat nf_flow_table nf_flow_table_inet nft_flow_offload
 		nft_ct nft_chain_nat nft_nat nft_masq nft_redir nft_limit nft_log nft_quota nft_numgen nft_hash nft_connlimit
 		nft_reject_inet nft_fib_inet nft_socket nft_tproxy nft_dup_netdev nft_fwd_netdev
-		nf_log_syslog nfnetlink_hook nfnetlink_log nf_conntrack_ftp
+		nf_log_syslog nfnetlink_log nf_conntrack_ftp
 		veth dummy 8021q bridge br_netfilter bonding macvlan vrf tun ifb ipip sit ip6_tunnel
 		ppp_generic ppp_async ppp_synctty pppox pppoe
 		sch_ingress sch_netem cls_flower act_ct`)
@@ -24,7 +24,7 @@ func wantedModules() []string {
 // optionalModules are loaded where a kernel has them, and before the others:
 // crc32c is needed by libcrc32c through the crypto API, which modules.dep does not tell.
 func optionalModules() []string {
-	return strings.Fields(`crc32c_generic crc32c_intel nf_flow_table_ipv4 nf_flow_table_ipv6 nft_counter nft_objref nft_synproxy nft_reject_netdev`)
+	return strings.Fields(`crc32c_generic crc32c_intel nfnetlink_hook nf_flow_table_ipv4 nf_flow_table_ipv6 nft_counter nft_objref nft_synproxy nft_reject_netdev`)
 }
 
 // moduleName is the name of a module file without folder and suffixes.

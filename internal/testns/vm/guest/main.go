@@ -21,7 +21,6 @@ func main() {
 	}
 	syscall.Sync()
 	syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART) // with qemu -no-reboot: the end
-	select {}
 }
 
 func serve() error {
@@ -60,8 +59,14 @@ func serve() error {
 	if err := out.sendTree(wire.OutDir); err != nil {
 		return out.trouble(fmt.Errorf("sending files: %w", err))
 	}
-	out.send(wire.Frame{Kind: wire.Done})
-	select {} // the host ends the machine
+	if err := out.send(wire.Frame{Kind: wire.Done}); err != nil {
+		return err
+	}
+	for { // the host ends the machine
+		if err := syscall.Pause(); err != nil && err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 func readWork() (*wire.Work, error) {
