@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
+)
+
+// apply commits a SPEC as one transaction: all of it or nothing.
+func apply(ctx context.Context, std *streams, args []string) error {
+	flags := newArguments("apply", "[--netns NS] SPEC")
+	netns := flags.netns()
+	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return err
+	}
+	spec, err := readSpec(std, names[0])
+	if err != nil {
+		return err
+	}
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	planned, err := manager.Plan(ctx, spec)
+	if err != nil {
+		return err
+	}
+	generation, err := manager.Apply(ctx, planned)
+	if err != nil {
+		return err
+	}
+	for _, warning := range planned.Warnings() {
+		fmt.Fprintf(std.out, "warning: %s\n", warning)
+	}
+	printBindings(std.out, planned.Bindings())
+	fmt.Fprintf(std.out, "applied, generation %d\n", generation)
+	return nil
+}
+
+// printBindings prints which device each flowtable bound to, or why it did not.
+func printBindings(w io.Writer, bindings []flowtable.Binding) {
+	for _, b := range bindings {
+		fmt.Fprintf(w, "flowtable %s, device %s: %s", b.Flowtable, b.Device, b.State)
+		if b.Why != "" {
+			fmt.Fprintf(w, ", %s", b.Why)
+		}
+		fmt.Fprintln(w)
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+)
+
+// streams are the standard streams of one run.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// arguments are the flags of one command and its synopsis.
+type arguments struct {
+	*flag.FlagSet
+	synopsis string
+}
+
+// newArguments begins the arguments of one command; synopsis is what follows its name.
+func newArguments(command, synopsis string) arguments {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // parse prints what is to be said
+	flags.Usage = func() {}
+	return arguments{flags, synopsis}
+}
+
+// netns adds --netns.
+func (a arguments) netns() *string {
+	return a.String("netns", "", "network `namespace`: a name under /run/netns or a path; empty is the caller's own")
+}
+
+// parse reads flags and exactly the wanted number of other arguments, which may stand before or behind the flags.
+func (a arguments) parse(std *streams, args []string, want int) ([]string, error) {
+	var got []string
+	for {
+		if err := a.Parse(args); errors.Is(err, flag.ErrHelp) {
+			a.printUsage(std.out)
+			return nil, err
+		} else if err != nil {
+			a.printUsage(std.err)
+			return nil, usageError{err}
+		}
+		if a.NArg() == 0 {
+			break
+		}
+		got = append(got, a.Arg(0))
+		args = a.Args()[1:]
+	}
+	if len(got) != want {
+		a.printUsage(std.err)
+		return nil, usageError{fmt.Errorf("want %s, got %d", count(want, "argument"), len(got))}
+	}
+	return got, nil
+}
+
+func (a arguments) printUsage(w io.Writer) {
+	fmt.Fprintf(w, "usage: flowctl %s %s\n", a.Name(), a.synopsis)
+	a.SetOutput(w)
+	a.PrintDefaults()
+}
+
+// count is like "1 chain" and "2 chains".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+
+	"github.com/go-fastpath/fastpath/conntrack"
+)
+
+const columns = "%-6s %-49s %-49s %-8s %10s %14s\n"
+
+// tableWriter prints the head and then a line for each entry. The columns have a fixed width, so that a long table streams.
+func tableWriter(out io.Writer) func(conntrack.Entry) error {
+	fmt.Fprintf(out, columns, "PROTO", "ORIGINAL", "TRANSLATED TO", "PATH", "PACKETS", "BYTES")
+	return func(entry conntrack.Entry) error {
+		packets, bytes := totals(entry)
+		_, err := fmt.Fprintf(out, columns, protocol(entry.Orig.Proto), arrow(entry.Orig.Src, entry.Orig.Dst),
+			translation(entry), entry.Path(), packets, bytes)
+		return err
+	}
+}
+
+// translation is what NAT makes of the original tuple; "-" is no NAT.
+func translation(entry conntrack.Entry) string {
+	source, snat := entry.SNAT()
+	destination, dnat := entry.DNAT()
+	if !snat && !dnat {
+		return "-"
+	}
+	return arrow(source, destination)
+}
+
+// arrow is like "192.168.1.2:40000 > 203.0.113.2:80"; protocols without ports have none.
+func arrow(from, to netip.AddrPort) string {
+	if from.Port() == 0 && to.Port() == 0 {
+		return fmt.Sprintf("%v > %v", from.Addr(), to.Addr())
+	}
+	return fmt.Sprintf("%v > %v", from, to)
+}
+
+// totals are the packets and bytes of both directions; "-" is unknown, because accounting was off.
+func totals(entry conntrack.Entry) (packets, bytes string) {
+	if !entry.Sent.OK || !entry.Received.OK {
+		return "-", "-"
+	}
+	return strconv.FormatUint(entry.Sent.Packets+entry.Received.Packets, 10),
+		strconv.FormatUint(entry.Sent.Bytes+entry.Received.Bytes, 10)
+}
+
+func protocol(number uint8) string {
+	switch number {
+	case conntrack.TCP:
+		return "tcp"
+	case conntrack.UDP:
+		return "udp"
+	case conntrack.ICMP:
+		return "icmp"
+	case conntrack.ICMPv6:
+		return "icmpv6"
+	case conntrack.GRE:
+		return "gre"
+	case conntrack.SCTP:
+		return "sctp"
+	}
+	return strconv.Itoa(int(number))
+}

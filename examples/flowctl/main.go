@@ -1,0 +1,95 @@
+// Command flowctl drives the fastpath library from a shell: it renders, checks, plans and applies a declared ruleset, and
+// lists the connections with the path that carries them.
+//
+//	flowctl render [--target FILE] SPEC      print the nft file that SPEC declares; no kernel, no privilege
+//	flowctl check SPEC                       report every mistake in SPEC
+//	flowctl plan [--netns NS] SPEC           print what apply would do, one nft command a line
+//	flowctl apply [--netns NS] SPEC          do it, as one transaction
+//	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
+//	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
+//
+// SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
+// a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// A command is one verb of flowctl.
+type command struct {
+	name, short string
+	run         func(ctx context.Context, std *streams, args []string) error
+}
+
+// commands in the order of the usage text.
+func commands() []command {
+	return []command{
+		{"render", "print the nft file that SPEC declares", render},
+		{"check", "report every mistake in SPEC", check},
+		{"plan", "print what apply would do, one nft command a line", plan},
+		{"apply", "apply SPEC as one transaction", apply},
+		{"flows", "list the connections and the path that carries them", flows},
+		{"probe", "say what this kernel and namespace can do", probe},
+	}
+}
+
+// run is flowctl without the process around it. It returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(args) == 0 {
+		printUsage(stderr)
+		return exitUsage
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return finish(c, c.run(ctx, &streams{in: stdin, out: stdout, err: stderr}, args[1:]), stderr)
+		}
+	}
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		printUsage(stdout)
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "flowctl: there is no command %q\n", args[0])
+	printUsage(stderr)
+	return exitUsage
+}
+
+// finish prints what went wrong, one mistake a line, and chooses the exit status.
+func finish(c command, err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	}
+	for _, line := range mistakes(err) {
+		fmt.Fprintf(stderr, "flowctl: %s: %s\n", c.name, line)
+	}
+	if isUsage(err) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func printUsage(w io.Writer) {
+	fmt.Fprint(w, "usage: flowctl COMMAND [flags] [SPEC]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.short)
+	}
+	fmt.Fprint(w, "\nSPEC is a JSON file, or - for standard input. See flowctl COMMAND -h for the flags.\n")
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// plan reads the machine and the kernel and prints what apply would do. It changes nothing.
+func plan(ctx context.Context, std *streams, args []string) error {
+	flags := newArguments("plan", "[--netns NS] SPEC")
+	netns := flags.netns()
+	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return err
+	}
+	spec, err := readSpec(std, names[0])
+	if err != nil {
+		return err
+	}
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	planned, err := manager.Plan(ctx, spec)
+	if err != nil {
+		return err
+	}
+	printPlan(std.out, planned)
+	return nil
+}
+
+// printPlan prints a plan as an nft file: reasons and warnings are comments.
+func printPlan(w io.Writer, planned *ruleset.Plan) {
+	if planned.Empty() {
+		fmt.Fprintf(w, "# nothing to do: generation %d is what was declared\n", planned.Generation())
+	}
+	for _, warning := range planned.Warnings() {
+		fmt.Fprintf(w, "# warning: %s\n", warning)
+	}
+	for _, operation := range planned.Operations() {
+		if operation.Reason != "" {
+			fmt.Fprintf(w, "# %s\n", operation.Reason)
+		}
+		fmt.Fprintln(w, operation)
+	}
+}
