@@ -1,5 +1,7 @@
 package nlmsg
 
+import "strconv"
+
 // A space is a set of attribute types: those of one message, or of one nest in it.
 type space uint8
 
@@ -143,6 +145,9 @@ func exprSpace(name string) space {
 
 // attr describes an attribute; expr is the name of the expression whose attributes these are. An empty name is unknown.
 func (s space) attr(typ uint16, expr string) attrInfo {
+	if s == spaceElemItem && typ != NFTAListElem { // the kernel does not look at this type, and nft counts with it
+		return attrInfo{"NFTA_LIST_ELEM(" + strconv.Itoa(int(typ)) + ")", asNest, spaceElem}
+	}
 	var list []attrInfo
 	if s >= spaceMeta {
 		list = s.exprAttrs()

@@ -1,0 +1,142 @@
+package ruleset
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+// testContext ends before the test runner's patience does.
+func testContext(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// commit sends a batch into a namespace and returns the kernel's refusals.
+func commit(t testing.TB, ns *testns.Namespace, b *Batch) error {
+	t.Helper()
+	return commitBytes(t, ns, b, b.Bytes())
+}
+
+func commitBytes(t testing.TB, ns *testns.Namespace, b *Batch, bytes []byte) error {
+	t.Helper()
+	where, err := nlsock.OpenNamespace(ns.Path())
+	require.NoError(t, err)
+	defer where.Close()
+	s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	acks, err := s.Commit(testContext(t), bytes, b.Messages())
+	require.NoError(t, err)
+	refused := &CommitError{}
+	for _, a := range acks {
+		if a.Errno != 0 {
+			refused.Refusals = append(refused.Refusals, Refusal{Message: int(a.Seq), Errno: int(a.Errno), Text: a.Text, Offset: a.Offset})
+		}
+	}
+	if len(refused.Refusals) > 0 {
+		return refused
+	}
+	require.NotEmpty(t, acks, "the kernel answered nothing")
+	return nil
+}
+
+// apply plans s for an empty kernel and commits it, or fails with the operation that was refused.
+func apply(t testing.TB, ns *testns.Namespace, s *Spec) {
+	t.Helper()
+	b := compile(t, s)
+	err := commit(t, ns, b)
+	if refused, ok := err.(*CommitError); ok {
+		for _, r := range refused.Refusals {
+			op, _ := b.Operation(r.Message)
+			t.Errorf("%s: %v %s", op, r, b.Attribute(r.Message, r.Offset))
+		}
+		t.FailNow()
+	}
+	require.NoError(t, err)
+}
+
+// compile encodes s for an empty kernel of this machine.
+func compile(t testing.TB, s *Spec) *Batch {
+	t.Helper()
+	r, err := s.Resolve(nil)
+	require.NoError(t, err)
+	p, err := Diff(nil, r)
+	require.NoError(t, err)
+	b, err := p.Batch(nil)
+	require.NoError(t, err)
+	return b
+}
+
+// listing is `nft list ruleset`.
+func listing(t testing.TB, ns *testns.Namespace) string {
+	t.Helper()
+	text, err := ns.Ruleset(testContext(t))
+	require.NoError(t, err)
+	return text
+}
+
+// listed loads an nft text into a namespace of its own and returns what nft makes of it.
+func listed(t testing.TB, text string) string {
+	t.Helper()
+	ns := testns.NewT(t, "nft")
+	require.NoError(t, ns.NFT(testContext(t), text), "nft refuses:\n%s", text)
+	return listing(t, ns)
+}
+
+// nftText is the Spec as WriteNFT has it.
+func nftText(t testing.TB, s *Spec) string {
+	t.Helper()
+	r, err := s.Resolve(nil)
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, r.WriteNFT(&b))
+	return b.String()
+}
+
+// planText is the plan for an empty kernel, one nft command a line.
+func planText(t testing.TB, s *Spec) string {
+	t.Helper()
+	r, err := s.Resolve(nil)
+	require.NoError(t, err)
+	p, err := Diff(nil, r)
+	require.NoError(t, err)
+	return p.String()
+}
+
+// dump reads a whole namespace's ruleset as Load takes it: generation, tables, chains, sets, rules, flowtables.
+func dump(t testing.TB, ns *testns.Namespace) []Message {
+	t.Helper()
+	where, err := nlsock.OpenNamespace(ns.Path())
+	require.NoError(t, err)
+	defer where.Close()
+	var all []Message
+	for _, msg := range []uint16{nlmsg.NFTMsgGetGen, nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet, nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
+		flags := uint16(nlmsg.FlagRequest | nlmsg.FlagDump)
+		if msg == nlmsg.NFTMsgGetGen {
+			flags = nlmsg.FlagRequest | nlmsg.FlagAck
+		}
+		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+		b.BeginNetfilter(nlmsg.NFTablesType(msg), flags, 1, nlmsg.FamilyUnspec, 0)
+		b.End()
+		s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+		require.NoError(t, err)
+		for m, err := range s.Dump(testContext(t), b.Bytes()) {
+			require.NoError(t, err)
+			_, resID, _, err := nlmsg.Netfilter(m.Data)
+			require.NoError(t, err)
+			all = append(all, Message{Type: m.Type, Flags: m.Flags, Generation: resID, Data: append([]byte(nil), m.Data...)})
+		}
+		require.NoError(t, s.Close())
+	}
+	return all
+}
