@@ -33,18 +33,28 @@ func OpenNamespace(netns string) (*Namespace, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("network namespace %q: %w; `ip netns list` shows those that exist", netns, err)
+		return nil, fmt.Errorf("%s: %w; `ip netns list` shows those that exist", label(netns), err)
 	}
 	// Files other than namespaces answer ENOTTY.
 	if kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWNET {
 		f.Close()
-		return nil, fmt.Errorf("network namespace %q: %s is not a network namespace: %w", netns, path, os.ErrInvalid)
+		return nil, fmt.Errorf("%s: %s is not a network namespace: %w", label(netns), path, os.ErrInvalid)
 	}
 	return &Namespace{file: f, name: netns}, nil
 }
 
 // String is the name or path given to OpenNamespace.
 func (n *Namespace) String() string { return n.name }
+
+// Label names the namespace in an error's sentence.
+func (n *Namespace) Label() string { return label(n.name) }
+
+func label(name string) string {
+	if name == "" {
+		return "the caller's network namespace"
+	}
+	return fmt.Sprintf("network namespace %q", name)
+}
 
 // Close releases the descriptor. Sockets dialled before stay open.
 func (n *Namespace) Close() error { return n.file.Close() }
@@ -75,7 +85,7 @@ func (n *Namespace) inside(f func() error, done chan<- error) {
 		return
 	}
 	if serr := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); serr != nil {
-		err = fmt.Errorf("enter network namespace %q (needs CAP_SYS_ADMIN): %w", n.name, serr)
+		err = fmt.Errorf("enter %s (needs CAP_SYS_ADMIN): %w", n.Label(), serr)
 		return
 	}
 	err = f()
@@ -127,9 +137,9 @@ func (n *Namespace) Conn(protocol int) (*netlink.Conn, error) {
 	case errors.Is(err, unix.EPROTONOSUPPORT):
 		return nil, fmt.Errorf("netlink protocol %d: %w by this kernel: %w", protocol, errors.ErrUnsupported, err)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("open a netlink socket in network namespace %q (needs CAP_SYS_ADMIN): %w", n.name, err)
+		return nil, fmt.Errorf("open a netlink socket in %s (needs CAP_SYS_ADMIN): %w", n.Label(), err)
 	case err != nil:
-		return nil, fmt.Errorf("open a netlink socket in network namespace %q: %w", n.name, err)
+		return nil, fmt.Errorf("open a netlink socket in %s: %w", n.Label(), err)
 	}
 	return conn, nil
 }

@@ -1,0 +1,54 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// Commit sends a batch as one transaction: all of it is in force afterwards, or nothing. What the kernel refuses is a
+// *ruleset.CommitError; a batch that does not fit the socket and may not make it larger matches nlsock.ErrSendBuffer.
+func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) error {
+	return k.send(ctx, b.Bytes(), b.Messages())
+}
+
+// Check sends a batch without its end: the kernel validates it as for a commit and takes everything back. Drivers are really
+// asked where a flowtable has the hardware flag, and rules that test ct packets or bytes really turn accounting on.
+func (k *Kernel) Check(ctx context.Context, b *ruleset.Batch) error {
+	return k.send(ctx, b.DryRun(), b.Messages()-1)
+}
+
+// send dials a socket for one batch, so that no answer of another can be taken for its.
+func (k *Kernel) send(ctx context.Context, batch []byte, messages int) error {
+	sock, err := k.dial()
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	acks, err := sock.Commit(ctx, batch, messages)
+	return verdict(acks, err)
+}
+
+// verdict reads the answers to a batch. One error is enough for the whole to be refused. The last message asks for an
+// acknowledgement: if nothing at all came back, or answers were lost and none of the others is an error, nobody knows.
+func verdict(acks []nlmsg.Ack, err error) error {
+	if err != nil && !errors.Is(err, nlsock.ErrOverrun) {
+		return err
+	}
+	var refusals []ruleset.Refusal
+	for _, a := range acks {
+		if a.Errno != 0 {
+			refusals = append(refusals, ruleset.Refusal{Message: int(a.Seq), Errno: int(a.Errno), Text: a.Text, Offset: a.Offset})
+		}
+	}
+	switch {
+	case len(refusals) > 0:
+		return &ruleset.CommitError{Refusals: refusals}
+	case err != nil || len(acks) == 0:
+		return &ruleset.CommitError{Unknown: true}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// Manners tries, once, in one batch that the kernel validates and takes back: it has no BATCH_END. Nothing of it stays but
+// modules that the kernel loads for it, as it would for the real thing; no device is touched, hardware least of all.
+func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.manners != nil {
+		return *k.manners, nil
+	}
+	rel, err := release()
+	if err != nil {
+		return Manners{}, err
+	}
+	answers, err := k.probe(ctx)
+	if err != nil {
+		return Manners{}, err
+	}
+	m := judge(flowtable.KernelOf(rel), answers)
+	if m.Flowtables.Known && m.Flowtables.Yes {
+		k.manners = &m // a kernel without them may still be given the module
+	}
+	return m, nil
+}
+
+// What the probe asks for, by the message's sequence number; 0 is BATCH_BEGIN.
+const (
+	probeTable = iota + 1
+	probeEmpty
+	probeMissing
+	probePrefix
+	probeMessages
+)
+
+const (
+	scratchTable  = "fastpath_probe"
+	scratchDevice = "fastpath/" // no device can have a slash in its name (dev_valid_name, net/core/dev.c)
+)
+
+// answers maps a message of the probe to its errno, 0 for success. A message without answer is not in it.
+type answers map[uint32]unix.Errno
+
+func (k *Kernel) probe(ctx context.Context) (answers, error) {
+	sock, err := k.dial()
+	if err != nil {
+		return nil, err
+	}
+	defer sock.Close()
+	acks, err := sock.Commit(ctx, probeBatch(), probeMessages)
+	if err != nil {
+		return nil, k.explain("try what the kernel makes of flowtables", err)
+	}
+	a := answers{}
+	for _, ack := range acks {
+		a[ack.Seq] = unix.Errno(ack.Errno)
+	}
+	return a, nil
+}
+
+func probeBatch() []byte {
+	const ask = nlmsg.FlagRequest | nlmsg.FlagCreate | nlmsg.FlagAck
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	b.BeginNetfilter(nlmsg.NFTypeBatchBegin, nlmsg.FlagRequest, 0, 0, nlmsg.SubsysNFTables)
+	b.End()
+	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), ask, probeTable, nlmsg.FamilyInet, 0)
+	b.String(nlmsg.NFTATableName, scratchTable)
+	b.End()
+	for i, device := range []uint16{0, nlmsg.NFTADeviceName, nlmsg.NFTADevicePrefix} {
+		seq := uint32(probeEmpty + i)
+		b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable), ask, seq, nlmsg.FamilyInet, 0)
+		b.String(nlmsg.NFTAFlowtableTable, scratchTable)
+		b.String(nlmsg.NFTAFlowtableName, fmt.Sprintf("f%d", seq))
+		hook := b.Nest(nlmsg.NFTAFlowtableHook)
+		b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
+		b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, 0)
+		if device != 0 {
+			devices := b.Nest(nlmsg.NFTAFlowtableHookDevs)
+			b.String(device, fmt.Sprintf("%s%d", scratchDevice, seq))
+			b.EndNest(devices)
+		}
+		b.EndNest(hook)
+		b.End()
+	}
+	return b.Bytes()
+}
+
+// judge turns the kernel's answers into findings, and falls back on what the release says.
+func judge(byRelease flowtable.Kernel, a answers) Manners {
+	m := Manners{Kernel: byRelease}
+	m.Flowtables = a.finding(probeEmpty, "a flowtable without devices", unix.ENOENT)
+	if m.Flowtables.Known && !m.Flowtables.Yes {
+		why := "not tried, the kernel has no flowtables; judged by the release " + byRelease.Release
+		m.ByName, m.Wildcards = Finding{Yes: byRelease.ByName, Evidence: why}, Finding{Yes: byRelease.Wildcards, Evidence: why}
+		return m
+	}
+	m.ByName = a.finding(probeMissing, "a flowtable with a device that is not there", unix.ENOENT).or(byRelease.ByName, byRelease.Release)
+	m.Wildcards = a.finding(probePrefix, "a flowtable with a name prefix", unix.EINVAL).or(byRelease.Wildcards, byRelease.Release)
+	m.Kernel.ByName, m.Kernel.Wildcards = m.ByName.Yes, m.Wildcards.Yes
+	return m
+}
+
+// finding reads the answer to one message: success is yes, the errno no is no, anything else tells nothing.
+func (a answers) finding(seq uint32, what string, no unix.Errno) Finding {
+	errno, answered := a[seq]
+	if whole, ok := a[0]; ok && whole != 0 {
+		errno, answered = whole, true
+	}
+	switch {
+	case !answered:
+		return Finding{Evidence: "tried " + what + ": no answer"}
+	case errno == 0:
+		return Finding{Known: true, Yes: true, Evidence: "tried " + what + ": accepted"}
+	case errno == no && a[0] == 0:
+		return Finding{Known: true, Evidence: "tried " + what + ": " + errnoText(errno)}
+	}
+	return Finding{Evidence: "tried " + what + ": " + errnoText(errno)}
+}
+
+// or judges by the release where nothing is known.
+func (f Finding) or(yes bool, release string) Finding {
+	if !f.Known {
+		f.Yes = yes
+		f.Evidence += "; judged by the release " + release
+	}
+	return f
+}
+
+func errnoText(e unix.Errno) string {
+	if errors.Is(e, unix.EPERM) {
+		return "EPERM, needs CAP_NET_ADMIN in the network namespace"
+	}
+	return strings.TrimSpace(unix.ErrnoName(e) + ", " + e.Error())
+}

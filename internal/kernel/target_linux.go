@@ -1,0 +1,52 @@
+package kernel
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+// Target reads the release and the devices, and tries how the kernel treats flowtable devices. Without CAP_NET_ADMIN, and
+// on a kernel without flowtables, the manners are judged by the release (flowtable.KernelOf); Manners says which it was.
+func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
+	links, err := k.links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := k.Manners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &flowtable.Target{Kernel: m.Kernel, Links: links}, nil
+}
+
+// release is what `uname -r` prints.
+func release() (string, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", fmt.Errorf("read the kernel's release: %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), nil
+}
+
+// Sysctl reads a setting as the namespace sees it: "net.ipv4.ip_forward". The error matches fs.ErrNotExist where the kernel
+// has no such setting, or the module that brings it is not loaded.
+func (k *Kernel) Sysctl(ctx context.Context, key string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	var value []byte
+	err := k.ns.Do(func() (err error) {
+		value, err = os.ReadFile("/proc/sys/" + strings.ReplaceAll(key, ".", "/"))
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("sysctl %s of %s: %w", key, k.ns.Label(), err)
+	}
+	return strings.TrimSpace(string(value)), nil
+}

@@ -1,0 +1,118 @@
+package offload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// maxStale bounds how often Apply follows others who commit in between.
+const maxStale = 10
+
+// Apply commits a plan as one transaction: afterwards all of it is in force, or nothing. It returns the ruleset's generation
+// after the commit, or the present one where there was nothing to do.
+//
+// If others committed since the plan was made, the kernel is read again: a plan that would come out the same is committed,
+// any other is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
+// not fit the socket matches ErrSendBuffer.
+func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uint32, err error) {
+	m.write.Lock()
+	defer m.write.Unlock()
+	if plan.Empty() {
+		return plan.Generation(), nil
+	}
+	for range maxStale {
+		batch, err := plan.Batch(nil)
+		if err != nil {
+			return 0, fmt.Errorf("offload: apply: %w", err)
+		}
+		err = m.kernel.Commit(ctx, batch)
+		switch {
+		case err == nil:
+			return m.applied(ctx, plan)
+		case isUnknown(err):
+			return m.settle(ctx, plan)
+		case !isStale(err):
+			return 0, m.explain(ctx, "apply", batch, err)
+		}
+		if plan, err = m.rebase(ctx, plan, batch); err != nil {
+			return 0, err
+		}
+	}
+	return 0, fmt.Errorf("offload: apply: %w: others committed %d times in between; nothing was changed, plan again when they are done",
+		ErrConflict, maxStale)
+}
+
+// applied tells the generation after a commit. A commit moves the generation by one, and the kernel took the batch because
+// it stood where the plan says.
+func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, error) {
+	generation := next(plan.Generation())
+	if plan.Generation() == 0 {
+		have, err := m.load(ctx, plan.Owner())
+		if err != nil {
+			return 0, fmt.Errorf("%w; the plan is applied, only its generation is not known", err)
+		}
+		generation = have.Generation()
+	}
+	m.log.InfoContext(ctx, "applied", "operations", len(plan.Operations()), "generation", generation, "disruptive", plan.Disruptive())
+	return generation, nil
+}
+
+// next is the generation after one more commit; 0 means none and is skipped (nf_tables_commit).
+func next(generation uint32) uint32 {
+	if generation++; generation == 0 {
+		generation = 1
+	}
+	return generation
+}
+
+// rebase plans again, against what the kernel holds now, and takes the new plan if it does the same.
+func (m *Manager) rebase(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, error) {
+	have, err := m.load(ctx, plan.Owner())
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := plan.Rebase(have)
+	if err != nil {
+		return nil, fmt.Errorf("offload: apply: %w: %w", ErrConflict, err)
+	}
+	other, err := fresh.Batch(nil)
+	if err != nil {
+		return nil, fmt.Errorf("offload: apply: %w", err)
+	}
+	if !sameBody(batch.Bytes(), other.Bytes()) {
+		return nil, fmt.Errorf("offload: apply: %w (generation %d, now %d), and it would now be another plan; nothing was changed, plan again",
+			ErrConflict, plan.Generation(), have.Generation())
+	}
+	m.log.DebugContext(ctx, "others committed since the plan was made, it stays the same", "generation", have.Generation())
+	return fresh, nil
+}
+
+// sameBody compares two batches without BATCH_BEGIN, which names the generation.
+func sameBody(a, b []byte) bool {
+	_, a, errA := nlmsg.NextMessage(nlmsg.Native(), a)
+	_, b, errB := nlmsg.NextMessage(nlmsg.Native(), b)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
+// isStale reports that the kernel refused the batch because the generation moved on: ERESTART for BATCH_BEGIN.
+func isStale(err error) bool {
+	var refused *ruleset.CommitError
+	if !errors.As(err, &refused) || len(refused.Refusals) == 0 {
+		return false
+	}
+	first := refused.Refusals[0]
+	return first.Message == 0 && first.Errno == erestart
+}
+
+// erestart is ERESTART (include/linux/errno.h): the kernel keeps it to itself elsewhere.
+const erestart = 85
+
+func isUnknown(err error) bool {
+	var refused *ruleset.CommitError
+	return errors.As(err, &refused) && refused.Unknown
+}

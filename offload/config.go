@@ -1,0 +1,36 @@
+package offload
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// Config says what a Manager works on. A nil *Config and its zero value are the recommended settings: this machine's kernel,
+// in the caller's network namespace. It is only read.
+type Config struct {
+	// NetNS is the network namespace: "" is the calling thread's, a name is one under /run/netns, and a path is taken as it
+	// is, such as /proc/self/fd/7. It is pinned by Open: its name may go away afterwards. It means nothing to a Kernel.
+	NetNS string
+	// Kernel is what is read and written; nil is this machine's. Close closes it.
+	Kernel Kernel
+	// Logger is told what is applied and what had to be left out; nil tells nobody.
+	Logger *slog.Logger
+}
+
+// A Kernel is the seam under a Manager: this machine, or an imitation of one for tests. It is safe for concurrent use.
+type Kernel interface {
+	// Target reads what decides how flowtables bind to devices.
+	Target(ctx context.Context) (*flowtable.Target, error)
+	// Dump yields NEWGEN, then tables, chains, sets, elements, rules and flowtables of all families, of one generation. An
+	// error is the last pair.
+	Dump(ctx context.Context) iter.Seq2[ruleset.Message, error]
+	// Commit sends a batch as one transaction. What is refused is a *ruleset.CommitError.
+	Commit(ctx context.Context, b *ruleset.Batch) error
+	// Check has a batch validated and taken back. Errors are as those of Commit.
+	Check(ctx context.Context, b *ruleset.Batch) error
+	Close() error
+}

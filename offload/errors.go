@@ -1,0 +1,44 @@
+package offload
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// The reasons for a refusal, to be matched by errors.Is. Several share one errno: a Manager finds out which it is after the
+// failure. Errors of the kernel also match their syscall.Errno, and with it the sentinels of the standard library that the
+// errno means; errors without privilege match fs.ErrPermission.
+var (
+	// ErrNoFlowtables says that the kernel has no flowtables (CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET,
+	// CONFIG_NFT_FLOW_OFFLOAD). It also matches errors.ErrUnsupported.
+	ErrNoFlowtables error = &reason{"this kernel has no flowtables", errors.ErrUnsupported}
+	// ErrNoDevice says that a device of a flowtable does not exist, on a kernel before 6.16, which refuses the whole
+	// flowtable then. It also matches fs.ErrNotExist.
+	ErrNoDevice error = &reason{"the device does not exist", fs.ErrNotExist}
+	// ErrHardwareRefused says that the driver of a device does not take a flowtable with nft's `flags offload`. It also
+	// matches errors.ErrUnsupported.
+	ErrHardwareRefused error = &reason{"the driver refuses hardware offload", errors.ErrUnsupported}
+	// ErrNoTable says that the table which a batch adds to is gone. It also matches fs.ErrNotExist.
+	ErrNoTable error = &reason{"the table does not exist", fs.ErrNotExist}
+	// ErrConflict says that the ruleset changed since the plan was made, and that the plan would now be another one. Nothing
+	// was changed: plan again.
+	ErrConflict = errors.New("the ruleset changed since it was planned")
+	// ErrForeign says that a declared table exists and belongs to someone else.
+	ErrForeign = ruleset.ErrForeign
+	// ErrSendBuffer says that a batch does not fit into a netlink socket's send buffer and that this process may not make it
+	// larger. Nothing was changed.
+	ErrSendBuffer = nlsock.ErrSendBuffer
+)
+
+// A reason is a sentinel that also matches one of the standard library.
+type reason struct {
+	text string
+	also error
+}
+
+func (r *reason) Error() string { return r.text }
+
+func (r *reason) Is(target error) bool { return target == r.also }

@@ -1,0 +1,110 @@
+package offload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/go-fastpath/fastpath/internal/kernel"
+)
+
+// A Fact is one thing that decides what flowtables can do on a machine, and how it is known. It is a plain value.
+type Fact struct {
+	Name     string `json:"name"`
+	Answer   string `json:"answer"` // "yes", "no", "unknown", or a value such as the release
+	Evidence string `json:"evidence"`
+}
+
+// String is one line.
+func (f Fact) String() string { return fmt.Sprintf("%s: %s (%s)", f.Name, f.Answer, f.Evidence) }
+
+// What a Kernel can tell beside what a Manager needs; this machine's can.
+type (
+	mannered interface {
+		Manners(ctx context.Context) (kernel.Manners, error)
+	}
+	tunable interface {
+		Sysctl(ctx context.Context, key string) (string, error)
+	}
+)
+
+// Facts says how the kernel treats flowtables and which settings of the namespace matter to them, in a fixed order: release,
+// flowtables, by name, wildcards, accounting, forwarding ipv4, forwarding ipv6. What has to be tried is tried as Target does.
+func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
+	facts, err := m.mannerFacts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []struct{ name, key string }{
+		{"accounting", "net.netfilter.nf_conntrack_acct"},
+		{"forwarding ipv4", "net.ipv4.ip_forward"},
+		{"forwarding ipv6", "net.ipv6.conf.all.forwarding"},
+	} {
+		f, err := m.settingFact(ctx, s.name, s.key)
+		if err != nil {
+			return nil, err
+		}
+		facts = append(facts, f)
+	}
+	return facts, nil
+}
+
+func (m *Manager) mannerFacts(ctx context.Context) ([]Fact, error) {
+	k, ok := m.kernel.(mannered)
+	if !ok {
+		t, err := m.Target(ctx)
+		if err != nil {
+			return nil, err
+		}
+		const evidence = "the Target says so"
+		return []Fact{
+			{"release", t.Kernel.Release, evidence},
+			{"flowtables", "unknown", "not tried"},
+			{"by name", yesNo(t.Kernel.ByName), evidence},
+			{"wildcards", yesNo(t.Kernel.Wildcards), evidence},
+		}, nil
+	}
+	found, err := k.Manners(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("offload: %w", err)
+	}
+	return []Fact{
+		{"release", found.Kernel.Release, "uname"},
+		findingFact("flowtables", found.Flowtables),
+		findingFact("by name", found.ByName),
+		findingFact("wildcards", found.Wildcards),
+	}, nil
+}
+
+func findingFact(name string, f kernel.Finding) Fact {
+	answer := yesNo(f.Yes)
+	if !f.Known && !f.Yes {
+		answer = "unknown"
+	}
+	return Fact{name, answer, f.Evidence}
+}
+
+func (m *Manager) settingFact(ctx context.Context, name, key string) (Fact, error) {
+	k, ok := m.kernel.(tunable)
+	if !ok {
+		return Fact{name, "unknown", "this Kernel has no settings"}, nil
+	}
+	value, err := k.Sysctl(ctx, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Fact{name, "unknown", key + " does not exist; its module is not loaded"}, nil
+	case errors.Is(err, fs.ErrPermission):
+		return Fact{name, "unknown", err.Error()}, nil
+	case err != nil:
+		return Fact{}, fmt.Errorf("offload: %w", err)
+	}
+	return Fact{name, yesNo(value != "0"), key + " = " + value}, nil
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

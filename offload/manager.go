@@ -1,0 +1,122 @@
+package offload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// A Manager attaches declared flowtables to one network namespace. Safe for concurrent use; writes are serialised.
+type Manager struct {
+	kernel Kernel
+	log    *slog.Logger
+	write  sync.Mutex // held from the commit to the reading of its outcome
+}
+
+// Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
+// fs.ErrPermission where it may not be entered (CAP_SYS_ADMIN), and errors.ErrUnsupported where the kernel lacks nfnetlink
+// or is not Linux.
+func Open(ctx context.Context, cfg *Config) (*Manager, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var c Config
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Kernel == nil {
+		k, err := openKernel(c.NetNS)
+		if err != nil {
+			return nil, fmt.Errorf("offload: %w", err)
+		}
+		c.Kernel = k
+	}
+	return &Manager{kernel: c.Kernel, log: c.Logger}, nil
+}
+
+// Close releases the namespace, or closes Config.Kernel. What was applied stays in force.
+func (m *Manager) Close() error { return m.kernel.Close() }
+
+// Target reads the machine: release, devices, and how the kernel treats flowtable devices. The last is tried in a batch that
+// the kernel takes back, once; without CAP_NET_ADMIN it is judged by the release. Facts says which it was.
+func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
+	t, err := m.kernel.Target(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("offload: read the machine: %w", err)
+	}
+	return t, nil
+}
+
+// Plan reads the machine and the kernel's ruleset and says what has to be done; it changes nothing. The plan is bound to the
+// ruleset's generation.
+//
+// Errors are those of Spec.Validate, each a *flowtable.FieldError; they match ErrForeign where a declared table belongs to
+// someone else, fs.ErrPermission without CAP_NET_ADMIN in the namespace, errors.ErrUnsupported without nf_tables.
+func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, error) {
+	if spec == nil {
+		return nil, errors.New("offload: plan: the Spec is nil; an empty one removes the owner's tables")
+	}
+	target, err := m.Target(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want, err := spec.Resolve(target)
+	if err != nil {
+		return nil, err
+	}
+	have, err := m.load(ctx, want.Spec().Owner)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := ruleset.Diff(have, want)
+	if err != nil {
+		return nil, fmt.Errorf("offload: plan: %w", err)
+	}
+	m.tellBindings(ctx, plan)
+	return plan, nil
+}
+
+// load reads what the kernel holds.
+func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, error) {
+	have, err := ruleset.Load(owner, m.kernel.Dump(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("offload: %w", err)
+	}
+	return have, nil
+}
+
+func (m *Manager) tellBindings(ctx context.Context, plan *ruleset.Plan) {
+	for _, b := range plan.Bindings() {
+		if !b.State.Listed() {
+			m.log.WarnContext(ctx, "device left out", "flowtable", b.Flowtable, "device", b.Device, "state", b.State, "why", b.Why)
+		}
+	}
+}
+
+// Check has the kernel validate a plan and take everything back. It sees what the kernel sees, with its holes: on Linux 6.4
+// and later a misplaced flow add in a table that is new in the plan goes unnoticed, drivers are really asked where a flowtable has the
+// hardware flag, and a rule that tests ct packets or bytes turns nf_conntrack_acct on for good. Errors are those of Apply.
+func (m *Manager) Check(ctx context.Context, plan *ruleset.Plan) error {
+	if plan.Empty() {
+		return nil
+	}
+	batch, err := plan.Batch(nil)
+	if err != nil {
+		return fmt.Errorf("offload: check: %w", err)
+	}
+	m.write.Lock()
+	defer m.write.Unlock()
+	err = m.kernel.Check(ctx, batch)
+	if isStale(err) {
+		return fmt.Errorf("offload: check: %w; plan again", ErrConflict)
+	}
+	return m.explain(ctx, "check", batch, err)
+}

@@ -1,0 +1,100 @@
+package offload
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/go-fastpath/fastpath/conntrack"
+)
+
+// A Report says how many connections take which path, and what they carried. Safe for concurrent reading.
+//
+// It counts what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path.
+// Nothing in the kernel names the flowtable of a connection, so the report does not either.
+type Report struct {
+	// Total is all rows together.
+	Total Sum `json:"total"`
+	// Rows are sorted by path, protocol and family. Connections of no row are no row.
+	Rows []ReportRow `json:"rows"`
+	// Accounting is the namespace's setting nf_conntrack_acct: without it new connections have no counters.
+	Accounting bool `json:"accounting"`
+}
+
+// A ReportRow sums up the connections of one path, protocol and address family. It is a plain value.
+type ReportRow struct {
+	Path     conntrack.Path   `json:"path"`
+	Protocol uint8            `json:"protocol"` // IP protocol number
+	Family   conntrack.Family `json:"family"`
+	Sum
+}
+
+// A Sum counts connections and what they carried. It is a plain value.
+type Sum struct {
+	Flows uint64 `json:"flows"`
+	// Counted is the number of flows that have counters. Packets and Bytes are theirs alone, both directions together, of IP
+	// packets since each connection began, whatever path they took.
+	Counted uint64 `json:"counted"`
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+}
+
+// Report reads the connections once and folds them. The Watcher must look at the Manager's network namespace. Errors are
+// those of Watcher.Entries and Watcher.Settings.
+func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, error) {
+	if w == nil {
+		return nil, errors.New("offload: report: no Watcher; open one with conntrack.Open for the same network namespace")
+	}
+	settings, err := w.Settings(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("offload: report: %w", err)
+	}
+	rows := map[ReportRow]*ReportRow{} // by path, protocol and family
+	for e, err := range w.Entries(ctx, conntrack.Match{}) {
+		if err != nil {
+			return nil, fmt.Errorf("offload: report: %w", err)
+		}
+		key := ReportRow{Path: e.Path(), Protocol: e.Orig.Proto, Family: familyOf(e.Orig)}
+		row := rows[key]
+		if row == nil {
+			row = &ReportRow{Path: key.Path, Protocol: key.Protocol, Family: key.Family}
+			rows[key] = row
+		}
+		row.count(&e)
+	}
+	r := &Report{Accounting: settings.Accounting, Rows: []ReportRow{}}
+	for _, row := range rows {
+		r.Rows = append(r.Rows, *row)
+		r.Total.add(row.Sum)
+	}
+	slices.SortFunc(r.Rows, func(a, b ReportRow) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Family, b.Family))
+	})
+	return r, nil
+}
+
+func familyOf(t conntrack.Tuple) conntrack.Family {
+	if t.Src.Addr().Is4() {
+		return conntrack.IPv4
+	}
+	return conntrack.IPv6
+}
+
+func (s *Sum) count(e *conntrack.Entry) {
+	s.Flows++
+	if !e.Sent.OK || !e.Received.OK {
+		return
+	}
+	s.Counted++
+	s.Packets += e.Sent.Packets + e.Received.Packets
+	s.Bytes += e.Sent.Bytes + e.Received.Bytes
+}
+
+func (s *Sum) add(other Sum) {
+	s.Flows += other.Flows
+	s.Counted += other.Counted
+	s.Packets += other.Packets
+	s.Bytes += other.Bytes
+}
