@@ -160,7 +160,7 @@ func TestPlanAndApply(t *testing.T) {
 	assert.Equal(t, before, listRuleset(t, ns), "an empty spec of the same owner removes its table")
 }
 
-// TestNFTTakesTheExamples lets nft check what render prints. Where the kernel has no flowtables, its ENOENT about them, and
+// TestNFTTakesTheExamples lets nft check what render prints for this machine. Where the kernel has no flowtables, its ENOENT about them, and
 // only that, is left aside.
 func TestNFTTakesTheExamples(t *testing.T) {
 	testns.RequireNamespaces(t)
@@ -172,7 +172,9 @@ func TestNFTTakesTheExamples(t *testing.T) {
 		}
 		ns := testns.NewT(t, "nft")
 		makeDevices(t, ns, text)
-		rendered := flowctl(text, "render", "-")
+		probed := flowctl("", "probe", "--json", "--netns", ns.Path())
+		probed.assertDone(t)
+		rendered := flowctl(text, "render", "--target", writeFile(t, probed.out), "-")
 		rendered.assertDone(t)
 		_, err := ns.Run(t.Context(), rendered.out, "nft", "-c", "-f", "-")
 		if err == nil || withFlowtables {
