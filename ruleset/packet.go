@@ -3,12 +3,15 @@ package ruleset
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A packet is what the matches so far say of the packets that pass them: nft reads a rule from left to right and refuses
 // fields of protocols that contradict each other.
 type packet struct {
 	family Family // IP or IP6, "" for either
+	// oneFamily says that the table itself is of that family.
+	oneFamily bool
 	// protocols are the transport protocols that can still come, nil for any.
 	protocols []byte
 	// unknown says that a Raw statement may have matched anything.
@@ -18,7 +21,7 @@ type packet struct {
 // packetOf is what a table's family says.
 func packetOf(family Family) packet {
 	if family == IP || family == IP6 {
-		return packet{family: family}
+		return packet{family: family, oneFamily: true}
 	}
 	return packet{}
 }
@@ -41,22 +44,38 @@ func (k *packet) learn(m *Match, info fieldInfo, spans []span) error {
 	if info.needsL4Proto && !k.hasPorts() {
 		return fmt.Errorf(`%q needs a match on protocols with ports before it; put "meta l4proto" with "tcp", "udp" or both ahead`, string(m.Field))
 	}
-	if len(m.Is) > 0 && len(spans) == len(m.Is) {
-		switch m.Field {
-		case fieldNFProto:
-			if len(spans) == 1 {
-				return k.narrowFamily(m.Field, familyOf(spans[0].low[0]))
-			}
-		case fieldL4Proto:
-			return k.narrowProtocols(m.Field, spans)
-		}
-	}
-	if info.l4proto != 0 {
-		if err := k.narrowProtocols(m.Field, []span{{low: []byte{info.l4proto}}}); err != nil {
-			return err
-		}
+	switch {
+	case m.Field == fieldNFProto:
+		return k.learnFamily(m, spans)
+	case m.Field == fieldL4Proto && len(m.Is) > 0 && len(spans) > 0:
+		return k.narrowProtocols(m.Field, spans)
+	case info.l4proto != 0:
+		return k.learnProtocol(m.Field, info.l4proto)
 	}
 	return k.narrowFamily(m.Field, info.family)
+}
+
+// learnFamily takes meta nfproto, which nft refuses outside of inet tables, and which several values make meaningless to it.
+func (k *packet) learnFamily(m *Match, spans []span) error {
+	switch {
+	case k.oneFamily:
+		return fmt.Errorf("%q is only for inet tables, and this table has one family; leave the match out", string(m.Field))
+	case len(m.Is)+len(m.Not) > 1:
+		return fmt.Errorf("%q knows two families; match one of them, or leave the match out", string(m.Field))
+	case len(m.Not) > 0 || len(spans) == 0:
+		return nil
+	}
+	return k.narrowFamily(m.Field, familyOf(spans[0].low[0]))
+}
+
+// learnProtocol takes a field of TCP or UDP. Behind a match on several protocols nft takes one of them for the only one, and
+// refuses fields of the others.
+func (k *packet) learnProtocol(f Field, protocol byte) error {
+	if len(k.protocols) > 1 {
+		_, port, _ := strings.Cut(string(f), " ")
+		return fmt.Errorf("nft refuses %q behind a match on several protocols; write \"th %s\", or match one protocol", string(f), port)
+	}
+	return k.narrowProtocols(f, []span{{low: []byte{protocol}}})
 }
 
 func familyOf(nfproto byte) Family {

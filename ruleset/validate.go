@@ -13,7 +13,7 @@ import (
 // maxComment is the longest comment in bytes that nft takes (NFTNL_UDATA_COMMENT_MAXLEN without the NUL).
 const maxComment = 127
 
-// Validate reports every mistake of the Spec at once, joined, in the order of the Spec; each is a *flowtable.FieldError with its
+// Validate reports every mistake of the Spec at once, joined, in a fixed order; each is a *flowtable.FieldError with its
 // path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices.
 func (s *Spec) Validate() error {
 	var v validator

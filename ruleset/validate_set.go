@@ -32,11 +32,11 @@ func (v *validator) checkElements(path string, s *Set) {
 		switch {
 		case err != nil:
 			v.add(at(), err)
-			continue
 		case !s.Interval && !value.single():
 			v.add(at(), fmt.Errorf(`%q is more than one value; set "interval" to true, or list single values`, word))
+		default:
+			elements = append(elements, newValue(i, word, value))
 		}
-		elements = append(elements, newValue(i, word, value))
 	}
 	v.checkOverlaps(elements, func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" })
 }
