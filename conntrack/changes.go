@@ -39,9 +39,10 @@ type follower struct {
 	flows  flows
 	yield  func(Change, error) bool
 
-	round   uint32 // number of the latest reading
-	resync  bool   // notifications were lost since the latest reading began
-	settled bool   // what is still queued is younger than the latest reading
+	round     uint32 // number of the latest reading
+	resync    bool   // notifications were lost since the latest reading began
+	congested bool   // they still are: the kernel says so once, and drops until the queue is empty
+	settled   bool   // what is still queued is younger than the latest reading
 }
 
 func (f *follower) run() (err error) {
@@ -83,7 +84,7 @@ func (f *follower) listen(wait time.Duration) error {
 	for n, err := range f.queue.Notifications(f.ctx, wait) {
 		switch {
 		case errors.Is(err, ErrOverrun):
-			f.resync = true
+			f.resync, f.congested = true, true
 			err = f.emit(Change{Kind: Overrun, Lost: true})
 		case err == nil:
 			err = f.notified(&n)
@@ -96,7 +97,7 @@ func (f *follower) listen(wait time.Duration) error {
 		}
 	}
 	if wait == 0 {
-		f.settled = true
+		f.settled, f.congested = true, false
 	}
 	return nil
 }

@@ -10,10 +10,9 @@ type Counters struct {
 	OK             bool
 }
 
-// since is what was counted after before. Where the counters stand lower than before they were set back (GET_CTRZERO), and
-// all they show is new. Unknown before counts as nothing.
+// since is what was counted after before; all of it where before is unknown.
 func (c Counters) since(before Counters) Counters {
-	if !c.OK || !before.OK || c.behind(before) {
+	if !c.OK || !before.OK {
 		return c
 	}
 	return Counters{Packets: c.Packets - before.Packets, Bytes: c.Bytes - before.Bytes, OK: true}
@@ -24,12 +23,12 @@ func (c Counters) behind(before Counters) bool {
 	return c.OK && before.OK && (c.Packets < before.Packets || c.Bytes < before.Bytes)
 }
 
+// same tells whether both show the same numbers.
+func (c Counters) same(other Counters) bool {
+	return c.Packets == other.Packets && c.Bytes == other.Bytes
+}
+
 // A Delta is what both directions counted since the last report of the same connection; never negative. It is a plain value.
 type Delta struct {
 	Sent, Received Counters
-}
-
-// Zero tells whether nothing was counted, or nothing is known.
-func (d Delta) Zero() bool {
-	return d.Sent.Packets|d.Sent.Bytes|d.Received.Packets|d.Received.Bytes == 0
 }

@@ -44,7 +44,7 @@ func (f *follower) cameAndWent(e *Entry) error {
 // another incarnation's counters, that one begins now.
 func (f *follower) ended(fl *flow, e *Entry) error {
 	final := fl.merge(e)
-	behind := final.Sent.behind(fl.entry.Sent) || final.Received.behind(fl.entry.Received)
+	behind := fl.behind(&final)
 	if fl.doubted && behind {
 		fl.doubted = false
 		if err := f.update(fl, &fl.doubt); err != nil { // the counters were set back, and then it ended

@@ -11,7 +11,7 @@ const manyLookups = 256
 // read reads the table once: what matches by a filtered dump, and then what is followed and was not in it.
 func (f *follower) read() error {
 	f.round++
-	f.resync, f.settled = false, false
+	f.resync, f.settled = f.congested, false
 	if err := f.dump(f.match, true); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (f *follower) observed(e *Entry, news bool) error {
 		return f.began(e)
 	}
 	fl.round, fl.absent = f.round, false
-	if e.Sent.behind(fl.entry.Sent) || e.Received.behind(fl.entry.Received) {
+	if fl.behind(e) {
 		fl.doubted, fl.doubt = true, *e
 		return nil
 	}
@@ -109,19 +109,29 @@ func (f *follower) began(e *Entry) error {
 
 // update reports the differences between e and what was last reported.
 func (f *follower) update(fl *flow, e *Entry) error {
-	c := Change{Kind: Counted, Entry: *e, From: fl.entry.Path(), Delta: fl.since(e)}
+	old := fl.entry
+	c := Change{Entry: *e, Delta: fl.since(e)}
 	fl.entry = *e
 	switch {
-	case c.From != e.Path():
-		c.Kind = PathChanged
-	case c.Delta.Zero():
-		return nil
+	case old.Path() != e.Path():
+		c.Kind, c.From = PathChanged, old.Path()
+	case !old.Sent.same(e.Sent) || !old.Received.same(e.Received):
+		c.Kind = Counted
 	default:
-		c.From = 0
+		return nil
 	}
 	return f.emit(c)
 }
 
+// since is what e counted since fl's last report. Where e's counters stand lower they were set back, or are another
+// incarnation's: then all that they show is new.
 func (fl *flow) since(e *Entry) Delta {
+	if fl.behind(e) {
+		return Delta{Sent: e.Sent, Received: e.Received}
+	}
 	return Delta{Sent: e.Sent.since(fl.entry.Sent), Received: e.Received.since(fl.entry.Received)}
+}
+
+func (fl *flow) behind(e *Entry) bool {
+	return e.Sent.behind(fl.entry.Sent) || e.Received.behind(fl.entry.Received)
 }
