@@ -72,7 +72,9 @@ func (c *Cache) Prepare(ctx context.Context, name string, say func(string, ...an
 	}
 	old := c.current(sel)
 	if old != nil && time.Since(old.Checked).Abs() < recheck {
-		return old, c.complete(ctx, old, say)
+		if err := c.complete(ctx, old, say); err == nil {
+			return old, nil
+		}
 	}
 	k, err := c.resolveAndFetch(ctx, sel, old, say)
 	if err == nil {
@@ -81,11 +83,13 @@ func (c *Cache) Prepare(ctx context.Context, name string, say func(string, ...an
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if old == nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, sel, err)
+	if old != nil {
+		say("WARNING: cannot look for a newer kernel, using the cached one: %v", err)
+		if err = c.complete(ctx, old, say); err == nil {
+			return old, nil
+		}
 	}
-	say("WARNING: cannot look for a newer kernel, using the cached one: %v", err)
-	return old, c.complete(ctx, old, say)
+	return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, sel, err)
 }
 
 // resolveAndFetch asks the archive for the newest kernel and makes it complete

@@ -37,14 +37,15 @@ func (m *Module) RunProgram(ctx context.Context, c *Cache, k *Kernel, p Program,
 	if err != nil {
 		return 0, err
 	}
-	data["/program"] = bin
+	guestBin := "/program/" + filepath.Base(bin)
+	data[guestBin] = bin
 	timeout := p.Timeout
 	if timeout == 0 {
 		timeout = 15 * time.Minute
 	}
 	var status wire.ExitStatus
 	b := &Boot{Cache: c, Kernel: k, Init: init, Files: data, Timeout: timeout, OutDir: p.OutDir, Say: say,
-		Jobs: []wire.Job{{Name: p.Path, Dir: "/src", Argv: append([]string{"/program"}, p.Args...), Env: p.Env, Seconds: int(timeout.Seconds())}},
+		Jobs: []wire.Job{{Name: p.Path, Dir: "/src", Argv: append([]string{guestBin}, p.Args...), Env: p.Env, Seconds: int(timeout.Seconds())}},
 		OnFrame: func(f wire.Frame) error {
 			switch f.Kind {
 			case wire.Stdout:

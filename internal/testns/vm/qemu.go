@@ -101,7 +101,7 @@ func (m *machine) start(ctx context.Context) <-chan error {
 	args := []string{
 		"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", fmt.Sprint(memoryMB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-kernel", m.kernel.file("vmlinuz"), "-initrd", m.image, "-append", kernelArgs,
+		"-kernel", m.kernel.image(), "-initrd", m.image, "-append", kernelArgs,
 		"-chardev", "file,id=console,path=" + m.console(), "-serial", "chardev:console",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,path=" + filepath.Join(m.dir, "port"),
 		"-device", "virtserialport,chardev=port,name=" + wire.PortName,

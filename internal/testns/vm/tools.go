@@ -16,13 +16,15 @@ var hostTools = map[string]string{
 	"busybox":            "busybox-static",
 	"depmod":             "kmod",
 	"xz":                 "xz-utils",
+	"zstd":               "zstd",
 	"gcc-12":             "gcc-12",
 	"make":               "make",
+	"objcopy":            "binutils",
 	"nft":                "nftables",
 	"conntrack":          "conntrack",
 	"ip":                 "iproute2",
 	"dpkg-deb":           "dpkg",
-	"ldd":                "libc-bin",
+	"unshare":            "util-linux",
 }
 
 // EnsureTools installs the host's missing tools from the suites that the system

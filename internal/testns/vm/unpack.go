@@ -15,7 +15,7 @@ import (
 // The folder's name holds a hash of the module list, so that a longer list is
 // served from the same packages.
 func (k *Kernel) unpack(ctx context.Context, say func(string, ...any)) error {
-	if exists(k.modulesDir()) && exists(k.file("vmlinuz")) {
+	if exists(k.modulesDir()) && exists(k.image()) {
 		return nil
 	}
 	say("unpacking %s", k.Release)
@@ -37,7 +37,7 @@ func (k *Kernel) unpack(ctx context.Context, say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	if err := copyFile(k.file("vmlinuz"), image); err != nil {
+	if err := unpackImage(ctx, image, k.image()); err != nil {
 		return err
 	}
 	return k.takeModules(ctx, root)
@@ -72,10 +72,16 @@ func (k *Kernel) takeModules(ctx context.Context, root string) error {
 	if err != nil {
 		return fmt.Errorf("kernel %s: %w", k.Release, err)
 	}
-	tmp := k.modulesDir() + ".new"
-	if err := os.RemoveAll(tmp); err != nil {
+	old, err := filepath.Glob(k.file("modules-*"))
+	if err != nil {
 		return err
 	}
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	tmp := k.modulesDir() + ".new"
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return err
 	}
@@ -92,8 +98,11 @@ func (k *Kernel) takeModules(ctx context.Context, root string) error {
 	return os.Rename(tmp, k.modulesDir())
 }
 
+func (k *Kernel) image() string { return k.file("vmlinux") }
+
 func (k *Kernel) modulesDir() string {
-	return k.file("modules-" + hashOf(append(wantedModules(), optionalModules()...)...))
+	const format = "stripped" // change when takeModules writes something else
+	return k.file("modules-" + hashOf(append(append(wantedModules(), optionalModules()...), format)...))
 }
 
 // modules are the file names in load order.
@@ -105,7 +114,8 @@ func (k *Kernel) modules() ([]string, error) {
 	return strings.Fields(string(b)), nil
 }
 
-// expandAll decompresses modules: an emulated machine is slow at it.
+// expandAll decompresses modules and strips their type information (BTF): an
+// emulated machine is slow at reading either. Only BPF programs would miss it.
 func expandAll(ctx context.Context, base string, files []string, to string) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, len(files))
@@ -132,13 +142,20 @@ func expandAll(ctx context.Context, base string, files []string, to string) erro
 func expand(ctx context.Context, from, to string) error {
 	tool := map[string]string{".xz": "xz", ".gz": "gzip", ".zst": "zstd"}[filepath.Ext(from)]
 	if tool == "" {
-		return copyFile(to, from)
+		if err := copyFile(to, from); err != nil {
+			return err
+		}
+	} else {
+		b, err := command(ctx, "", tool, "-dc", from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, b, 0o644); err != nil {
+			return err
+		}
 	}
-	b, err := command(ctx, "", tool, "-dc", from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, b, 0o644)
+	_, err := command(ctx, "", "objcopy", "--strip-debug", "-R", ".BTF", "-R", ".BTF.base", to)
+	return err
 }
 
 func copyFile(to, from string) error {

@@ -25,7 +25,7 @@ func prepare(ctx context.Context, a *app, _ []string) int {
 			start := time.Now()
 			k, err := a.cache.Prepare(ctx, name, func(f string, args ...any) { a.say("["+name+"] "+f, args...) })
 			if err != nil {
-				a.say("kernel %s: NOT AVAILABLE", name)
+				a.say("kernel %s: NOT READY", name)
 				codes[i] = a.report(err)
 				return
 			}
