@@ -1,0 +1,237 @@
+package conntrack
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+// idle is how long a flow stays offloaded without packets, in the tests.
+var idle = map[string]string{
+	"net.netfilter.nf_flowtable_tcp_timeout": "3",
+	"net.netfilter.nf_flowtable_udp_timeout": "3",
+	"net.netfilter.nf_conntrack_events":      "1",
+}
+
+// accelerate loads a flowtable on both devices that takes what the rule matches. Flags are "" or "flags offload;".
+func accelerate(t testing.TB, ctx context.Context, r *testns.Router, table, flags, rule string) {
+	t.Helper()
+	require.NoError(t, r.NS.NFT(ctx, `table inet `+table+` {
+		flowtable f {
+			hook ingress priority filter
+			devices = { "`+r.LANDevice+`", "`+r.WANDevice+`" }
+			`+flags+`
+			counter
+		}
+		chain forward {
+			type filter hook forward priority filter; policy accept;
+			`+rule+` flow add @f
+		}
+	}`))
+}
+
+// A stage is what a test waits for and what it does then.
+type stage struct {
+	kind Kind
+	path Path // of the entry; where a step may be missed between two readings, the last of them
+	then func()
+}
+
+// walk follows one flow through stages. Counted, and steps between paths that lead on to what is waited for, are passed over; the mirror sees
+// that they are legal.
+func walk(t *testing.T, ctx context.Context, w *Watcher, m Match, start func(), stages ...stage) *mirror {
+	t.Helper()
+	next := 0
+	var trail []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("waited for stage %d of %d after:\n%v", next+1, len(stages), trail)
+		}
+	}()
+	started := false
+	return follow(t, ctx, w, m, func(_ *mirror, c Change) bool {
+		trail = append(trail, c.String()+"\n")
+		if !started { // the entry that was there first
+			started = true
+			start()
+			return false
+		}
+		s := stages[next]
+		if c.Kind != s.kind || c.Entry.Path() != s.path {
+			require.Contains(t, []Kind{Counted, PathChanged}, c.Kind, "%v", c)
+			return false
+		}
+		next++
+		if s.then != nil {
+			s.then()
+		}
+		return next == len(stages)
+	})
+}
+
+// The life of a flow on the software path, for UDP and TCP, IPv4 and IPv6: slow, software, idle and slow again, software again, the end.
+func TestChangesSoftwarePath(t *testing.T) {
+	testns.RequireFlowtables(t)
+	for _, network := range []string{"udp", "tcp"} {
+		for _, family := range testns.Families() {
+			t.Run(network+" "+family.String(), func(t *testing.T) {
+				r := testns.NewRouterT(t, &testns.RouterConfig{Sysctls: idle})
+				ctx := within(t, time.Minute)
+				accelerate(t, ctx, r, "soft", "", "meta l4proto { tcp, udp }")
+				w := open(t, r.NS, Config{Poll: often})
+				many(t, oracle(t, r.NS), 1)
+				var flow *testns.Flow
+				again := func() { talk(t, ctx, flow, 20) }
+				evict := func() {
+					victims, err := w.Evict(ctx, Match{Tuple: asTuple(flow)}, false)
+					require.NoError(t, err)
+					require.Len(t, victims, 1)
+					assert.Equal(t, Software, victims[0].Path())
+				}
+				m := walk(t, ctx, w, Match{}, func() { flow = r.DialT(t, network, family); again() },
+					stage{New, Slow, nil},
+					stage{PathChanged, Software, func() { assertOffloadedEntry(t, ctx, w, Software) }},
+					stage{PathChanged, Slow, again}, // idle
+					stage{PathChanged, Software, evict},
+					stage{Destroyed, Software, nil},
+				)
+				// 40 round trips, with `counter`: not one is missing in the sum of the deltas.
+				assert.GreaterOrEqual(t, m.total.Sent.Packets, uint64(40))
+				assert.GreaterOrEqual(t, m.total.Received.Packets, uint64(40))
+				if network == "udp" {
+					assert.EqualValues(t, 40, m.total.Sent.Packets)
+					assert.EqualValues(t, 40, m.total.Received.Packets)
+				}
+			})
+		}
+	}
+}
+
+func asTuple(f *testns.Flow) Tuple {
+	t := f.Tuple()
+	return Tuple{Src: t.Source, Dst: t.Destination}
+}
+
+// assertOffloadedEntry reads the one flow of this path with the kernel's filter.
+func assertOffloadedEntry(t *testing.T, ctx context.Context, w *Watcher, p Path) {
+	t.Helper()
+	for e, err := range w.source.Dump(ctx, Match{Paths: []Path{p}}) {
+		require.NoError(t, err)
+		assert.Equal(t, p, e.Path(), "the kernel's filter lets nothing else pass")
+		assert.False(t, e.HasTimeout, "an offloaded entry has no timeout")
+		assert.Zero(t, e.TCP, "and no TCP state")
+		assert.True(t, e.Sent.OK)
+	}
+}
+
+// Hardware, as the simulator has it, and back when the flowtable is deleted.
+func TestChangesHardwarePath(t *testing.T) {
+	testns.RequireFlowtables(t)
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			r := testns.NewRouterT(t, &testns.RouterConfig{Sysctls: idle})
+			ctx := within(t, time.Minute)
+			accelerate(t, ctx, r, "hard", "flags offload", "meta l4proto { tcp, udp }")
+			w := open(t, r.NS, Config{Poll: often})
+			many(t, oracle(t, r.NS), 1)
+			var flow *testns.Flow
+			walk(t, ctx, w, Match{}, func() { flow = r.DialT(t, network, testns.IPv4); talk(t, ctx, flow, 20) },
+				stage{New, Slow, nil},
+				stage{PathChanged, Hardware, func() {
+					assertOffloadedEntry(t, ctx, w, Hardware)
+					require.NoError(t, r.NS.NFT(ctx, "delete table inet hard"))
+				}},
+				stage{PathChanged, Slow, func() {
+					victims, err := w.Evict(ctx, Match{Tuple: asTuple(flow)}, false)
+					require.NoError(t, err)
+					require.Len(t, victims, 1)
+				}},
+				stage{Destroyed, Slow, nil},
+			)
+		})
+	}
+}
+
+// A match by path tells the way back too, and an offloaded flow that is deleted ends with its bits.
+func TestChangesMatchByPath(t *testing.T) {
+	testns.RequireFlowtables(t)
+	r := testns.NewRouterT(t, &testns.RouterConfig{Sysctls: idle})
+	ctx := within(t, time.Minute)
+	accelerate(t, ctx, r, "soft", "", "udp dport 7007")
+	w := open(t, r.NS, Config{Poll: often})
+	first, second := r.DialT(t, "udp", testns.IPv4), r.DialT(t, "udp", testns.IPv6)
+	slow := r.DialT(t, "tcp", testns.IPv4)
+	talk(t, ctx, first, 5)
+	talk(t, ctx, slow, 5)
+	walk(t, ctx, w, Match{Paths: []Path{Software}}, func() {}, // the first flow, in the snapshot
+		stage{PathChanged, Slow, func() { talk(t, ctx, second, 5) }},
+		stage{New, Software, func() {
+			_, err := w.Evict(ctx, Match{Family: IPv6}, false)
+			require.NoError(t, err)
+		}},
+		stage{Destroyed, Software, nil},
+	)
+}
+
+// FIN: 6.x tears the flow down at once, 7.2 keeps it until the flow's timeout. It is told as slow either way.
+func TestChangesAfterFIN(t *testing.T) {
+	testns.RequireFlowtables(t)
+	r := testns.NewRouterT(t, &testns.RouterConfig{Sysctls: idle})
+	ctx := within(t, time.Minute)
+	accelerate(t, ctx, r, "soft", "", "meta l4proto tcp")
+	w := open(t, r.NS, Config{Poll: often})
+	many(t, oracle(t, r.NS), 1)
+	var flow *testns.Flow
+	var finished time.Time
+	walk(t, ctx, w, Match{}, func() { flow = r.DialT(t, "tcp", testns.IPv4); talk(t, ctx, flow, 5) },
+		stage{New, Slow, nil},
+		stage{PathChanged, Software, func() { finished = time.Now(); require.NoError(t, flow.Finish(ctx)) }},
+		stage{PathChanged, Slow, nil},
+	)
+	release, err := testns.Kernel()
+	require.NoError(t, err)
+	if release.AtLeast(7, 0) {
+		assert.Greater(t, time.Since(finished), 2*time.Second, "7.2 keeps a closing flow offloaded")
+	} else {
+		assert.Less(t, time.Since(finished), 2*time.Second, "6.x tears down at FIN")
+	}
+}
+
+// Each path of Match.Paths is what the kernel's filter yields, with flows on all three paths at a time.
+func TestEntriesByPath(t *testing.T) {
+	testns.RequireFlowtables(t)
+	r := testns.NewRouterT(t, nil)
+	ctx := within(t, time.Minute)
+	accelerate(t, ctx, r, "hard", "flags offload", "meta l4proto tcp")
+	accelerate(t, ctx, r, "soft", "", "meta l4proto udp")
+	w := open(t, r.NS, Config{})
+	many(t, oracle(t, r.NS), 3)
+	for _, family := range testns.Families() {
+		for _, network := range []string{"tcp", "udp"} {
+			talk(t, ctx, r.DialT(t, network, family), 5)
+		}
+	}
+	require.NoError(t, testns.Poll(ctx, often, func() (bool, error) {
+		hard, err := entries(ctx, w, Match{Paths: []Path{Hardware}})
+		return len(hard) == 2, err
+	}))
+	for want, paths := range map[int][]Path{
+		7: {Slow, Software, Hardware}, 3: {Slow}, 2: {Software}, 4: {Software, Hardware}, 5: {Slow, Software},
+	} {
+		n := 0
+		for e, err := range w.source.Dump(ctx, Match{Paths: paths}) {
+			require.NoError(t, err)
+			assert.Contains(t, paths, e.Path())
+			n++
+		}
+		assert.Equal(t, want, n, "%v", paths)
+	}
+	all, err := entries(ctx, w, Match{Paths: []Path{Slow, Hardware}})
+	require.NoError(t, err)
+	assert.Len(t, all, 5)
+}
