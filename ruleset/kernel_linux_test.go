@@ -116,27 +116,59 @@ func planText(t testing.TB, s *Spec) string {
 // dump reads a whole namespace's ruleset as Load takes it: generation, tables, chains, sets, rules, flowtables.
 func dump(t testing.TB, ns *testns.Namespace) []Message {
 	t.Helper()
+	all := request(t, ns, nlmsg.NFTMsgGetGen, nlmsg.FlagAck, nil)
+	for _, msg := range []uint16{nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet, nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
+		all = append(all, request(t, ns, msg, nlmsg.FlagDump, nil)...)
+	}
+	return all
+}
+
+// request sends one request and returns the messages of the answer.
+func request(t testing.TB, ns *testns.Namespace, msg, flags uint16, fill func(*nlmsg.Builder)) []Message {
+	t.Helper()
 	where, err := nlsock.OpenNamespace(ns.Path())
 	require.NoError(t, err)
 	defer where.Close()
+	s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	family := byte(nlmsg.FamilyUnspec)
+	if fill != nil {
+		family = nlmsg.FamilyInet
+	}
+	b.BeginNetfilter(nlmsg.NFTablesType(msg), nlmsg.FlagRequest|flags, 1, family, 0)
+	if fill != nil {
+		fill(b)
+	}
+	b.End()
 	var all []Message
-	for _, msg := range []uint16{nlmsg.NFTMsgGetGen, nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet, nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
-		flags := uint16(nlmsg.FlagRequest | nlmsg.FlagDump)
-		if msg == nlmsg.NFTMsgGetGen {
-			flags = nlmsg.FlagRequest | nlmsg.FlagAck
-		}
-		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
-		b.BeginNetfilter(nlmsg.NFTablesType(msg), flags, 1, nlmsg.FamilyUnspec, 0)
-		b.End()
-		s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+	for m, err := range s.Dump(testContext(t), b.Bytes()) {
 		require.NoError(t, err)
-		for m, err := range s.Dump(testContext(t), b.Bytes()) {
-			require.NoError(t, err)
-			_, resID, _, err := nlmsg.Netfilter(m.Data)
-			require.NoError(t, err)
-			all = append(all, Message{Type: m.Type, Flags: m.Flags, Generation: resID, Data: append([]byte(nil), m.Data...)})
-		}
-		require.NoError(t, s.Close())
+		_, resID, _, err := nlmsg.Netfilter(m.Data)
+		require.NoError(t, err)
+		all = append(all, Message{Type: m.Type, Flags: m.Flags, Generation: resID, Data: append([]byte(nil), m.Data...)})
 	}
 	return all
+}
+
+// countElements counts the elements of a set in an inet table, an interval's start and end each for one.
+func countElements(t testing.TB, ns *testns.Namespace, table, set string) int {
+	t.Helper()
+	n, o := 0, nlmsg.Native()
+	for _, m := range request(t, ns, nlmsg.NFTMsgGetSetElem, nlmsg.FlagDump, func(b *nlmsg.Builder) {
+		b.String(nlmsg.NFTASetElemListTable, table)
+		b.String(nlmsg.NFTASetElemListSet, set)
+	}) {
+		for attrs := m.Data[4:]; len(attrs) > 0; {
+			a, rest, err := nlmsg.NextAttr(o, attrs)
+			require.NoError(t, err)
+			for list := a.Data; a.Type == nlmsg.NFTASetElemListElements && len(list) > 0; n++ {
+				_, list, err = nlmsg.NextAttr(o, list)
+				require.NoError(t, err)
+			}
+			attrs = rest
+		}
+	}
+	return n
 }

@@ -111,7 +111,6 @@ func inetCases() []ruleCase {
 	return []ruleCase{
 		{"meta nfproto ipv4", R(NFProto.Is("ipv4"))},
 		{"meta nfproto != ipv6", R(NFProto.Not("ipv6"))},
-		{"meta nfproto { ipv4, ipv6 }", R(NFProto.Is("ipv4", "ipv6"))},
 		{"meta nfproto ipv4 ip saddr 192.0.2.1", R(NFProto.Is("ipv4"), IPSaddr.Is("192.0.2.1"))},
 		{"meta nfproto != ipv4 ip6 daddr ::1", R(NFProto.Not("ipv4"), IP6Daddr.Is("::1"))},
 		{"meta nfproto ipv6 tcp dport 80", R(NFProto.Is("ipv6"), TCPDport.Is(80))},
