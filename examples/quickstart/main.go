@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command quickstart is the tour of fastpath in one run: it declares two flowtables, compiles and applies them to a router
 // made of network namespaces, sends traffic through it, and watches the connections leave the classic path.
 //

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -13,7 +15,7 @@ import (
 )
 
 const (
-	pollEvery  = 300 * time.Millisecond // the kernel announces neither offload bit: a Watcher looks again and again
+	pollEvery  = 100 * time.Millisecond // the kernel announces neither offload bit: a Watcher looks again and again
 	followFor  = 20 * time.Second       // at most, until every connection is on its path
 	settleFor  = 5 * time.Second        // drivers give their flows back within a second
 	roundTrips = 500                    // that have to bypass the forward chain, on each connection
