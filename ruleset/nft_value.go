@@ -41,6 +41,9 @@ func (s span) text(kind valueKind) string {
 	case s.single():
 		return wordText(kind, s.low)
 	}
+	if kind == kindDSCP { // nft reads no names in a range, since names hold dashes
+		return strconv.Itoa(int(s.low[0])) + "-" + strconv.Itoa(int(s.high[0]))
+	}
 	return wordText(kind, s.low) + "-" + wordText(kind, s.high)
 }
 
