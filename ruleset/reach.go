@@ -98,7 +98,7 @@ func (s *scope) misplaced(chain int, suits func(*Chain) bool) *Chain {
 	return nil
 }
 
-// A walk goes down the jumps of a table, without recursion: a hostile Spec can have a million chains in a row.
+// A walk goes down the jumps of a table, without recursion: a hostile Spec can have any number of chains in a row.
 type walk struct {
 	// depth is how deep jumps are nested below a chain; it means nothing if there are loops.
 	depth []int

@@ -39,6 +39,25 @@ func (v *validator) add(path string, err error) {
 	}
 }
 
+// addChain, addRule and addStatement put a path together only if there is a mistake: rulesets have ten thousand rules.
+func (v *validator) addChain(p place, below string, err error) {
+	if err != nil {
+		v.add(p.chainPath(below), err)
+	}
+}
+
+func (v *validator) addRule(p place, below string, err error) {
+	if err != nil {
+		v.add(p.rulePath(below), err)
+	}
+}
+
+func (v *validator) addStatement(p place, below string, err error) {
+	if err != nil {
+		v.add(p.statementPath(below), err)
+	}
+}
+
 // addAll adds the mistakes of a part under its path.
 func (v *validator) addAll(path string, err error) {
 	joined, ok := err.(interface{ Unwrap() []error })
@@ -65,7 +84,7 @@ func (v *validator) unique(seen map[string]int, key string, index int, path, kin
 	seen[key] = index
 }
 
-// A place is where a mistake is. Its path is put together only for a mistake: rulesets have ten thousand rules.
+// A place is where a mistake can be.
 type place struct{ table, chain, rule, statement int }
 
 // path of the table, and below it.

@@ -13,43 +13,43 @@ import (
 
 func (v *validator) checkMutation(p place, m *Mutation) {
 	if m.Field != fieldCTMark && m.Field != fieldMetaMark {
-		v.add(p.statementPath("set.field"), fmt.Errorf(`%q cannot be set; write "ct mark" or "meta mark"`, string(m.Field)))
+		v.addStatement(p, "set.field", fmt.Errorf(`%q cannot be set; write "ct mark" or "meta mark"`, string(m.Field)))
 	}
 	mask, err := uint32(math.MaxUint32), error(nil)
 	if m.Mask != "" {
 		mask, err = parseMask(m.Mask)
 	}
-	v.add(p.statementPath("set.mask"), err)
+	v.addStatement(p, "set.mask", err)
 	value, err := parseNumber(m.Value)
 	switch {
 	case err != nil || value > math.MaxUint32:
-		v.add(p.statementPath("set.value"), kindMark.unfit(m.Value))
+		v.addStatement(p, "set.value", kindMark.unfit(m.Value))
 	case uint32(value)&^mask != 0:
-		v.add(p.statementPath("set.value"), fmt.Errorf("%q has bits outside the mask %s; widen the mask, or clear the bits", m.Value, hex(mask)))
+		v.addStatement(p, "set.value", fmt.Errorf("%q has bits outside the mask %s; widen the mask, or clear the bits", m.Value, hex(mask)))
 	}
 }
 
 func (v *validator) checkNAT(p place, s *scope, name string, n *NAT, known *packet) {
 	v.checkNATChain(p, s, name)
 	if n.Addr == "" && n.Port == 0 {
-		v.add(p.statementPath(name), fmt.Errorf("the %s changes nothing; set addr, port or both", name))
+		v.addStatement(p, name, fmt.Errorf("the %s changes nothing; set addr, port or both", name))
 	}
 	if n.Port != 0 && !known.hasPorts() {
-		v.add(p.statementPath(name+".port"), errors.New(`a port needs a match on protocols with ports before it; put "tcp dport", "udp dport", or "meta l4proto" with "tcp", "udp" or both ahead`))
+		v.addStatement(p, name+".port", errors.New(`a port needs a match on protocols with ports before it; put "tcp dport", "udp dport", or "meta l4proto" with "tcp", "udp" or both ahead`))
 	}
 	if n.Addr == "" {
 		return
 	}
 	addr, err := netip.ParseAddr(n.Addr)
 	if err != nil || addr.Zone() != "" {
-		v.add(p.statementPath(name+".addr"), fmt.Errorf(`%q is not an address; write one such as "192.0.2.1" or "2001:db8::1", and the port in its own field`, n.Addr))
+		v.addStatement(p, name+".addr", fmt.Errorf(`%q is not an address; write one such as "192.0.2.1" or "2001:db8::1", and the port in its own field`, n.Addr))
 		return
 	}
 	family := IP6
 	if addr.Is4() {
 		family = IP
 	}
-	v.add(p.statementPath(name+".addr"), known.takes(family))
+	v.addStatement(p, name+".addr", known.takes(family))
 }
 
 // natHooks are the hooks whose nat chains take a statement (nft_nat_validate in net/netfilter/nft_nat.c, nft_masq_validate in
@@ -78,7 +78,7 @@ func (v *validator) checkNATChain(p place, s *scope, name string) {
 	for i, h := range hooks {
 		words[i] = strconv.Quote(string(h))
 	}
-	v.add(p.statementPath(name), fmt.Errorf(`%s works only in nat chains at hook %s, and packets come here from %s chain %q at hook %q; move the rule`,
+	v.addStatement(p, name, fmt.Errorf(`%s works only in nat chains at hook %s, and packets come here from %s chain %q at hook %q; move the rule`,
 		name, strings.Join(words, " or "), kind, base.Name, string(base.Hook)))
 }
 
@@ -105,17 +105,17 @@ func (v *validator) checkLimit(p place, l *Limiting) {
 	nanoseconds := seconds(l.Per) * 1e9
 	switch {
 	case nanoseconds == 0:
-		v.add(p.statementPath("limit.per"), fmt.Errorf(`unknown unit of time %q; write "second", "minute", "hour", "day" or "week"`, l.Per))
+		v.addStatement(p, "limit.per", fmt.Errorf(`unknown unit of time %q; write "second", "minute", "hour", "day" or "week"`, l.Per))
 		return
 	case l.Rate == 0:
-		v.add(p.statementPath("limit.rate"), errors.New("the rate is 0, which the kernel refuses; write 1 or more"))
+		v.addStatement(p, "limit.rate", errors.New("the rate is 0, which the kernel refuses; write 1 or more"))
 		return
 	case l.Rate > nanoseconds:
-		v.add(p.statementPath("limit.rate"), fmt.Errorf("the rate is more than one packet a nanosecond; write at most %d a %s", nanoseconds, l.Per))
+		v.addStatement(p, "limit.rate", fmt.Errorf("the rate is more than one packet a nanosecond; write at most %d a %s", nanoseconds, l.Per))
 		return
 	}
 	if high, _ := bits.Mul64(nanoseconds/l.Rate, uint64(l.Burst)); high != 0 {
-		v.add(p.statementPath("limit.burst"), errors.New("the burst takes longer than the kernel can count to (EOVERFLOW); write a smaller one"))
+		v.addStatement(p, "limit.burst", errors.New("the burst takes longer than the kernel can count to (EOVERFLOW); write a smaller one"))
 	}
 }
 
@@ -123,29 +123,29 @@ func (v *validator) checkLimit(p place, l *Limiting) {
 const maxLogPrefix = 127
 
 func (v *validator) checkLog(p place, l *Logging) {
-	v.add(p.statementPath("log.prefix"), checkLength("the prefix", l.Prefix, maxLogPrefix))
-	v.add(p.statementPath("log.prefix"), checkText("the prefix", l.Prefix))
+	v.addStatement(p, "log.prefix", checkLength("the prefix", l.Prefix, maxLogPrefix))
+	v.addStatement(p, "log.prefix", checkText("the prefix", l.Prefix))
 	if strings.Contains(l.Prefix, "$") {
-		v.add(p.statementPath("log.prefix"), errors.New(`the prefix holds "$", where nft reads a variable; leave it out`))
+		v.addStatement(p, "log.prefix", errors.New(`the prefix holds "$", where nft reads a variable; leave it out`))
 	}
 	levels := []string{"", "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
 	switch {
 	case !slices.Contains(levels, l.Level):
-		v.add(p.statementPath("log.level"), fmt.Errorf("unknown level %q; write one of %s", l.Level, strings.Join(levels[1:], ", ")))
+		v.addStatement(p, "log.level", fmt.Errorf("unknown level %q; write one of %s", l.Level, strings.Join(levels[1:], ", ")))
 	case l.Level != "" && l.Group != nil:
-		v.add(p.statementPath("log"), errors.New("a level belongs to the kernel log, a group to nflog; set one of them"))
+		v.addStatement(p, "log", errors.New("a level belongs to the kernel log, a group to nflog; set one of them"))
 	}
 }
 
 func (v *validator) checkRaw(p place, r *Raw) {
 	if strings.TrimSpace(r.Text) == "" {
-		v.add(p.statementPath("raw.text"), errors.New("the text is empty; write the statement as nft spells it, for listings and files"))
+		v.addStatement(p, "raw.text", errors.New("the text is empty; write the statement as nft spells it, for listings and files"))
 	}
 	if strings.ContainsAny(r.Text, "\n\r\x00") {
-		v.add(p.statementPath("raw.text"), errors.New("the text has several lines; write the statement on one"))
+		v.addStatement(p, "raw.text", errors.New("the text has several lines; write the statement on one"))
 	}
 	if len(r.Expr) == 0 {
-		v.add(p.statementPath("raw.expr"), errors.New("there is no expression; make the statement with RawExpr"))
+		v.addStatement(p, "raw.expr", errors.New("there is no expression; make the statement with RawExpr"))
 	}
 	for i, e := range r.Expr {
 		if len(e) == 0 {

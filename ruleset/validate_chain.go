@@ -16,7 +16,7 @@ func (v *validator) checkChains(p place, t *Table) {
 	names := map[string]int{}
 	for i := range t.Chains {
 		p.chain = i
-		v.add(p.chainPath("name"), flowtable.CheckName(t.Chains[i].Name))
+		v.addChain(p, "name", flowtable.CheckName(t.Chains[i].Name))
 		v.unique(names, t.Chains[i].Name, i, p.chainPath("name"), "chain", "chains")
 		v.checkHook(p, &t.Chains[i])
 	}
@@ -38,35 +38,35 @@ func (v *validator) checkHook(p place, c *Chain) {
 		return
 	}
 	if !slices.Contains([]Hook{Prerouting, Input, Forward, Output, Postrouting}, c.Hook) {
-		v.add(p.chainPath("hook"), fmt.Errorf(`unknown hook %q; write "prerouting", "input", "forward", "output" or "postrouting"`, string(c.Hook)))
+		v.addChain(p, "hook", fmt.Errorf(`unknown hook %q; write "prerouting", "input", "forward", "output" or "postrouting"`, string(c.Hook)))
 	}
 	switch c.Type {
 	case "", FilterChain:
 	case NATChain:
 		if c.Hook == Forward {
-			v.add(p.chainPath("hook"), errors.New(`the kernel has no nat chain in "forward"; write dnat in "prerouting", snat and masquerade in "postrouting"`))
+			v.addChain(p, "hook", errors.New(`the kernel has no nat chain in "forward"; write dnat in "prerouting", snat and masquerade in "postrouting"`))
 		}
 	case RouteChain:
 		if c.Hook != Output {
-			v.add(p.chainPath("hook"), fmt.Errorf(`the kernel has route chains only in "output", not in %q; write "output", or another type`, string(c.Hook)))
+			v.addChain(p, "hook", fmt.Errorf(`the kernel has route chains only in "output", not in %q; write "output", or another type`, string(c.Hook)))
 		}
 	default:
-		v.add(p.chainPath("type"), fmt.Errorf(`unknown chain type %q; write "filter", "nat" or "route"`, string(c.Type)))
+		v.addChain(p, "type", fmt.Errorf(`unknown chain type %q; write "filter", "nat" or "route"`, string(c.Type)))
 	}
 	v.checkPriority(p, c)
 	if c.Policy != "" && c.Policy != VerdictAccept && c.Policy != VerdictDrop {
-		v.add(p.chainPath("policy"), fmt.Errorf(`a policy cannot be %q; write "accept" or "drop"`, string(c.Policy)))
+		v.addChain(p, "policy", fmt.Errorf(`a policy cannot be %q; write "accept" or "drop"`, string(c.Policy)))
 	}
 }
 
 func (v *validator) checkPriority(p place, c *Chain) {
 	priority, err := c.Priority.Int32()
 	if err != nil {
-		v.add(p.chainPath("priority"), err)
+		v.addChain(p, "priority", err)
 		return
 	}
 	if c.Type == NATChain && priority <= natPriority {
-		v.add(p.chainPath("priority"), fmt.Errorf("priority %d of a nat chain is before conntrack, which the kernel refuses; choose one above %d, such as %q", priority, natPriority, natName(c.Hook)))
+		v.addChain(p, "priority", fmt.Errorf("priority %d of a nat chain is before conntrack, which the kernel refuses; choose one above %d, such as %q", priority, natPriority, natName(c.Hook)))
 	}
 }
 
@@ -85,7 +85,7 @@ func (v *validator) checkRegular(p place, c *Chain) {
 		set  bool
 	}{{"type", c.Type != ""}, {"priority", c.Priority != ""}, {"policy", c.Policy != ""}} {
 		if field.set {
-			v.add(p.chainPath(field.name), fmt.Errorf("a chain without hook has no %s; add a hook, or leave it out", field.name))
+			v.addChain(p, field.name, fmt.Errorf("a chain without hook has no %s; add a hook, or leave it out", field.name))
 		}
 	}
 }

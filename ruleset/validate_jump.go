@@ -20,7 +20,7 @@ func (v *validator) checkJumps(p place, s *scope) {
 		p.chain = i
 		c := &s.table.Chains[i]
 		if c.Hook != "" && w.depth[i] > maxJumps {
-			v.add(p.chainPath("rules"), fmt.Errorf("jumps are nested %d deep below chain %q; the kernel takes at most %d (EMLINK): flatten the chains", w.depth[i], c.Name, maxJumps))
+			v.addChain(p, "rules", fmt.Errorf("jumps are nested %d deep below chain %q; the kernel takes at most %d (EMLINK): flatten the chains", w.depth[i], c.Name, maxJumps))
 		}
 	}
 }
@@ -31,7 +31,7 @@ func (v *validator) addLoop(p place, c *Chain, back string) {
 		for j := range c.Rules[i].Do {
 			if c.Rules[i].Do[j].target() == back {
 				p.rule, p.statement = i, j
-				v.add(p.statementPath(""), fmt.Errorf("this jump closes a loop: chain %q leads to chain %q, and the kernel answers ELOOP; remove one of the jumps", back, c.Name))
+				v.addStatement(p, "", fmt.Errorf("this jump closes a loop: chain %q leads to chain %q, and the kernel answers ELOOP; remove one of the jumps", back, c.Name))
 				return
 			}
 		}
@@ -43,8 +43,8 @@ func (v *validator) checkTarget(p place, s *scope, field, name string) {
 	index, ok := s.chains[name]
 	switch {
 	case !ok:
-		v.add(p.statementPath(field), fmt.Errorf("no chain %q in this table; add it, or correct the name", name))
+		v.addStatement(p, field, fmt.Errorf("no chain %q in this table; add it, or correct the name", name))
 	case s.table.Chains[index].Hook != "":
-		v.add(p.statementPath(field), fmt.Errorf("chain %q is a base chain, which the kernel does not jump to; jump to a chain without hook", name))
+		v.addStatement(p, field, fmt.Errorf("chain %q is a base chain, which the kernel does not jump to; jump to a chain without hook", name))
 	}
 }

@@ -10,24 +10,24 @@ import (
 func (v *validator) checkMatch(p place, s *scope, m *Match, known *packet) {
 	info, ok := infoOf(m.Field)
 	if !ok {
-		v.add(p.statementPath("match.field"), fmt.Errorf(`unknown field %q; write one such as "ct state", "meta l4proto", "ip daddr", "tcp dport", "iifname"`, string(m.Field)))
+		v.addStatement(p, "match.field", fmt.Errorf(`unknown field %q; write one such as "ct state", "meta l4proto", "ip daddr", "tcp dport", "iifname"`, string(m.Field)))
 		return
 	}
 	if err := m.checkShape(info); err != nil {
-		v.add(p.statementPath("match"), err)
+		v.addStatement(p, "match", err)
 		return
 	}
 	if info.kind == kindMeter {
 		return
 	}
 	mask, err := m.maskOf(info)
-	v.add(p.statementPath("match.mask"), err)
+	v.addStatement(p, "match.mask", err)
 	list, words := "match.is", m.Is
 	if len(m.Not) > 0 {
 		list, words = "match.not", m.Not
 	}
 	spans := v.checkValues(p, s, m.Field, info, mask, list, words)
-	v.add(p.statementPath("match"), known.learn(m, info, spans))
+	v.addStatement(p, "match", known.learn(m, info, spans))
 }
 
 // checkShape refuses a match with no comparison, with several, or with one that does not suit the field.

@@ -7,21 +7,21 @@ import (
 
 func (v *validator) checkRule(p place, s *scope, r *Rule) {
 	if len(r.Do) == 0 {
-		v.add(p.rulePath("do"), errors.New("the rule does nothing, which nft cannot spell; give it a statement, or remove it"))
+		v.addRule(p, "do", errors.New("the rule does nothing, which nft cannot spell; give it a statement, or remove it"))
 	}
-	v.add(p.rulePath("comment"), checkLength("the comment", r.Comment, maxComment))
-	v.add(p.rulePath("comment"), checkText("the comment", r.Comment))
+	v.addRule(p, "comment", checkLength("the comment", r.Comment, maxComment))
+	v.addRule(p, "comment", checkText("the comment", r.Comment))
 	known := packetOf(s.table.Family)
 	ended := -1
 	for i := range r.Do {
 		p.statement = i
 		if ended >= 0 {
-			v.add(p.statementPath(""), fmt.Errorf("no packet comes here: do[%d] ends the rule; move this statement before it, or remove it", ended))
+			v.addStatement(p, "", fmt.Errorf("no packet comes here: do[%d] ends the rule; move this statement before it, or remove it", ended))
 		} else if r.Do[i].ends() {
 			ended = i
 		}
 		if err := r.Do[i].checkShape(); err != nil {
-			v.add(p.statementPath(""), err)
+			v.addStatement(p, "", err)
 			continue
 		}
 		v.checkStatement(p, s, &r.Do[i], &known)
@@ -65,7 +65,7 @@ func (v *validator) checkStatement(p place, s *scope, st *Statement, known *pack
 	case st.FlowAdd != "":
 		v.checkFlowAdd(p, s, st.FlowAdd)
 	case st.Verdict != "":
-		v.add(p.statementPath("verdict"), checkVerdict(st.Verdict))
+		v.addStatement(p, "verdict", checkVerdict(st.Verdict))
 	case st.Jump != "":
 		v.checkTarget(p, s, "jump", st.Jump)
 	case st.Goto != "":
@@ -92,17 +92,17 @@ func (v *validator) checkStatement(p place, s *scope, st *Statement, known *pack
 // (nft_flow_offload_validate, net/netfilter/nft_flow_offload.c, answers EOPNOTSUPP). The dry run of a kernel since 6.4 can miss it.
 func (v *validator) checkFlowAdd(p place, s *scope, name string) {
 	if !s.flowtables[name] {
-		v.add(p.statementPath("flowAdd"), fmt.Errorf("no flowtable %q in this table, and a rule takes none of another table; add it here, or correct the name", name))
+		v.addStatement(p, "flowAdd", fmt.Errorf("no flowtable %q in this table, and a rule takes none of another table; add it here, or correct the name", name))
 	}
 	base := s.misplaced(p.chain, func(c *Chain) bool { return c.Hook == Forward })
 	if base == nil {
 		return
 	}
 	if base.Name == s.table.Chains[p.chain].Name {
-		v.add(p.statementPath("flowAdd"), fmt.Errorf(`flow add works only in "forward", and this chain is at hook %q; move the rule to a forward chain`, string(base.Hook)))
+		v.addStatement(p, "flowAdd", fmt.Errorf(`flow add works only in "forward", and this chain is at hook %q; move the rule to a forward chain`, string(base.Hook)))
 		return
 	}
-	v.add(p.statementPath("flowAdd"), fmt.Errorf(`flow add works only in "forward", and this chain is reached from base chain %q at hook %q; move the rule to a chain that only forward chains reach`, base.Name, string(base.Hook)))
+	v.addStatement(p, "flowAdd", fmt.Errorf(`flow add works only in "forward", and this chain is reached from base chain %q at hook %q; move the rule to a chain that only forward chains reach`, base.Name, string(base.Hook)))
 }
 
 func checkVerdict(verdict Verdict) error {

@@ -257,8 +257,8 @@ func TestValidateIsDeterministic(t *testing.T) {
 	}
 }
 
-func TestValidateSurvivesAMillionChains(t *testing.T) {
-	const n = 200_000
+func TestValidateSurvivesALongRowOfChains(t *testing.T) {
+	const n = 50_000
 	chains := make([]Chain, n)
 	for i := range chains {
 		chains[i].Name = "c" + strconv.Itoa(i)
@@ -267,5 +267,5 @@ func TestValidateSurvivesAMillionChains(t *testing.T) {
 		}
 	}
 	chains[0].Hook = Forward
-	assertMistakes(t, oneTable(Table{Name: "x", Chains: chains}), "tables[0].chains[0].rules: jumps are nested 199999 deep")
+	assertMistakes(t, oneTable(Table{Name: "x", Chains: chains}), "tables[0].chains[0].rules: jumps are nested 49999 deep")
 }
