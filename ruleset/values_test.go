@@ -40,7 +40,7 @@ func TestParseValue(t *testing.T) {
 		{kindDSCP, "af41", span{low: []byte{34}, high: []byte{34}}, "af41"},
 		{kindDSCP, "46", span{low: []byte{46}, high: []byte{46}}, "ef"},
 		{kindDSCP, "3", span{low: []byte{3}, high: []byte{3}}, "0x03"},
-		{kindDSCP, "1-63", span{low: []byte{1}, high: []byte{63}}, "0x01-0x3f"},
+		{kindDSCP, "1-63", span{low: []byte{1}, high: []byte{63}}, "1-63"},
 		{kindDSCP, "cs7", span{low: []byte{56}, high: []byte{56}}, "cs7"},
 	} {
 		got, err := parseValue(c.kind, c.word)
