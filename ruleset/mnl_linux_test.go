@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -43,7 +44,10 @@ func TestGoldensAgainstNFT(t *testing.T) {
 			require.NotEmpty(t, batch, "nft printed no batch: %v", runErr)
 			var theirs strings.Builder
 			require.NoError(t, nlmsg.WriteText(&theirs, nlmsg.LittleEndian, batch))
-			require.Equal(t, normalDump(theirs.String()), normalDump(dump))
+			want, got := normalDump(theirs.String()), normalDump(dump)
+			if want != got {
+				t.Error("-nft +ours", cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
+			}
 		})
 	}
 }

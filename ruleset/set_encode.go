@@ -129,7 +129,7 @@ func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []span) (id ui
 	if interval {
 		flags |= nlmsg.SetInterval
 		e.ranges = joinRanges(e.ranges, int(length))
-		size = intervalCount(e.ranges, int(length))
+		size = intervalCount(e.ranges)
 	} else {
 		e.ranges = uniqueRanges(e.ranges)
 		size = uint32(len(e.ranges))

@@ -67,17 +67,11 @@ func joinRanges(ranges []keyRange, length int) []keyRange {
 	return joined
 }
 
-// intervalCount is how many elements the kernel will hold: starts and ends.
-func intervalCount(ranges []keyRange, length int) uint32 {
-	n := uint32(0)
+// intervalCount is how many elements nft announces: a start and an end for each range, and the gap before the first.
+func intervalCount(ranges []keyRange) uint32 {
+	n := 2 * uint32(len(ranges))
 	if !ranges[0].startsAtZero() {
 		n++
-	}
-	for i := range ranges {
-		n++
-		if _, open := ranges[i].after(length); !open {
-			n++
-		}
 	}
 	return n
 }
