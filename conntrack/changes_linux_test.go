@@ -112,7 +112,7 @@ func TestChangesOverrunAndRecovery(t *testing.T) {
 	ctx := within(t, 60*time.Second)
 	many(t, c, 300)
 	table := keys(t, ctx, w)
-	const rounds = 20
+	const rounds = 5
 	overruns, churned := 0, 0
 	follow(t, ctx, w, Match{}, func(m *mirror, change Change) bool {
 		if change.Kind == Overrun {
