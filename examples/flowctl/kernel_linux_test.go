@@ -214,19 +214,22 @@ func makeDevices(t *testing.T, ns *testns.Namespace, text string) {
 	}
 }
 
-// TestApplyWithoutFlowtables is for kernels that have none: the message says so, and what to do.
-func TestApplyWithoutFlowtables(t *testing.T) {
+// TestApplyFlowtable: a kernel without flowtables is said to have none, with what to do; any other takes one.
+func TestApplyFlowtable(t *testing.T) {
 	ns := namespaceWithRules(t)
-	if ok, _ := testns.HaveFlowtables(t.Context()); ok {
-		t.Skip("not on this kernel: it has flowtables, TestKernelApply is the counterpart")
-	}
 	before := listRuleset(t, ns)
-	flowctl(withFlowtable(`"devices":[]`), "apply", "--netns", ns.Name(), "-").
-		assertRefused(t, exitFailed, "flowtable", "CONFIG_NF_FLOW_TABLE")
+	r := flowctl(withFlowtable(`"devices":[]`), "apply", "--netns", ns.Name(), "-")
+	probed := flowctl("", "probe", "--netns", ns.Name())
+	probed.assertDone(t)
+	if ok, _ := testns.HaveFlowtables(t.Context()); ok {
+		r.assertDone(t)
+		assert.Contains(t, listRuleset(t, ns), "flowtable f")
+		assert.Regexp(t, `(?m)^flowtables +yes `, probed.out)
+		return
+	}
+	r.assertRefused(t, exitFailed, "flowtable", "CONFIG_NF_FLOW_TABLE")
 	assert.Equal(t, before, listRuleset(t, ns))
-	r := flowctl("", "probe", "--netns", ns.Name())
-	r.assertDone(t)
-	assert.Regexp(t, `(?m)^flowtables +no `, r.out)
+	assert.Regexp(t, `(?m)^flowtables +no `, probed.out)
 }
 
 func TestProbe(t *testing.T) {
