@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 const (
 	// proofRoundTrips is how many round trips prove a path.
 	proofRoundTrips = 20
+	// settleRoundTrips is more than it takes to offload a flow: two for UDP, whose first packet never is.
+	settleRoundTrips = 3
 	// measureTimeout ends one measurement, even past the end of the caller's context: a flow that was cut off in the middle of a
 	// message is of no use any more.
 	measureTimeout = 15 * time.Second
@@ -47,18 +50,19 @@ func (r *Router) measureOn(ctx context.Context, f *Flow, n int, e Evidence) (Evi
 	return e, errors.Join(talkErr, err)
 }
 
+// sample asks the forward hook and conntrack at the same time: tools are slow to start in emulation.
 func (r *Router) sample(ctx context.Context, t Tuple) (Sample, error) {
-	fwd, err := r.Forwarded(ctx, t)
-	if err != nil {
-		return Sample{}, err
+	var s Sample
+	var fwdErr, entryErr error
+	var both sync.WaitGroup
+	both.Go(func() { s.Forwarded, fwdErr = r.Forwarded(ctx, t) })
+	both.Go(func() { s.Entry, entryErr = Conntrack(ctx, r.NS, t) })
+	both.Wait()
+	s.HasEntry = entryErr == nil
+	if errors.Is(entryErr, ErrNoEntry) {
+		entryErr = nil
 	}
-	s := Sample{Forwarded: fwd}
-	s.Entry, err = Conntrack(ctx, r.NS, t)
-	if errors.Is(err, ErrNoEntry) {
-		return s, nil
-	}
-	s.HasEntry = err == nil
-	return s, err
+	return s, errors.Join(fwdErr, entryErr)
 }
 
 // Reaches drives traffic over a flow until it is proven to be on the path, and returns the evidence. When ctx ends first, or when
@@ -72,7 +76,12 @@ func (r *Router) Reaches(ctx context.Context, f *Flow, path Path) (Evidence, err
 func (r *Router) reachesOne(ctx context.Context, f *Flow, paths ...Path) (Evidence, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
-	e, err := r.measureWhole(ctx, func(ctx context.Context) (Evidence, error) { return r.Measure(ctx, f, proofRoundTrips) })
+	e, err := r.measureWhole(ctx, func(ctx context.Context) (Evidence, error) {
+		if err := r.settle(ctx, f); err != nil {
+			return Evidence{Flow: f.Tuple()}, err
+		}
+		return r.Measure(ctx, f, proofRoundTrips)
+	})
 	for err == nil {
 		proven, _ := e.Path()
 		for _, p := range paths {
@@ -93,6 +102,15 @@ func (r *Router) reachesOne(ctx context.Context, f *Flow, paths ...Path) (Eviden
 	e.Ruleset = r.rulesetForReport(ctx)
 	_, why := e.Path()
 	return e, fmt.Errorf("testns: %v is not proven on the path %v: %s: %w\n%v", f, paths, why, err, e)
+}
+
+// settle sends the packets that make a conntrack entry and offload the flow, so that the first measurement is about what comes after.
+func (r *Router) settle(ctx context.Context, f *Flow) error {
+	if err := r.Watch(ctx, f.Tuple()); err != nil { // turns connection tracking on, if nothing did
+		return err
+	}
+	_, err := f.RoundTrip(ctx, settleRoundTrips, MinSize)
+	return err
 }
 
 // measureWhole runs one measurement to its end, whatever becomes of ctx meanwhile.

@@ -2,6 +2,7 @@ package testns
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -107,8 +108,32 @@ func TestFragments(t *testing.T) {
 	defer f.Close()
 	talk, err := f.RoundTrip(t.Context(), 4, 1400)
 	require.NoError(t, err)
-	assert.Zero(t, talk.Resent)
+	assert.Equal(t, 4, talk.Messages)
 	assert.GreaterOrEqual(t, fragmentsMade(t, r)-before, 8, "the router cut each of 4 in 2")
+}
+
+// countOptions counts the packets with IP options that a flow sends through the router.
+func countOptions(t *testing.T, r *Router, f Tuple) (seen func() uint64) {
+	t.Helper()
+	options := "meta nfproto ipv4 @nh,4,4 > 5"
+	if f.Family() == IPv6 {
+		options = "ip6 nexthdr 0"
+	}
+	table := fmt.Sprintf("options%d", f.Source.Port())
+	require.NoError(t, r.NS.NFT(t.Context(), fmt.Sprintf(`
+table inet %s {
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		%s meta l4proto %s th sport %d counter comment "options"
+	}
+}`, table, options, f.Network, f.Source.Port())))
+	return func() uint64 {
+		out, err := r.NS.Run(t.Context(), "", "nft", "-j", "list", "chain", "inet", table, "forward")
+		require.NoError(t, err)
+		counters, err := parseCounters([]byte(out))
+		require.NoError(t, err)
+		return counters["options"].Packets
+	}
 }
 
 // TestIPOptions counts packets with options in the router while they are on, and none while they are off.
@@ -116,44 +141,43 @@ func TestIPOptions(t *testing.T) {
 	RequireNamespaces(t)
 	CheckLeaks(t)
 	r := NewRouterT(t, nil)
-	require.NoError(t, r.NS.NFT(t.Context(), `
-table inet options {
-	chain forward {
-		type filter hook forward priority 0; policy accept;
-		meta nfproto ipv4 @nh,4,4 > 5 counter comment "ipv4"
-		ip6 nexthdr 0 counter comment "ipv6"
-	}
-}`))
-	seen := func(fam Family) uint64 {
-		out, err := r.NS.Run(t.Context(), "", "nft", "-j", "list", "chain", "inet", "options", "forward")
-		require.NoError(t, err)
-		counters, err := parseCounters([]byte(out))
-		require.NoError(t, err)
-		return counters[fam.String()].Packets
-	}
 	eachFlow(t, func(t *testing.T, network string, fam Family) {
 		f := r.DialT(t, network, fam)
+		seen := countOptions(t, r, f.Tuple())
 		var counts []uint64
 		for _, on := range []bool{false, true, false} {
 			require.NoError(t, f.SetIPOptions(on))
-			before := seen(fam)
+			before := seen()
 			_, err := f.RoundTrip(t.Context(), 5, 100)
 			require.NoError(t, err)
-			counts = append(counts, seen(fam)-before)
+			counts = append(counts, seen()-before)
 		}
-		assert.GreaterOrEqual(t, counts[1], uint64(5))
 		assert.Zero(t, counts[0])
-		if network == "udp" { // TCP may still acknowledge or retransmit old packets
+		assert.GreaterOrEqual(t, counts[1], uint64(5))
+		if network == "udp" { // TCP may still send packets again that were made before
 			assert.Zero(t, counts[2])
 		}
+	})
+}
 
-		before := seen(fam)
-		first, err := Dial(t.Context(), r.Client, DialConfig{Network: network, To: r.echoAddr(fam), IPOptions: true})
+// TestIPOptionsFromTheFirstPacket wants them on every packet of a flow: its SYN too.
+func TestIPOptionsFromTheFirstPacket(t *testing.T) {
+	RequireNamespaces(t)
+	CheckLeaks(t)
+	r := NewRouterT(t, nil)
+	eachFlow(t, func(t *testing.T, network string, fam Family) {
+		const port = 40000
+		seen := countOptions(t, r, Tuple{network, addrPortOf(r.ClientAddr(fam), port), r.echoAddr(fam)})
+		f, err := Dial(t.Context(), r.Client, DialConfig{Network: network, To: r.echoAddr(fam), SourcePort: port, IPOptions: true})
 		require.NoError(t, err)
-		defer first.Close()
-		_, err = first.RoundTrip(t.Context(), 1, 100)
+		defer f.Close()
+		if network == "tcp" {
+			assert.GreaterOrEqual(t, seen(), uint64(2), "the handshake")
+		}
+		_, err = f.RoundTrip(t.Context(), 1, 100)
 		require.NoError(t, err)
-		assert.Greater(t, seen(fam), before)
+		assert.Positive(t, seen())
+		require.NoError(t, r.NS.NFT(t.Context(), fmt.Sprintf("delete table inet options%d\n", port)))
 	})
 }
 
