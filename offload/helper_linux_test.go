@@ -21,12 +21,6 @@ func openT(t *testing.T) (*testns.Namespace, *Manager) {
 	return ns, m
 }
 
-// requireFlowtables skips outside a VM where the kernel has no flowtables; inside, that is a failure.
-func requireFlowtables(t *testing.T) {
-	t.Helper()
-	testns.RequireFlowtables(t)
-}
-
 // inVM reports whether the kernel is one of those that have everything.
 func inVM() bool { return os.Getenv("FASTPATH_VM") == "1" }
 

@@ -259,6 +259,6 @@ func TestTarget(t *testing.T) {
 	for _, l := range target.Links {
 		names = append(names, l.Name)
 	}
-	assert.ElementsMatch(t, []string{"lo", "v0", "v1"}, names)
+	assert.Subset(t, names, []string{"lo", "v0", "v1"})
 	assert.Equal(t, flowtable.KernelOf(release.Text).ByName, target.Kernel.ByName)
 }

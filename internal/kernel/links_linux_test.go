@@ -30,7 +30,7 @@ func TestTargetReadsLinks(t *testing.T) {
 		}
 		links[l.Name] = l
 	}
-	require.Len(t, links, 4)
+	require.GreaterOrEqual(t, len(links), 4, "some kernels add tunl0 and others to every namespace")
 	assert.Equal(t, 1, links["lo"].Index)
 	assert.True(t, links["lo"].Up)
 	assert.Equal(t, "bridge", links["br0"].Kind)
@@ -49,8 +49,9 @@ func TestKernelLinksOfVLAN(t *testing.T) {
 	require.NoError(t, err)
 	target, err := k.Target(testContext(t))
 	require.NoError(t, err)
-	require.Len(t, target.Links, 3)
-	lower, vlan := target.Links[1], target.Links[2]
+	n := len(target.Links) // some kernels add tunl0 and others to every namespace
+	require.GreaterOrEqual(t, n, 3)
+	lower, vlan := target.Links[n-2], target.Links[n-1]
 	assert.Equal(t, flowtable.Link{Index: lower.Index, Name: "d0", Kind: "dummy"}, lower)
 	assert.Equal(t, flowtable.Link{Index: vlan.Index, Name: "d0.5", Kind: "vlan", Parent: lower.Index}, vlan)
 }

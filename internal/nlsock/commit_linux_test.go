@@ -3,7 +3,6 @@ package nlsock
 import (
 	"context"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -167,12 +166,19 @@ func TestAnswersKeepWhatAnOverrunLeft(t *testing.T) {
 }
 
 func TestCommitOfLargeBatch(t *testing.T) {
-	outer, _, s := dialT(t, Config{})
+	const rules = 1500
+	_, _, s := dialT(t, Config{})
 	b := newBatch(nlmsg.SubsysNFTables, 0)
-	for i := range 1000 {
-		b.add(newTable, nlmsg.FlagCreate, func(m *nlmsg.Builder) {
-			m.String(tableName, fmt.Sprintf("%0250d", i))
-			m.Data(6, make([]byte, 256)) // NFTA_TABLE_USERDATA
+	b.table("t", 0)
+	b.add(newChain, nlmsg.FlagCreate, func(m *nlmsg.Builder) {
+		m.String(1, "t")
+		m.String(3, "c") // NFTA_CHAIN_NAME
+	})
+	for range rules {
+		b.add(newRule, nlmsg.FlagCreate|nlmsg.FlagAppend, func(m *nlmsg.Builder) {
+			m.String(1, "t")
+			m.String(2, "c")
+			m.Data(7, make([]byte, 256)) // NFTA_RULE_USERDATA
 		})
 	}
 	bytes := b.end()
@@ -180,7 +186,13 @@ func TestCommitOfLargeBatch(t *testing.T) {
 	acks, err := s.Commit(testContext(t), bytes, b.messages)
 	require.NoError(t, err)
 	require.Empty(t, acks)
-	assert.Equal(t, 1000, strings.Count(tables(t, outer), "\n"))
+	found := 0
+	for m, err := range s.Dump(testContext(t), request(getRule, nlmsg.FlagDump, 0, nil)) {
+		require.NoError(t, err)
+		require.EqualValues(t, newRule, m.Type)
+		found++
+	}
+	assert.Equal(t, rules, found)
 }
 
 func TestCommitAfterContextEnded(t *testing.T) {

@@ -20,7 +20,9 @@ import (
 const (
 	newTable = nlmsg.SubsysNFTables<<8 | 0
 	getTable = nlmsg.SubsysNFTables<<8 | 1
+	newChain = nlmsg.SubsysNFTables<<8 | 3
 	newRule  = nlmsg.SubsysNFTables<<8 | 6
+	getRule  = nlmsg.SubsysNFTables<<8 | 7
 	newSet   = nlmsg.SubsysNFTables<<8 | 9
 	newElem  = nlmsg.SubsysNFTables<<8 | 12
 	getElem  = nlmsg.SubsysNFTables<<8 | 13
