@@ -18,8 +18,9 @@ func (n *Namespace) Run(ctx context.Context, stdin, name string, args ...string)
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	// A grandchild that keeps the pipes open must not hold Wait after the tool was killed.
-	cmd.WaitDelay = time.Second
+	// A grandchild that keeps the pipes open must not hold Wait for good. The delay begins when the tool ends, and a starved machine
+	// may need seconds to read what it said.
+	cmd.WaitDelay = 15 * time.Second
 	err := n.Start(cmd)
 	if err == nil {
 		err = cmd.Wait()
