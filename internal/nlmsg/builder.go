@@ -55,9 +55,7 @@ func (b *Builder) BeginNetfilter(typ, flags uint16, seq uint32, family byte, res
 
 // End closes the message that Begin opened.
 func (b *Builder) End() {
-	o := b.order
-	length := o.AppendUint32(nil, uint32(len(b.buf)-b.start))
-	copy(b.buf[b.start:], length)
+	b.order.PutUint32(b.buf[b.start:], uint32(len(b.buf)-b.start))
 	b.pad()
 	b.start = -1
 }

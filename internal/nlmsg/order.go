@@ -58,6 +58,15 @@ func (o Order) PutUint16(b []byte, v uint16) {
 	binary.LittleEndian.PutUint16(b, v)
 }
 
+// PutUint32 writes four bytes.
+func (o Order) PutUint32(b []byte, v uint32) {
+	if o == BigEndian {
+		binary.BigEndian.PutUint32(b, v)
+		return
+	}
+	binary.LittleEndian.PutUint32(b, v)
+}
+
 // AppendUint16 appends two bytes.
 func (o Order) AppendUint16(b []byte, v uint16) []byte {
 	if o == BigEndian {
