@@ -113,7 +113,7 @@ type Config struct {
 // Dial opens a socket of a netlink protocol (unix.NETLINK_NETFILTER, unix.NETLINK_ROUTE) inside the namespace. Errors match
 // errors.ErrUnsupported where the kernel lacks the protocol and fs.ErrPermission where joining a group is not allowed.
 func (n *Namespace) Dial(protocol int, cfg Config) (*Socket, error) {
-	conn, err := n.Conn(protocol)
+	conn, err := n.conn(protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +125,8 @@ func (n *Namespace) Dial(protocol int, cfg Config) (*Socket, error) {
 	return s, nil
 }
 
-// Conn opens a bare mdlayher/netlink connection inside the namespace, for libraries that wrap one.
-func (n *Namespace) Conn(protocol int) (*netlink.Conn, error) {
+// conn opens a bare connection inside the namespace.
+func (n *Namespace) conn(protocol int) (*netlink.Conn, error) {
 	cfg := &netlink.Config{NetNS: int(n.file.Fd())}
 	if here, unlock := n.here(); here { // setns needs CAP_SYS_ADMIN; staying where we are needs nothing
 		defer unlock()

@@ -69,9 +69,6 @@ func (s *Socket) Close() error {
 	return s.conn.Close()
 }
 
-// Conn is the underlying connection, for socket options.
-func (s *Socket) Conn() *netlink.Conn { return s.conn }
-
 // send writes one or more encoded messages in one sendmsg.
 func (s *Socket) send(b []byte) error {
 	var err error
