@@ -90,10 +90,12 @@ func mixture(t *testing.T) *testns.Router {
 	return r
 }
 
-func talk(t *testing.T, ctx context.Context, f *testns.Flow, n int) {
+// talk makes round trips and returns how many messages had to be sent again.
+func talk(t *testing.T, ctx context.Context, f *testns.Flow, n int) (resent int) {
 	t.Helper()
-	_, err := f.RoundTrip(ctx, n, 100)
+	said, err := f.RoundTrip(ctx, n, 100)
 	require.NoError(t, err)
+	return said.Resent
 }
 
 // ping sends one echo request through the router, which answers or forwards it.

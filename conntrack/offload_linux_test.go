@@ -86,7 +86,8 @@ func TestChangesSoftwarePath(t *testing.T) {
 				w := open(t, r.NS, Config{Poll: often})
 				many(t, oracle(t, r.NS), 1)
 				var flow *testns.Flow
-				again := func() { talk(t, ctx, flow, 20) }
+				resent := 0
+				again := func() { resent += talk(t, ctx, flow, 20) }
 				evict := func() {
 					victims, err := w.Evict(ctx, Match{Tuple: asTuple(flow)}, false)
 					require.NoError(t, err)
@@ -103,7 +104,7 @@ func TestChangesSoftwarePath(t *testing.T) {
 				// 40 round trips, with `counter`: not one is missing in the sum of the deltas.
 				assert.GreaterOrEqual(t, m.total.Sent.Packets, uint64(40))
 				assert.GreaterOrEqual(t, m.total.Received.Packets, uint64(40))
-				if network == "udp" {
+				if network == "udp" && resent == 0 {
 					assert.EqualValues(t, 40, m.total.Sent.Packets)
 					assert.EqualValues(t, 40, m.total.Received.Packets)
 				}
@@ -120,13 +121,16 @@ func asTuple(f *testns.Flow) Tuple {
 // assertOffloadedEntry reads the one flow of this path with the kernel's filter.
 func assertOffloadedEntry(t *testing.T, ctx context.Context, w *Watcher, p Path) {
 	t.Helper()
+	found := 0
 	for e, err := range w.source.Dump(ctx, Match{Paths: []Path{p}}) {
 		require.NoError(t, err)
+		found++
 		assert.Equal(t, p, e.Path(), "the kernel's filter lets nothing else pass")
 		assert.False(t, e.HasTimeout, "an offloaded entry has no timeout")
 		assert.Zero(t, e.TCP, "and no TCP state")
 		assert.True(t, e.Sent.OK)
 	}
+	assert.Equal(t, 1, found)
 }
 
 // Hardware, as the simulator has it, and back when the flowtable is deleted.
@@ -198,7 +202,7 @@ func TestChangesAfterFIN(t *testing.T) {
 	if release.AtLeast(7, 0) {
 		assert.Greater(t, time.Since(finished), 2*time.Second, "7.2 keeps a closing flow offloaded")
 	} else {
-		assert.Less(t, time.Since(finished), 2*time.Second, "6.x tears down at FIN")
+		assert.Less(t, time.Since(finished), 3*time.Second, "6.x tears down at FIN")
 	}
 }
 
