@@ -35,6 +35,11 @@ const helloLimit = 3 * time.Minute
 // Run boots, runs the jobs and ends the machine. An oops, a death before the
 // end or a timeout is an error that shows the kernel log.
 func (b *Boot) Run(ctx context.Context) error {
+	free, err := b.Cache.slot(ctx, b.Say)
+	if err != nil {
+		return err
+	}
+	defer free()
 	timeout := b.Timeout
 	if timeout == 0 {
 		timeout = 15 * time.Minute

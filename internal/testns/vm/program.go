@@ -3,9 +3,11 @@ package vm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -64,6 +66,40 @@ func (m *Module) RunProgram(ctx context.Context, c *Cache, k *Kernel, p Program,
 		say("%s: %s", p.Path, status.Err)
 	}
 	return status.Code, nil
+}
+
+// RunProgramHere runs p on this machine and returns its exit status.
+func (m *Module) RunProgramHere(ctx context.Context, c *Cache, p Program, stdout, stderr io.Writer) (int, error) {
+	dir, err := os.MkdirTemp("", "fastpath-program-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	bin, _, err := m.programFiles(ctx, c, p.Path, dir)
+	if err != nil {
+		return 0, err
+	}
+	cmd := exec.CommandContext(ctx, bin, p.Args...)
+	cmd.Env = append(os.Environ(), p.Env...)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // let it clean up
+	cmd.WaitDelay = 10 * time.Second
+	err = cmd.Run()
+	if e := (*exec.ExitError)(nil); errors.As(err, &e) && e.ExitCode() >= 0 {
+		return e.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// HostHasFlowtables asks this machine's kernel, in a namespace that is thrown away.
+func HostHasFlowtables(ctx context.Context) bool {
+	flags := []string{"--net"}
+	if os.Geteuid() != 0 {
+		flags = append(flags, "--user", "--map-root-user")
+	}
+	_, err := command(ctx, "", findTool("unshare"), append(flags, findTool("nft"),
+		"add table inet t; add flowtable inet t f { hook ingress priority 0; }")...)
+	return err == nil
 }
 
 // programFiles builds a Go package, or takes an executable as it is. A

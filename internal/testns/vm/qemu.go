@@ -98,8 +98,10 @@ func cmpErr(ctx context.Context, err error) error {
 
 // start runs qemu; the channel yields what it complained about once it is gone.
 func (m *machine) start(ctx context.Context) <-chan error {
+	// One processor: with several, qemu 7.2 can run translated code that the
+	// kernel has just patched (jump labels), and the guest dies of "Oops: int3".
 	args := []string{
-		"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-smp", "2", "-m", fmt.Sprint(memoryMB),
+		"-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memoryMB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-kernel", m.kernel.image(), "-initrd", m.image, "-append", kernelArgs,
 		"-chardev", "file,id=console,path=" + m.console(), "-serial", "chardev:console",

@@ -26,6 +26,7 @@ const usage = `usage: fastpath-vm VERB [FLAGS] ...
   run     [-kernel NAME] [FLAGS] PROGRAM ARGS... run one program on a kernel
 
 LIST is comma separated: 6.1, 6.12, 7.2 (the newest of Debian sid, also "sid").
+run also knows host, and auto: the host if its kernel has flowtables, else 6.12.
 Exit status: 0 all well, 1 something failed, 2 usage, 3 nothing failed but a
 kernel could not be had; run: that of the program, 125 if the machine broke.
 `
@@ -74,7 +75,7 @@ func (a *app) define(verb string) {
 	a.flags = flag.NewFlagSet("fastpath-vm "+verb, flag.ContinueOnError)
 	a.flags.SetOutput(a.stderr)
 	f, o := a.flags, &a.options
-	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,sid (run: 6.12)")
+	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,sid; run: one of them, host, or auto (the default)")
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")
 	f.BoolVar(&o.Verbose, "v", false, "show all test output as it comes")
 	f.DurationVar(&o.Timeout, "timeout", 0, "time limit per package (default 10m)")

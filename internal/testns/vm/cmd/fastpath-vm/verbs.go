@@ -147,18 +147,30 @@ func program(ctx context.Context, a *app, args []string) int {
 		a.say("run: name a Go main package or an executable")
 		return exitUsage
 	}
-	if a.kernel == "" {
-		a.kernel = "6.12"
-	}
 	if err := vm.EnsureTools(ctx, a.say); err != nil {
-		return a.report(err)
+		a.report(err)
+		return exitBroken
+	}
+	p := vm.Program{Path: args[0], Args: args[1:], Env: a.options.Env, Timeout: a.options.BootTimeout, OutDir: a.options.OutDir}
+	if a.kernel == "" || a.kernel == "auto" {
+		a.kernel = "6.12"
+		if vm.HostHasFlowtables(ctx) {
+			a.kernel = "host"
+		}
+	}
+	if a.kernel == "host" {
+		code, err := a.module.RunProgramHere(ctx, a.cache, p, a.stdout, a.stderr)
+		if err != nil {
+			a.report(err)
+			return exitBroken
+		}
+		return code
 	}
 	k, err := a.cache.Prepare(ctx, a.kernel, a.say)
 	if err != nil {
 		a.report(err)
 		return exitBroken
 	}
-	p := vm.Program{Path: args[0], Args: args[1:], Env: a.options.Env, Timeout: a.options.BootTimeout, OutDir: a.options.OutDir}
 	code, err := a.module.RunProgram(ctx, a.cache, k, p, a.stdout, a.stderr, a.say)
 	if err != nil {
 		a.report(err)

@@ -1,0 +1,57 @@
+# fastpath: what there is to run. Needs Go and Debian; `apt-get install make git`
+# is all a fresh Debian 12 lacks for it, the rest installs itself.
+
+GO          ?= go
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+KERNEL      ?= auto
+KERNELS     ?= 6.1,6.12,7.2
+FUZZTIME    ?= 10s
+SOAKTIME    ?= 10m
+VM          := bin/fastpath-vm
+
+# Packages whose tests run on the kernels of the virtual machine. One that does
+# not exist is left out.
+VM_PACKAGES := $(foreach d,internal/nlsock internal/kernel conntrack offload offload/offloadtest ruleset ruleset/replay \
+	internal/testns internal/testns/vm/vmtest examples/flowctl examples/quickstart,$(if $(wildcard $(d)/*_test.go),./$(d)))
+
+PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/...
+
+.PHONY: demo test test-quick soak bench fuzz lint vm clean
+
+# The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
+# flowtables, else 6.12 in the virtual machine.
+demo: vm
+	@$(VM) run -kernel $(KERNEL) ./examples/quickstart
+
+# Everything: this host, then three kernels. The last lines are the summary.
+test: vm
+	@$(VM) all -kernel $(KERNELS) $(VM_PACKAGES)
+
+# What needs no virtual machine.
+test-quick: vm
+	@$(VM) host ./...
+
+# Long runs: tests named TestSoak..., which read their length from FASTPATH_SOAK.
+soak: vm
+	@$(VM) test -kernel $(if $(filter auto,$(KERNEL)),6.12,$(KERNEL)) -run '^TestSoak' -env FASTPATH_SOAK=$(SOAKTIME) \
+		-timeout 3h -boot-timeout 4h $(VM_PACKAGES)
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Every fuzz target for FUZZTIME each.
+fuzz:
+	@set -e; grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's|^(.*)/[^/]*_test.go:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | \
+	while read -r dir name; do echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; done
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet $(PURE_PACKAGES)
+	$(GO) run $(STATICCHECK) ./...
+
+vm:
+	@$(GO) build -o $(VM) ./internal/testns/vm/cmd/fastpath-vm
+
+clean:
+	rm -rf bin
