@@ -1,0 +1,83 @@
+package vm
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// collect reads events written as "action package test output".
+func collect(t *testing.T, lines ...string) *collector {
+	t.Helper()
+	c := newCollector()
+	for _, l := range lines {
+		f := append(strings.SplitN(l, " ", 4), "", "", "")
+		c.add(event{Action: f[0], Package: f[1], Test: f[2], Output: f[3]})
+	}
+	return c
+}
+
+func TestResultCountsLeaves(t *testing.T) {
+	r := collect(t,
+		"pass p T/a", "pass p T/b", "pass p T",
+		"fail p U/x", "pass p U/y", "fail p U",
+		"pass p V", "fail p").result()
+	require.Equal(t, []int{4, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Equal(t, "p U/x", r.Failures[0].Name())
+}
+
+func TestResultCountsAParentThatFailsItself(t *testing.T) {
+	r := collect(t, "pass p T/a", "fail p T", "fail p").result()
+	require.Equal(t, []int{1, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})
+}
+
+func TestResultCountsWhatDidNotFinish(t *testing.T) {
+	r := collect(t, "pass p T", "run p U", "output p U panic: oh\n", "fail p").result()
+	require.Equal(t, []int{1, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Contains(t, r.Failures[0].Text, "panic: oh")
+}
+
+func TestResultCountsAPackageThatFailsAlone(t *testing.T) {
+	c := collect(t, "pass p T", "output p  exit status 2\n", "fail p", "fail q")
+	c.add(event{Action: "build-output", ImportPath: "q.test [q.test]", Output: "does not compile\n"})
+	r := c.result()
+	require.Equal(t, []int{1, 2, 0}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Contains(t, r.Failures[1].Text, "does not compile")
+}
+
+func TestSkipsAreFailuresUnlessAllowed(t *testing.T) {
+	lines := []string{
+		"output p T     a_test.go:3: not on this kernel: wildcards came with 6.16\n", "skip p T",
+		"output p U     a_test.go:9: no time\n", "skip p U",
+	}
+	r := collect(t, lines...).result(NotOnThisKernel)
+	require.Equal(t, []int{0, 1, 1}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Equal(t, "p U", r.Failures[0].Name())
+	require.Contains(t, r.Failures[0].Text, "no time")
+	require.Equal(t, "not on this kernel: wildcards came with 6.16", r.Skips[0].Text)
+
+	r = collect(t, lines...).result()
+	require.Equal(t, []int{0, 0, 2}, []int{r.Passed, r.Failed, r.Skipped})
+}
+
+func TestSummaryLine(t *testing.T) {
+	s := Summary{Name: "kernel 6.1", Detail: "6.1.0-56-amd64, 6.1.192-2", Result: Result{Passed: 3, Skipped: 1}}
+	require.Equal(t, "kernel 6.1: 3 passed, 0 failed, 1 skipped (6.1.0-56-amd64, 6.1.192-2)", s.String())
+	require.True(t, s.OK())
+	s = Summary{Name: "kernel sid", NotRun: "the archive is away"}
+	require.Equal(t, "kernel sid: NOT RUN: the archive is away", s.String())
+	require.False(t, s.OK())
+}
+
+func TestPrefixWriterWritesWholeLines(t *testing.T) {
+	var b bytes.Buffer
+	w := PrefixWriter(&b, "> ")
+	for _, s := range []string{"one\ntw", "o", "\n\nrest"} {
+		n, err := w.Write([]byte(s))
+		require.NoError(t, err)
+		require.Equal(t, len(s), n)
+	}
+	require.Equal(t, "> one\n> two\n> \n", b.String())
+}
