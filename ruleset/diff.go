@@ -107,19 +107,29 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 
 // sideEffects are what the kernel does besides when it takes the rules.
 func sideEffects(want *Resolved) []string {
-	for _, t := range want.spec.Tables {
-		for _, c := range t.Chains {
-			for _, r := range c.Rules {
-				for _, s := range r.Do {
-					if s.Match == nil {
-						continue
-					}
-					if i, ok := infoOf(s.Match.Field); ok && i.kind == kindMeter {
-						return []string{fmt.Sprintf("a rule of chain %s %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so", t.Family, t.Name, c.Name, s.Match.Field)}
-					}
-				}
+	for i := range want.spec.Tables {
+		t := &want.spec.Tables[i]
+		for j := range t.Chains {
+			if f := meterOf(&t.Chains[j]); f != "" {
+				return []string{fmt.Sprintf("chain %s %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so",
+					t.Family, t.Name, t.Chains[j].Name, f)}
 			}
 		}
 	}
 	return nil
+}
+
+// meterOf is the first field of a chain's rules that counts a connection's packets or bytes, "" if there is none.
+func meterOf(c *Chain) Field {
+	for i := range c.Rules {
+		for _, s := range c.Rules[i].Do {
+			if s.Match == nil {
+				continue
+			}
+			if f, _ := infoOf(s.Match.Field); f.kind == kindMeter {
+				return s.Match.Field
+			}
+		}
+	}
+	return ""
 }

@@ -33,7 +33,7 @@ type setKey struct {
 func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 	o := nlmsg.OrderOf(order)
 	e := &encoder{
-		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+320*len(p.operations))),
+		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+512*len(p.operations))),
 		order:   o,
 		batch:   &Batch{order: o, operations: p.operations},
 		setIDs:  map[setKey]uint32{},

@@ -7,7 +7,7 @@ func forwardCases(f Family) []ruleCase {
 		{"meta l4proto { tcp, udp }", R(L4Proto.Is(TCP, UDP))},
 		{"meta l4proto != { tcp, udp }", R(L4Proto.Not(TCP, UDP))},
 		{"meta l4proto != 47", R(L4Proto.Not("47"))},
-		{"meta l4proto { tcp, udp, icmp, gre }", R(L4Proto.Is("gre", "icmp", UDP, TCP))},
+		{"meta l4proto { tcp, udp, icmp, 47 }", R(L4Proto.Is("gre", "icmp", UDP, TCP))},
 		{`iifname "eth0"`, R(IIFName.Is("eth0"))},
 		{`iifname != "eth0"`, R(IIFName.Not("eth0"))},
 		{`iifname "ppp*"`, R(IIFName.Is("ppp*"))},
