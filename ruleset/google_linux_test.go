@@ -41,7 +41,7 @@ func TestAgainstGoogle(t *testing.T) {
 			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 3}, &expr.Cmp{Register: 1, Data: []byte{192, 0, 2}})},
 		{R(CTState.Is(Established, Related)), []expr.Any{&expr.Ct{Key: expr.CtKeySTATE, Register: 1},
 			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: mark(6), Xor: zero}, &expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: zero}}},
-		{R(CTReplyPackets.AtLeast(30)), []expr.Any{&expr.Ct{Key: expr.CtKeyPKTS, Register: 1, Direction: 1},
+		{R(CTPackets.AtLeast(30)), []expr.Any{&expr.Ct{Key: expr.CtKeyPKTS, Register: 1}, // it writes a direction as 32 bits, which the kernel reads as 8
 			&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 8, Size: 8}, &expr.Cmp{Op: expr.CmpOpGte, Register: 1, Data: []byte{0, 0, 0, 0, 0, 0, 0, 30}}}},
 		{R(MetaMark.Has(0x1200, 0xff00)), []expr.Any{&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
 			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: mark(0xff00), Xor: zero}, &expr.Cmp{Register: 1, Data: mark(0x1200)}}},
