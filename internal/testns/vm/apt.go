@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +14,8 @@ import (
 // it reads other Debian suites without the system's apt ever knowing of them.
 // An instance must not be used concurrently; the cache lock of its name guards it.
 type privateApt struct {
-	dir     string // state of this apt
-	options []string
+	dir  string // state of this apt
+	conf string // its options
 }
 
 // aptSource is one archive to read: a mirror and its suites.
@@ -42,39 +43,74 @@ func newPrivateApt(dir string, sources []aptSource) (*privateApt, error) {
 	if err := writeAtomic(status, nil); err != nil {
 		return nil, err
 	}
-	a := &privateApt{dir: dir}
-	for _, o := range []string{
-		"Dir::Etc::sourcelist=" + list, "Dir::Etc::sourceparts=/dev/null",
-		"Dir::Etc::preferences=/dev/null", "Dir::Etc::preferencesparts=/dev/null",
-		"Dir::State::Lists=" + filepath.Join(dir, "lists"), "Dir::State::status=" + status,
-		"Dir::State::extended_states=" + filepath.Join(dir, "extended_states"),
-		"Dir::Cache=" + filepath.Join(dir, "cache"),
-		"APT::Sandbox::User=root", "APT::Get::List-Cleanup=0", "Acquire::Languages=none", "Debug::NoLocking=1",
-		"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false", "APT::Update::Post-Invoke-Success::=true",
-		"Acquire::Retries=2", "Acquire::http::Timeout=60", "APT::Architecture=amd64",
+	var conf strings.Builder
+	for _, o := range [][2]string{
+		{"Dir::Etc::sourcelist", list}, {"Dir::Etc::sourceparts", "/dev/null"},
+		{"Dir::Etc::preferences", "/dev/null"}, {"Dir::Etc::preferencesparts", "/dev/null"},
+		{"Dir::State::Lists", filepath.Join(dir, "lists")}, {"Dir::State::status", status},
+		{"Dir::State::extended_states", filepath.Join(dir, "extended_states")},
+		{"Dir::Cache", filepath.Join(dir, "cache")},
+		{"APT::Architecture", "amd64"}, {"APT::Sandbox::User", "root"}, {"APT::Get::List-Cleanup", "0"},
+		{"APT::Update::Error-Mode", "any"}, // else an archive that cannot be reached is no error
+		{"Acquire::Languages", "none"}, {"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false"},
+		{"Acquire::Retries", "2"}, {"Acquire::http::Timeout", "60"}, {"Debug::NoLocking", "1"},
 	} {
-		a.options = append(a.options, "-o", o)
+		fmt.Fprintf(&conf, "%s %q;\n", o[0], o[1])
 	}
-	return a, nil
+	// A file given with -c is read after the system's own: it wins.
+	path := filepath.Join(dir, "apt.conf")
+	return &privateApt{dir: dir, conf: path}, writeAtomic(path, []byte(conf.String()))
 }
 
-func (a *privateApt) get(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	return command(ctx, dir, "apt-get", append(append([]string{"-q", "-y"}, a.options...), args...)...)
+func (a *privateApt) run(ctx context.Context, dir, tool string, args ...string) ([]byte, error) {
+	out, err := command(ctx, dir, tool, append([]string{"-q", "-c", a.conf}, args...)...)
+	if err != nil {
+		return out, fmt.Errorf("%s %s: %w", tool, strings.Join(args, " "), aptError(err))
+	}
+	return out, nil
 }
 
-// update reads the package lists. apt-get says 0 when an archive could not be
-// reached; Error-Mode makes that an error.
+// aptError keeps the lines that apt marks as errors, if there are any.
+func aptError(err error) error {
+	var lines []string
+	for _, l := range strings.Split(err.Error(), "\n") {
+		if e, ok := strings.CutPrefix(l, "E: "); ok {
+			lines = append(lines, e)
+		}
+	}
+	if len(lines) == 0 {
+		return err
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+// update reads the package lists.
 func (a *privateApt) update(ctx context.Context) error {
-	_, err := a.get(ctx, "", "-o", "APT::Update::Error-Mode=any", "update")
+	_, err := a.run(ctx, "", "apt-get", "update")
 	return err
 }
 
-// download puts exact versions ("name=version") into dir and returns nothing but an error.
+// fetch downloads packages ("name=version") with all they need into the
+// archives folder of this apt.
+func (a *privateApt) fetch(ctx context.Context, pkgs ...string) error {
+	_, err := a.run(ctx, "", "apt-get", append([]string{"-y", "install", "--download-only", "--no-install-recommends"}, pkgs...)...)
+	return err
+}
+
+func (a *privateApt) archives() string { return filepath.Join(a.dir, "cache/archives") }
+
+// clean removes what fetch downloaded.
+func (a *privateApt) clean(ctx context.Context) error {
+	_, err := a.run(ctx, "", "apt-get", "clean")
+	return err
+}
+
+// download puts exact versions ("name=version") into dir.
 func (a *privateApt) download(ctx context.Context, dir string, pkgs ...string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	_, err := a.get(ctx, dir, append([]string{"download"}, pkgs...)...)
+	_, err := a.run(ctx, dir, "apt-get", append([]string{"download"}, pkgs...)...)
 	return err
 }
 
@@ -88,7 +124,7 @@ var dependency = regexp.MustCompile(`^([a-z0-9][a-z0-9+.-]+)(?::any)?(?: \(([<>=
 
 // show looks a package up; spec is "name" or "name=version".
 func (a *privateApt) show(ctx context.Context, spec string) (*aptPackage, error) {
-	out, err := command(ctx, "", "apt-cache", append(append([]string{"-q"}, a.options...), "show", "--no-all-versions", spec)...)
+	out, err := a.run(ctx, "", "apt-cache", "show", "--no-all-versions", spec)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -39,6 +40,13 @@ func TestSystemMirrors(t *testing.T) {
 	}
 	_, err := systemMirrors(t.TempDir())
 	require.ErrorContains(t, err, "needs a Debian host")
+}
+
+func TestAptErrorKeepsWhatAptCallsErrors(t *testing.T) {
+	err := aptError(errors.New("exit status 100\nIgn:1 noise\nE: Unable to locate package linux\nE: No packages found"))
+	require.EqualError(t, err, "Unable to locate package linux; No packages found")
+	plain := errors.New("exit status 1")
+	require.Equal(t, plain, aptError(plain))
 }
 
 func TestSelectorsAndLabels(t *testing.T) {

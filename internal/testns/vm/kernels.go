@@ -89,7 +89,7 @@ func (c *Cache) Prepare(ctx context.Context, name string, say func(string, ...an
 			return old, nil
 		}
 	}
-	return nil, fmt.Errorf("%w: %s: %w", ErrUnavailable, sel, err)
+	return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // resolveAndFetch asks the archive for the newest kernel and makes it complete

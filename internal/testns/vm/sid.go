@@ -24,10 +24,12 @@ func (c *Cache) sidRoot(ctx context.Context, k *Kernel, say func(string, ...any)
 	if err != nil {
 		return "", err
 	}
+	if err := apt.clean(ctx); err != nil { // leftovers of an attempt that failed
+		return "", err
+	}
 	say("downloading sid's compiler, headers and tools")
 	pkgs := append(sidPackages(), "linux-headers-"+k.Release+"="+k.Version)
-	args := append([]string{"install", "--download-only", "--no-install-recommends"}, pkgs...)
-	if _, err := apt.get(ctx, "", args...); err != nil {
+	if err := apt.fetch(ctx, pkgs...); err != nil {
 		return "", err
 	}
 	say("unpacking them")
@@ -36,8 +38,7 @@ func (c *Cache) sidRoot(ctx context.Context, k *Kernel, say func(string, ...any)
 		return "", err
 	}
 	// base-files comes first: it holds the links /bin -> usr/bin and its like.
-	archives := filepath.Join(apt.dir, "cache/archives")
-	base, err := filepath.Glob(filepath.Join(archives, "base-files_*.deb"))
+	base, err := filepath.Glob(filepath.Join(apt.archives(), "base-files_*.deb"))
 	if err != nil {
 		return "", err
 	}
@@ -46,7 +47,7 @@ func (c *Cache) sidRoot(ctx context.Context, k *Kernel, say func(string, ...any)
 			return "", err
 		}
 	}
-	if err := extractAll(ctx, archives, tmp); err != nil {
+	if err := extractAll(ctx, apt.archives(), tmp); err != nil {
 		return "", err
 	}
 	if err := finishSidRoot(tmp); err != nil {
@@ -55,8 +56,7 @@ func (c *Cache) sidRoot(ctx context.Context, k *Kernel, say func(string, ...any)
 	if err := os.Rename(tmp, root); err != nil {
 		return "", err
 	}
-	_, err = apt.get(ctx, "", "clean")
-	return root, err
+	return root, apt.clean(ctx)
 }
 
 // finishSidRoot does what package scripts would have done, as far as needed.
