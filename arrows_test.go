@@ -30,7 +30,7 @@ var rooms = map[string]room{
 	"ruleset":              {pure: true, imports: []string{"flowtable", "internal/nlmsg"}, linux: []string{"github.com/google/nftables"}},
 	"ruleset/replay":       {modules: []string{"golang.org/x/sys/unix"}},
 	"internal/nlsock":      {imports: []string{"internal/nlmsg"}, modules: []string{"github.com/mdlayher/netlink", "golang.org/x/sys/unix"}},
-	"conntrack":            {imports: []string{"internal/nlsock", "internal/nlmsg"}, linux: []string{"github.com/ti-mo/conntrack", "github.com/mdlayher/netlink", "golang.org/x/sys/unix"}},
+	"conntrack":            {imports: []string{"internal/nlsock", "internal/nlmsg"}, linux: []string{"golang.org/x/sys/unix"}},
 	"internal/kernel":      {imports: []string{"ruleset", "flowtable", "internal/nlsock", "internal/nlmsg"}, linux: []string{"golang.org/x/sys/unix"}},
 	"offload":              {imports: []string{"ruleset", "flowtable", "conntrack", "internal/kernel", "internal/nlsock", "internal/nlmsg"}, linux: []string{"golang.org/x/sys/unix"}},
 	"offload/offloadtest":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns", "internal/nlmsg"}},
