@@ -185,8 +185,8 @@ func TestKernelReplaceFlowtable(t *testing.T) {
 	assert.Equal(t, sortedDeviceLines(before), sortedDeviceLines(listing(t, ns)))
 }
 
-// TestKernelDump reads what a kernel holds. With -update it writes the dump, a seed of FuzzLoad, to testdata/dumps or, in a VM,
-// to $FASTPATH_OUT.
+// TestKernelDump reads what a kernel holds. In a VM it writes the dump, a seed of FuzzLoad, to $FASTPATH_OUT, elsewhere, with
+// -update, to testdata/dumps.
 func TestKernelDump(t *testing.T) {
 	testns.RequireNamespaces(t)
 	flowtables, reason := testns.HaveFlowtables(testContext(t))
@@ -206,7 +206,7 @@ func TestKernelDump(t *testing.T) {
 	if flowtables {
 		checkCapturedFlowtables(t, l, wildcards)
 	}
-	if *update {
+	if *update || os.Getenv("FASTPATH_OUT") != "" {
 		k, err := testns.Kernel()
 		require.NoError(t, err)
 		writeDump(t, fmt.Sprintf("%d.%d", k.Major, k.Minor), k.Text, messages)

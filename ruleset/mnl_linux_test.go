@@ -28,6 +28,11 @@ func TestGoldensAgainstNFT(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	ns := testns.NewT(t, "mnl")
+	version, err := ns.Run(testContext(t), "", "nft", "--version")
+	require.NoError(t, err)
+	if !strings.Contains(version, "v1.0.") { // 1.1 adds its own version to tables and writes some ranges as one expression
+		t.Skipf("not on this kernel: its nft is %s, the golden files are held to 1.0", strings.TrimSpace(version))
+	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			golden, err := os.ReadFile(file)

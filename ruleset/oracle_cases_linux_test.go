@@ -167,7 +167,7 @@ func sixCases() []ruleCase {
 		{"ip6 dscp != 10-20", R(WordField(DSCP6).Not("10-20"))},
 		{"ip6 dscp 10-20", R(DSCP6.Between(10, 20))},
 		{"ip6 dscp { af11, ef }", R(DSCP6.Is(10, 46))},
-		{"ip6 dscp { 10-20, 46 }", R(WordField(DSCP6).Is("10-20", "46"))},
+		{"ip6 dscp { 10-20, 47 }", R(WordField(DSCP6).Is("10-20", "47"))},
 	}
 }
 
