@@ -19,21 +19,13 @@ func commandEnv(ctx context.Context, dir string, env []string, name string, args
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), env...)
-	var stdout, all bytes.Buffer
-	cmd.Stdout = &tee{&stdout, &all}
-	cmd.Stderr = &all
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.Bytes(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, lastLines(all.String(), 15))
+		said := lastLines(stdout.String(), 5) + "\n" + lastLines(stderr.String(), 15)
+		return stdout.Bytes(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, strings.TrimSpace(said))
 	}
 	return stdout.Bytes(), nil
-}
-
-// tee writes to both buffers; os/exec serialises its writers only when they are equal.
-type tee struct{ a, b *bytes.Buffer }
-
-func (t *tee) Write(p []byte) (int, error) {
-	t.a.Write(p)
-	return t.b.Write(p)
 }
 
 func lastLines(s string, n int) string {
