@@ -55,10 +55,8 @@ func (d *diary) note(c conntrack.Change, err error) {
 // await returns the next change that fulfils a condition, after the one that await returned last.
 func (d *diary) await(t *testing.T, what string, ok func(conntrack.Change) bool) conntrack.Change {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
 	var found conntrack.Change
-	err := testns.Poll(ctx, tick, func() (bool, error) {
+	err := await(t, func(context.Context) (bool, error) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		for d.read < len(d.changes) {

