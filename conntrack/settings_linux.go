@@ -22,7 +22,7 @@ func (k *kernel) Settings(ctx context.Context) (s Settings, err error) {
 		return errors.Join(aerr, eerr, serr)
 	})
 	if err != nil {
-		return Settings{}, fmt.Errorf("conntrack: settings of network namespace %q: %w", k.ns, err)
+		return Settings{}, fmt.Errorf("conntrack: settings of %s: %w", k.ns.Label(), err)
 	}
 	return s, nil
 }

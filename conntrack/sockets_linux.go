@@ -26,7 +26,7 @@ func (k *kernel) take() (*nlsock.Socket, error) {
 // dial opens a socket that Close will end. The caller holds mu, so that the namespace stays open meanwhile.
 func (k *kernel) dial(cfg nlsock.Config) (*nlsock.Socket, error) {
 	if k.closed {
-		return nil, fmt.Errorf("conntrack: watcher of network namespace %q: %w", k.ns, os.ErrClosed)
+		return nil, fmt.Errorf("conntrack: watcher of %s: %w", k.ns.Label(), os.ErrClosed)
 	}
 	s, err := k.ns.Dial(unix.NETLINK_NETFILTER, cfg)
 	if err != nil {

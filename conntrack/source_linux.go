@@ -62,9 +62,9 @@ func (k *kernel) explain(doing string, err error) error {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("conntrack: %s of network namespace %q: %w: needs CAP_NET_ADMIN in it", doing, k.ns, err)
+		return fmt.Errorf("conntrack: %s of %s: %w: needs CAP_NET_ADMIN in it", doing, k.ns.Label(), err)
 	}
-	return fmt.Errorf("conntrack: %s of network namespace %q: %w", doing, k.ns, err)
+	return fmt.Errorf("conntrack: %s of %s: %w", doing, k.ns.Label(), err)
 }
 
 // Dump streams one dump; the socket is used again unless the caller stops early.

@@ -6,30 +6,15 @@ import (
 	"io"
 
 	"github.com/go-fastpath/fastpath/flowtable"
-	"github.com/go-fastpath/fastpath/offload"
 )
 
 // apply commits a SPEC as one transaction: all of it or nothing.
 func apply(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("apply", "[--netns NS] SPEC")
-	netns := flags.netns()
-	names, err := flags.parse(std, args, 1)
-	if err != nil {
-		return err
-	}
-	spec, err := readSpec(std, names[0])
-	if err != nil {
-		return err
-	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	manager, planned, err := planFor(ctx, std, "apply", args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	planned, err := manager.Plan(ctx, spec)
-	if err != nil {
-		return err
-	}
 	generation, err := manager.Apply(ctx, planned)
 	if err != nil {
 		return err

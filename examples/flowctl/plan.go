@@ -11,27 +11,37 @@ import (
 
 // plan reads the machine and the kernel and prints what apply would do. It changes nothing.
 func plan(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("plan", "[--netns NS] SPEC")
-	netns := flags.netns()
-	names, err := flags.parse(std, args, 1)
-	if err != nil {
-		return err
-	}
-	spec, err := readSpec(std, names[0])
-	if err != nil {
-		return err
-	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	manager, planned, err := planFor(ctx, std, "plan", args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	planned, err := manager.Plan(ctx, spec)
-	if err != nil {
-		return err
-	}
 	printPlan(std.out, planned)
 	return nil
+}
+
+// planFor reads a command's flags and SPEC and plans it in the namespace that they name. The caller closes the Manager.
+func planFor(ctx context.Context, std *streams, command string, args []string) (*offload.Manager, *ruleset.Plan, error) {
+	flags := newArguments(command, "[--netns NS] SPEC")
+	netns := flags.netns()
+	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := readSpec(std, names[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	if err != nil {
+		return nil, nil, err
+	}
+	planned, err := manager.Plan(ctx, spec)
+	if err != nil {
+		manager.Close()
+		return nil, nil, err
+	}
+	return manager, planned, nil
 }
 
 // printPlan prints a plan as an nft file: reasons and warnings are comments.
