@@ -48,7 +48,7 @@ func TestDocsNoCounter(t *testing.T) {
 	f := l.fast()
 	f.NoCounter = true
 	l.apply(t, accelerate(ruleset.Inet, f))
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.DialT(t, network, fam)
 		talk(t, f, trips, 100)
 		l.awaitEntry(t, f, "the offload", func(e conntrack.Entry) bool { return e.Path() == conntrack.Software })

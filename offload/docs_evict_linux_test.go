@@ -17,7 +17,7 @@ func TestDocsEvict(t *testing.T) {
 	// By default, conntrack prepares notifications only for connections that begin while somebody listens.
 	l := newLab(t, &testns.RouterConfig{Sysctls: map[string]string{"net.netfilter.nf_conntrack_events": "1"}})
 	l.apply(t, accelerate(ruleset.Inet, l.fast()))
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.dialFast(t, network, fam)
 		talk(t, f, trips, 100)
 		d := l.follow(t, f)

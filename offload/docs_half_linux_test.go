@@ -18,7 +18,7 @@ func TestDocsHalfOffloaded(t *testing.T) {
 	half := l.fast()
 	half.Devices = names(l.LANDevice)
 	l.apply(t, accelerate(ruleset.Inet, half))
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.DialT(t, network, fam)
 		talk(t, f, trips, 100)
 		if l.kernel.AtLeast(7, 0) {

@@ -145,6 +145,12 @@ func eachFlow(t *testing.T, test func(t *testing.T, network string, fam testns.F
 	}
 }
 
+// eachPair runs a test over TCP on IPv4 and UDP on IPv6, where the one has nothing to do with the other.
+func eachPair(t *testing.T, test func(t *testing.T, network string, fam testns.Family)) {
+	t.Run("tcp/ipv4", func(t *testing.T) { test(t, "tcp", testns.IPv4) })
+	t.Run("udp/ipv6", func(t *testing.T) { test(t, "udp", testns.IPv6) })
+}
+
 // dialFast opens a flow from the client to the server and returns when it is proven on the software path.
 func (l *lab) dialFast(t *testing.T, network string, fam testns.Family) *testns.Flow {
 	t.Helper()

@@ -61,8 +61,7 @@ func nftText(t *testing.T, m *offload.Manager, spec ruleset.Spec) string {
 	return b.String()
 }
 
-// TestDocsWildcards: name prefixes are sent as such where the kernel knows them (6.18), and take in devices that come later. Older kernels
-// get the devices that are there.
+// TestDocsWildcards: name prefixes are sent as such where the kernel knows them (6.18). Older kernels get the devices that are there.
 func TestDocsWildcards(t *testing.T) {
 	testns.RequireFlowtables(t)
 	kernel, err := testns.Kernel()

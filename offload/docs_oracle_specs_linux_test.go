@@ -88,7 +88,7 @@ func statements() ruleset.Spec {
 	chain := &spec.Tables[0].Chains[0]
 	chain.Priority = "filter + 10"
 	group := uint16(3)
-	for _, r := range []ruleset.Rule{
+	chain.Rules = append(chain.Rules,
 		ruleset.R(ruleset.NFProto.Is("ipv6"), ruleset.Return()),
 		ruleset.R(ruleset.L4Proto.Not(ruleset.TCP, ruleset.UDP), ruleset.Accept()),
 		ruleset.R(ruleset.IIFName.Is("lan*"), ruleset.OIFName.Not("wan0"), ruleset.Counter()),
@@ -104,9 +104,7 @@ func statements() ruleset.Spec {
 		ruleset.R(ruleset.DSCP6.Not(8), ruleset.Counter()),
 		ruleset.R(ruleset.Limit(10, "second"), ruleset.Log("seen: ")),
 		ruleset.R(ruleset.Statement{Limit: &ruleset.Limiting{Rate: 5, Per: "minute", Burst: 9, Over: true}}, ruleset.Statement{Log: &ruleset.Logging{Group: &group}}),
-	} {
-		chain.Rules = append(chain.Rules, r)
-	}
+	)
 	spec.Tables[0].Chains = append(spec.Tables[0].Chains, ruleset.Chain{Name: "sub", Rules: []ruleset.Rule{
 		ruleset.R(ruleset.CTState.Is(ruleset.Established), ruleset.FlowAdd("fast"), ruleset.CTMark.Set(0x200, 0xf00)),
 	}})

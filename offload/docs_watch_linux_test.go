@@ -15,7 +15,7 @@ import (
 // path; and the step there is a change.
 func TestDocsOffloadTag(t *testing.T) {
 	l := newLab(t, nil)
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		l.apply(t, ruleset.Spec{Tables: []ruleset.Table{{Name: "accel", Chains: []ruleset.Chain{{
 			Name: "track", Hook: ruleset.Forward, Rules: []ruleset.Rule{ruleset.R(ruleset.CTState.Is(ruleset.Invalid), ruleset.Drop())},
 		}}}}})
