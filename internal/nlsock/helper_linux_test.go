@@ -18,7 +18,7 @@ import (
 // Messages of enum nf_tables_msg_types and their attributes (include/uapi/linux/netfilter/nf_tables.h), as far as the tests
 // send them.
 const (
-	newTable = nlmsg.SubsysNFTables<<8 | 0
+	newTable = nlmsg.SubsysNFTables << 8
 	getTable = nlmsg.SubsysNFTables<<8 | 1
 	newChain = nlmsg.SubsysNFTables<<8 | 3
 	newRule  = nlmsg.SubsysNFTables<<8 | 6

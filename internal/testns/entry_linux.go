@@ -112,7 +112,7 @@ func ParseEntries(text string) ([]Entry, error) {
 func parseEntry(line string) (Entry, error) {
 	words := strings.Fields(line)
 	if len(words) < 5 || !strings.HasPrefix(words[0], "ipv") {
-		return Entry{}, errors.New("want: family number protocol number ...")
+		return Entry{}, errors.New("want family, number, protocol, number and more")
 	}
 	e := Entry{Protocol: words[2], Text: line}
 	sides := []*EntrySide{&e.Original, &e.Reply}

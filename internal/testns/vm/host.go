@@ -27,6 +27,7 @@ func (m *Module) RunHost(ctx context.Context, patterns, flags []string, verbose 
 		return s
 	}
 	c := newCollector()
+	c.shorten = m.short
 	readErr := c.read(out, func(e event) { m.progress(w, e, verbose) })
 	if readErr != nil {
 		io.Copy(io.Discard, out)
@@ -42,7 +43,7 @@ func (m *Module) RunHost(ctx context.Context, patterns, flags []string, verbose 
 		s.Result.fail("go test", "no test ran")
 	}
 	s.Detail = hostRelease()
-	s.Result.WriteDetails(w, s.Name)
+	s.Result.WriteDetails(w)
 	return s
 }
 

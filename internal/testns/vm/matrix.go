@@ -87,7 +87,7 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 			s.Result.fail("run", "no test ran")
 		}
 	}
-	s.Result.WriteDetails(w, s.Name)
+	s.Result.WriteDetails(w)
 	return s
 }
 

@@ -65,6 +65,8 @@ type testState struct {
 type collector struct {
 	tests map[[2]string]*testState // package, test
 	order [][2]string
+
+	shorten func(importPath string) string // nil keeps names as they are
 }
 
 func newCollector() *collector { return &collector{tests: map[[2]string]*testState{}} }
@@ -84,6 +86,9 @@ func (c *collector) add(e event) {
 	pkg := e.Package
 	if pkg == "" {
 		pkg, _, _ = strings.Cut(e.ImportPath, " ") // "path [path.test]" of build output
+	}
+	if c.shorten != nil {
+		pkg = c.shorten(pkg)
 	}
 	s := c.state(pkg, e.Test)
 	switch e.Action {
@@ -221,13 +226,19 @@ func (c *collector) read(r io.Reader, see func(event)) error {
 }
 
 // WriteDetails prints every failure with its output and every skip with its reason.
-func (r *Result) WriteDetails(w io.Writer, where string) {
+func (r *Result) WriteDetails(w io.Writer) {
 	for _, f := range r.Failures {
-		fmt.Fprintf(w, "%s: FAILED %s\n%s\n", where, f.Name(), strings.TrimRight(strings.ReplaceAll(f.Text, "\x16", ""), "\n"))
+		fmt.Fprintf(w, "FAILED %s\n%s\n", f.Name(), strings.TrimRight(strings.ReplaceAll(f.Text, "\x16", ""), "\n"))
 	}
 	byReason := map[string][]string{}
 	for _, s := range r.Skips {
-		byReason[s.Text] = append(byReason[s.Text], s.Name())
+		names := byReason[s.Text]
+		if n := len(names); n > 0 && strings.HasPrefix(names[n-1], s.Package+" ") {
+			names[n-1] += " " + s.Test
+		} else {
+			names = append(names, s.Name())
+		}
+		byReason[s.Text] = names
 	}
 	reasons := make([]string, 0, len(byReason))
 	for k := range byReason {
@@ -235,6 +246,9 @@ func (r *Result) WriteDetails(w io.Writer, where string) {
 	}
 	sort.Strings(reasons)
 	for _, why := range reasons {
-		fmt.Fprintf(w, "%s: skipped: %s: %s\n", where, why, strings.Join(byReason[why], ", "))
+		fmt.Fprintf(w, "skipped: %s\n", why)
+		for _, names := range byReason[why] {
+			fmt.Fprintf(w, "    %s\n", names)
+		}
 	}
 }
