@@ -107,12 +107,7 @@ func (l *Loaded) add(o nlmsg.Order, m Message) error {
 
 func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 	t := LoadedTable{Family: familyName(family)}
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case nlmsg.NFTATableName:
 			t.Name = a.String()
@@ -123,9 +118,10 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 		case nlmsg.NFTATableUserdata:
 			t.Owner = ownerOf(a.Data)
 		}
-		if err != nil {
-			return err
-		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if t.Name == "" {
 		return fmt.Errorf("%w: a table without a name", nlmsg.ErrMalformed)
@@ -135,19 +131,12 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 }
 
 func (l *Loaded) addGeneration(o nlmsg.Order, b []byte) error {
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
 		if a.Type == nlmsg.NFTAGenID {
-			if l.generation, err = a.Uint32BE(); err != nil {
-				return err
-			}
+			l.generation, err = a.Uint32BE()
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 // isTorn compares the generations that the messages bear with each other and with that of NEWGEN.

@@ -44,15 +44,8 @@ func (l *Loaded) flowtablesOf(f Family, table string) int {
 
 func (l *Loaded) addFlowtable(o nlmsg.Order, family byte, b []byte) error {
 	f := LoadedFlowtable{Family: familyName(family)}
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
-		if err := f.attr(o, a); err != nil {
-			return err
-		}
+	if err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error { return f.attr(o, a) }); err != nil {
+		return err
 	}
 	if f.Table == "" {
 		return fmt.Errorf("%w: a flowtable without a table", nlmsg.ErrMalformed)
@@ -80,12 +73,7 @@ func (f *LoadedFlowtable) attr(o nlmsg.Order, a nlmsg.Attr) (err error) {
 }
 
 func (f *LoadedFlowtable) hook(o nlmsg.Order, b []byte) error {
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case nlmsg.NFTAFlowtableHookNum:
 			f.Hook, err = a.Uint32BE()
@@ -96,28 +84,20 @@ func (f *LoadedFlowtable) hook(o nlmsg.Order, b []byte) error {
 		case nlmsg.NFTAFlowtableHookDevs:
 			err = f.devices(o, a.Data)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func (f *LoadedFlowtable) devices(o nlmsg.Order, b []byte) error {
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
 		switch a.Type {
 		case nlmsg.NFTADeviceName:
 			f.Devices = append(f.Devices, deviceOf(a))
 		case nlmsg.NFTADevicePrefix:
 			f.Devices = append(f.Devices, flowtable.Selector{Prefix: a.String()})
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // deviceOf reads NFTA_DEVICE_NAME. Linux 6.16 and 6.17 give a prefix as a name without its NUL (commit 6d07a289504a).

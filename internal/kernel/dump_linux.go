@@ -171,17 +171,14 @@ func (d *dump) elements(ctx context.Context) error {
 }
 
 func setNames(o nlmsg.Order, attrs []byte) (table, set string, err error) {
-	for len(attrs) > 0 {
-		var a nlmsg.Attr
-		if a, attrs, err = nlmsg.NextAttr(o, attrs); err != nil {
-			return "", "", err
-		}
+	err = nlmsg.EachAttr(o, attrs, func(a nlmsg.Attr) error {
 		switch a.Type {
 		case nlmsg.NFTASetTable:
 			table = a.String()
 		case nlmsg.NFTASetName:
 			set = a.String()
 		}
-	}
-	return table, set, nil
+		return nil
+	})
+	return table, set, err
 }

@@ -70,12 +70,7 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 	}
 	l := flowtable.Link{Index: int(int32(o.Uint32(data[4:]))), Up: o.Uint32(data[8:])&unix.IFF_UP != 0}
 	elsewhere := false
-	for rest := data[linkHeader:]; len(rest) > 0; {
-		var a nlmsg.Attr
-		var err error
-		if a, rest, err = nlmsg.NextAttr(o, rest); err != nil {
-			return l, err
-		}
+	err := nlmsg.EachAttr(o, data[linkHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.IFLA_IFNAME:
 			l.Name = a.String()
@@ -88,9 +83,10 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 		case unix.IFLA_LINKINFO:
 			l.Kind, err = linkKind(o, a.Data)
 		}
-		if err != nil {
-			return l, err
-		}
+		return err
+	})
+	if err != nil {
+		return l, err
 	}
 	// A peer is not a device below, and an index of another namespace means nothing in this one.
 	if elsewhere || l.Kind == "veth" || l.Kind == "netkit" {
@@ -106,18 +102,14 @@ func index(o nlmsg.Order, a nlmsg.Attr) (int, error) {
 	return int(int32(o.Uint32(a.Data))), nil
 }
 
-func linkKind(o nlmsg.Order, b []byte) (string, error) {
-	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(o, b)
-		if err != nil {
-			return "", err
-		}
+func linkKind(o nlmsg.Order, b []byte) (kind string, err error) {
+	err = nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
 		if a.Type == unix.IFLA_INFO_KIND {
-			return a.String(), nil
+			kind = a.String()
 		}
-		b = rest
-	}
-	return "", nil
+		return nil
+	})
+	return kind, err
 }
 
 // errChanged says that a dump was consistent in itself, but not with those before it.

@@ -39,12 +39,7 @@ func ParseAck(o Order, m Message) (Ack, error) {
 }
 
 func (a *Ack) attrs(o Order, b []byte) error {
-	for len(b) > 0 {
-		attr, rest, err := NextAttr(o, b)
-		if err != nil {
-			return err
-		}
-		b = rest
+	return EachAttr(o, b, func(attr Attr) error {
 		switch attr.Type {
 		case ErrAttrMsg:
 			a.Text = attr.String()
@@ -58,6 +53,6 @@ func (a *Ack) attrs(o Order, b []byte) error {
 				a.MissType = o.Uint32(attr.Data)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

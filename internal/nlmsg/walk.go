@@ -65,6 +65,21 @@ func NextAttr(o Order, b []byte) (a Attr, rest []byte, err error) {
 	return a, b[min(align(n), len(b)):], nil
 }
 
+// EachAttr hands each attribute of b to visit, until one is malformed or visit returns an error.
+func EachAttr(o Order, b []byte, visit func(Attr) error) error {
+	for len(b) > 0 {
+		a, rest, err := NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		if err := visit(a); err != nil {
+			return err
+		}
+		b = rest
+	}
+	return nil
+}
+
 // String reads a NUL-terminated or bare string.
 func (a Attr) String() string {
 	b := a.Data
