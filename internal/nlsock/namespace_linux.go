@@ -32,8 +32,11 @@ func OpenNamespace(netns string) (*Namespace, error) {
 		path = filepath.Join("/run/netns", netns)
 	}
 	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w; `ip netns list` shows those that exist", label(netns), err)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w; `ip netns list` shows those that have a name", label(netns), err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", label(netns), err)
 	}
 	// Files other than namespaces answer ENOTTY.
 	if kind, err := unix.IoctlRetInt(int(f.Fd()), unix.NS_GET_NSTYPE); err != nil || kind != unix.CLONE_NEWNET {
@@ -56,23 +59,37 @@ func label(name string) string {
 	return fmt.Sprintf("network namespace %q", name)
 }
 
-// Close releases the descriptor. Sockets dialled before stay open.
+// Close releases the descriptor. Sockets dialled before stay open; what comes later fails with os.ErrClosed.
 func (n *Namespace) Close() error { return n.file.Close() }
+
+// with lends the descriptor to f. A Close meanwhile takes effect afterwards, so that the number cannot become another file's.
+func (n *Namespace) with(f func(fd int) error) error {
+	raw, err := n.file.SyscallConn()
+	if err == nil {
+		var result error
+		if err = raw.Control(func(fd uintptr) { result = f(int(fd)) }); err == nil {
+			return result
+		}
+	}
+	return fmt.Errorf("%s: %w", n.Label(), os.ErrClosed)
+}
 
 // Do runs f on a thread inside the namespace. When another namespace has to be entered, the thread that did so ends with f
 // and is never given back to the scheduler. f must return: a Goexit (testing's FailNow) becomes an error.
 func (n *Namespace) Do(f func() error) error {
-	if here, unlock := n.here(); here {
-		defer unlock()
-		return f()
-	}
-	done := make(chan error, 1)
-	go n.inside(f, done)
-	return <-done
+	return n.with(func(fd int) error {
+		if here, unlock := isHere(fd); here {
+			defer unlock()
+			return f()
+		}
+		done := make(chan error, 1)
+		go n.inside(fd, f, done)
+		return <-done
+	})
 }
 
 // inside enters the namespace with a thread that it never unlocks, so that the thread ends with this goroutine.
-func (n *Namespace) inside(f func() error, done chan<- error) {
+func (n *Namespace) inside(fd int, f func() error, done chan<- error) {
 	err := errors.New("the function ended its goroutine instead of returning")
 	defer func() { done <- err }()
 	runtime.LockOSThread()
@@ -80,22 +97,30 @@ func (n *Namespace) inside(f func() error, done chan<- error) {
 		// The main thread cannot end, and its namespace is what /proc/self shows: keep it busy, so that another does the work.
 		defer runtime.UnlockOSThread()
 		other := make(chan error, 1)
-		go n.inside(f, other)
+		go n.inside(fd, f, other)
 		err = <-other
 		return
 	}
-	if serr := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); serr != nil {
-		err = fmt.Errorf("enter %s (needs CAP_SYS_ADMIN): %w", n.Label(), serr)
+	if serr := unix.Setns(fd, unix.CLONE_NEWNET); serr != nil {
+		err = n.notEntered(serr)
 		return
 	}
 	err = f()
 }
 
-// here locks the goroutine to its thread and keeps it locked if that thread is in the namespace.
-func (n *Namespace) here() (bool, func()) {
+// notEntered is the error of setns.
+func (n *Namespace) notEntered(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("enter %s: %w: it needs CAP_SYS_ADMIN; run as root, or start the program inside it", n.Label(), err)
+	}
+	return fmt.Errorf("enter %s: %w", n.Label(), err)
+}
+
+// isHere locks the goroutine to its thread and keeps it locked if that thread is in the namespace of fd.
+func isHere(fd int) (bool, func()) {
 	runtime.LockOSThread()
 	var mine, pinned unix.Stat_t
-	err := errors.Join(unix.Stat("/proc/thread-self/ns/net", &mine), unix.Fstat(int(n.file.Fd()), &pinned))
+	err := errors.Join(unix.Stat("/proc/thread-self/ns/net", &mine), unix.Fstat(fd, &pinned))
 	if err == nil && mine.Ino == pinned.Ino && mine.Dev == pinned.Dev {
 		return true, runtime.UnlockOSThread
 	}
@@ -126,18 +151,24 @@ func (n *Namespace) Dial(protocol int, cfg Config) (*Socket, error) {
 }
 
 // conn opens a bare connection inside the namespace.
-func (n *Namespace) conn(protocol int) (*netlink.Conn, error) {
-	cfg := &netlink.Config{NetNS: int(n.file.Fd())}
-	if here, unlock := n.here(); here { // setns needs CAP_SYS_ADMIN; staying where we are needs nothing
-		defer unlock()
-		cfg.NetNS = 0
-	}
-	conn, err := netlink.Dial(protocol, cfg)
+func (n *Namespace) conn(protocol int) (conn *netlink.Conn, err error) {
+	entered := false
+	err = n.with(func(fd int) (err error) {
+		cfg := &netlink.Config{NetNS: fd}
+		here, unlock := isHere(fd)
+		if here { // setns needs CAP_SYS_ADMIN; staying where we are needs nothing
+			defer unlock()
+			cfg.NetNS = 0
+		}
+		entered = !here
+		conn, err = netlink.Dial(protocol, cfg)
+		return err
+	})
 	switch {
 	case errors.Is(err, unix.EPROTONOSUPPORT):
 		return nil, fmt.Errorf("netlink protocol %d: %w by this kernel: %w", protocol, errors.ErrUnsupported, err)
-	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("open a netlink socket in %s (needs CAP_SYS_ADMIN): %w", n.Label(), err)
+	case entered && errors.Is(err, os.ErrPermission):
+		return nil, n.notEntered(err)
 	case err != nil:
 		return nil, fmt.Errorf("open a netlink socket in %s: %w", n.Label(), err)
 	}

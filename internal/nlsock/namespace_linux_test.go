@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -64,6 +65,7 @@ func TestOpenNamespaceThatIsNone(t *testing.T) {
 		assert.ErrorIs(t, err, want, netns)
 		assert.Nil(t, ns)
 		assert.ErrorContains(t, err, netns)
+		assert.Equal(t, want == fs.ErrNotExist, strings.Contains(err.Error(), "ip netns list"), "%v", err)
 	}
 }
 
@@ -117,9 +119,36 @@ func TestNamespaceAfterClose(t *testing.T) {
 	ns, err := OpenNamespace(outer.Path())
 	require.NoError(t, err)
 	require.NoError(t, ns.Close())
-	assert.Error(t, ns.Do(func() error { return nil }))
+	assert.ErrorIs(t, ns.Do(func() error { return nil }), os.ErrClosed)
 	_, err = ns.Dial(unix.NETLINK_NETFILTER, Config{})
-	assert.Error(t, err)
+	assert.ErrorIs(t, err, os.ErrClosed)
+}
+
+// What is under way when a namespace is closed is done inside it, or fails as closed. For the race detector.
+func TestNamespaceClosedMeanwhile(t *testing.T) {
+	testns.CheckLeaks(t)
+	outer := testns.NewT(t, "meanwhile")
+	ns, err := OpenNamespace(outer.Path())
+	require.NoError(t, err)
+	var want string
+	require.NoError(t, outer.Do(func() (err error) { want, err = inode(); return err }))
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for err := error(nil); err == nil; {
+				err = ns.Do(func() error {
+					got, err := inode()
+					assert.Equal(t, want, got)
+					return err
+				})
+				if err != nil {
+					assert.ErrorIs(t, err, os.ErrClosed)
+				}
+			}
+		})
+	}
+	require.NoError(t, ns.Close())
+	group.Wait()
 }
 
 // A socket stays in its namespace when the namespace's name and descriptors are gone.

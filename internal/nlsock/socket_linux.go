@@ -74,8 +74,10 @@ func (s *Socket) send(b []byte) error {
 	var err error
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	if werr := s.raw.Write(func(fd uintptr) bool {
-		err = unix.Sendto(int(fd), b, 0, to)
-		return err != unix.EAGAIN && err != unix.EINTR
+		for err = unix.EINTR; err == unix.EINTR; { // not a reason to wait: the socket would not become writable again
+			err = unix.Sendto(int(fd), b, 0, to)
+		}
+		return err != unix.EAGAIN
 	}); werr != nil {
 		return s.gone(werr)
 	}
