@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -185,6 +186,7 @@ func TestOpenWithoutPrivilege(t *testing.T) {
 	err := <-failed
 	assert.ErrorIs(t, err, fs.ErrPermission)
 	assert.ErrorContains(t, err, "CAP_NET_ADMIN")
+	assert.ErrorContains(t, err, "run as root")
 }
 
 // A subsystem that the kernel lacks is answered as ctnetlink would be.

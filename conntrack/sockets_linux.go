@@ -26,11 +26,11 @@ func (k *kernel) take() (*nlsock.Socket, error) {
 // dial opens a socket that Close will end. The caller holds mu, so that the namespace stays open meanwhile.
 func (k *kernel) dial(cfg nlsock.Config) (*nlsock.Socket, error) {
 	if k.closed {
-		return nil, fmt.Errorf("conntrack: watcher of %s: %w", k.ns.Label(), os.ErrClosed)
+		return nil, fmt.Errorf("the watcher: %w", os.ErrClosed)
 	}
 	s, err := k.ns.Dial(unix.NETLINK_NETFILTER, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("conntrack: %w", err)
+		return nil, err
 	}
 	k.busy[s] = true
 	return s, nil

@@ -56,13 +56,15 @@ func (k *kernel) unsupported(err error) error {
 
 // explain adds the object and the next step to what the kernel answered.
 func (k *kernel) explain(doing string, err error) error {
+	var refused *nlsock.RequestError
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
-	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("conntrack: %s of %s: %w: needs CAP_NET_ADMIN in it", doing, k.ns.Label(), err)
+	case errors.As(err, &refused) && errors.Is(err, unix.EPERM):
+		return fmt.Errorf("conntrack: %s of %s: %w: it needs CAP_NET_ADMIN there; run as root, "+
+			"or give the program the capability (setcap cap_net_admin+ep)", doing, k.ns.Label(), err)
 	}
 	return fmt.Errorf("conntrack: %s of %s: %w", doing, k.ns.Label(), err)
 }
@@ -74,7 +76,7 @@ func (k *kernel) Dump(ctx context.Context, m Match) iter.Seq2[Entry, error] {
 		dumpRequest(b, &m)
 		sock, err := k.take()
 		if err != nil {
-			yield(Entry{}, err)
+			yield(Entry{}, k.explain("read the table of connections", err))
 			return
 		}
 		clean := false
@@ -108,7 +110,8 @@ func (k *kernel) Lookup(ctx context.Context, key Key) (Entry, error) {
 	}
 	var e Entry
 	d := decoder{order: nlmsg.Native()}
-	return e, d.entry(&e, msgs[0].Data)
+	err = d.entry(&e, msgs[0].Data)
+	return e, err
 }
 
 // Delete removes one connection.
@@ -140,7 +143,7 @@ func (k *kernel) Subscribe(context.Context) (Subscription, error) {
 		ReadBuffer: k.readBuffer,
 	})
 	if err != nil {
-		return nil, err
+		return nil, k.explain("watch the connections", err)
 	}
 	return &subscription{kernel: k, sock: sock, decoder: decoder{order: nlmsg.Native()}}, nil
 }
@@ -190,7 +193,8 @@ func (s *subscription) notification(msg nlmsg.Message, err error) (n Notificatio
 	default:
 		n.Kind = NotifyUpdate
 	}
-	return n, s.decoder.entry(&n.Entry, msg.Data)
+	err = s.decoder.entry(&n.Entry, msg.Data)
+	return n, err
 }
 
 // Close leaves the groups.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -175,5 +176,17 @@ func childEntersOther(ctx context.Context, name string) error {
 	if err == nil {
 		m.Close()
 	}
-	return says(err, fs.ErrPermission, name, "CAP_SYS_ADMIN")
+	w, watcherErr := conntrack.Open(ctx, &conntrack.Config{NetNS: name})
+	if watcherErr == nil {
+		w.Close()
+	}
+	for _, err := range []error{err, watcherErr} {
+		if err := says(err, fs.ErrPermission, name, "CAP_SYS_ADMIN", "run as root"); err != nil {
+			return err
+		}
+		if strings.Count(err.Error(), "CAP_") != 1 || strings.Count(err.Error(), "conntrack:") > 1 {
+			return fmt.Errorf("the error says it twice: %w", err)
+		}
+	}
+	return nil
 }
