@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
