@@ -13,6 +13,20 @@ type streams struct {
 	out, err io.Writer
 }
 
+// output remembers the first write that failed, so that a command need not look at each: a full disk is no success.
+type output struct {
+	to     io.Writer
+	failed error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if err != nil && o.failed == nil {
+		o.failed = fmt.Errorf("the output is incomplete: %w", err)
+	}
+	return n, err
+}
+
 // arguments are the flags of one command and its synopsis.
 type arguments struct {
 	*flag.FlagSet

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -39,7 +40,7 @@ func flows(ctx context.Context, std *streams, args []string) error {
 			err = write(entry)
 		}
 		if err != nil {
-			return err
+			return errors.Join(out.Flush(), err)
 		}
 	}
 	return out.Flush()

@@ -127,8 +127,10 @@ func TestUnreadableFiles(t *testing.T) {
 	for _, command := range []string{"check", "render", "plan", "apply"} {
 		flowctl("", command, missing).assertRefused(t, exitFailed, missing, "no such file")
 	}
-	flowctl(plainSpec, "render", "--target", missing, "-").assertRefused(t, exitFailed, missing)
-	for _, target := range []string{``, `{`, `{"kernels":{}}`, `{"links":[{"nam":"x"}]}`, `{} {}`, `{"links":[{"name":""}]}`} {
+	for _, target := range []string{missing, t.TempDir()} {
+		flowctl(plainSpec, "render", "--target", target, "-").assertRefused(t, exitFailed, target)
+	}
+	for _, target := range []string{``, `{`, `{"kernels":{}}`, `{"links":[{"nam":"x"}]}`, `{} {}`, `{} }`, `{"links":[{"name":""}]}`} {
 		t.Run(fmt.Sprintf("target %q", target), func(t *testing.T) {
 			name := writeFile(t, target)
 			flowctl(plainSpec, "render", "--target", name, "-").assertRefused(t, exitUsage, name)

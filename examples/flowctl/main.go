@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -49,17 +48,22 @@ func commands() []command {
 	}
 }
 
-// run is flowctl without the process around it. It returns the exit status.
+// run is flowctl without the process around it. It returns the exit status. An interrupt ends the process as the system does
+// it, also while it waits for input: a transaction is all or nothing, and what it opened ends with it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	ctx := context.Background()
 	if len(args) == 0 {
 		printUsage(stderr)
 		return exitUsage
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
-			return finish(c, c.run(ctx, &streams{in: stdin, out: stdout, err: stderr}, args[1:]), stderr)
+			out := &output{to: stdout}
+			err := c.run(ctx, &streams{in: stdin, out: out, err: stderr}, args[1:])
+			if err == nil {
+				err = out.failed
+			}
+			return finish(c, err, stderr)
 		}
 	}
 	switch args[0] {

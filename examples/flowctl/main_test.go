@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -92,4 +94,29 @@ func TestFlagsBehindTheSpec(t *testing.T) {
 	behind := flowctl(plainSpec, "render", "-", "--target", writeFile(t, `{"kernel":{"release":"6.12"}}`))
 	before.assertDone(t)
 	assert.Equal(t, before, behind)
+}
+
+// A full disk is a failure, whatever the command.
+func TestOutputThatFails(t *testing.T) {
+	full := errors.New("no space left")
+	for _, args := range [][]string{{"check", "-"}, {"render", "-"}} {
+		var errs bytes.Buffer
+		status := run(args, strings.NewReader(plainSpec), failing{full}, &errs)
+		assert.Equal(t, exitFailed, status)
+		assert.Contains(t, errs.String(), "flowctl: "+args[0]+": ")
+		assert.Contains(t, errs.String(), "no space left")
+	}
+}
+
+// failing is a Writer that writes nothing.
+type failing struct{ error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.error }
+
+// Joined errors are one line each; an error that wraps two keeps its sentence.
+func TestMistakes(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	assert.Equal(t, []string{"one", "two"}, mistakes(errors.Join(one, two)))
+	assert.Equal(t, []string{"one", "two"}, mistakes(usageError{errors.Join(one, two)}))
+	assert.Equal(t, []string{"apply: one: two; plan again"}, mistakes(fmt.Errorf("apply: %w: %w; plan again", one, two)))
 }

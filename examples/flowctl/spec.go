@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,17 +47,18 @@ func readTarget(name string) (*flowtable.Target, error) {
 	if name == "" {
 		return nil, nil
 	}
-	file, err := os.Open(name)
+	data, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("read the target: %w", err)
 	}
-	defer file.Close()
-	decoder := json.NewDecoder(file)
+	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	target := &flowtable.Target{}
 	err = decoder.Decode(target)
-	if err == nil && decoder.More() {
-		err = errors.New("there is more behind the object")
+	if err == nil {
+		if _, more := decoder.Token(); more != io.EOF {
+			err = errors.New("there is more behind the object")
+		}
 	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf("target %s: %w; write one with: flowctl probe --json", name, err)}
@@ -88,9 +90,10 @@ func inFile(name string, err error) error {
 	return errors.Join(all...)
 }
 
-// split takes errors.Join apart.
+// split takes errors.Join apart, and nothing else that wraps several errors: their texts alone would lose what is around them.
 func split(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if ok && errors.Join(joined.Unwrap()...).Error() == err.Error() {
 		return joined.Unwrap()
 	}
 	return []error{err}
