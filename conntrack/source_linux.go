@@ -167,8 +167,10 @@ func (s *subscription) Notifications(ctx context.Context, wait time.Duration) it
 			messages = s.sock.Events
 		}
 		for msg, err := range messages(end) {
-			if err != nil && ctx.Err() == nil && end.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
-				return // the wait is over
+			if err != nil && end.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				if err = ctx.Err(); err == nil {
+					return // the wait is over
+				}
 			}
 			n, err := s.notification(msg, err)
 			if !yield(n, err) || err != nil && !errors.Is(err, ErrOverrun) {
