@@ -58,7 +58,7 @@ func ask(addr string) error {
 	b := make([]byte, 2048)
 	for range time.Tick(10 * time.Millisecond) {
 		if _, err := c.Write([]byte("are you there?")); err != nil {
-			return err
+			continue // refused: the server is not up yet
 		}
 		if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 			return err
