@@ -15,17 +15,19 @@ import (
 //     prefixes stand for the devices that are there.
 //   - ByName kernels take missing devices and bind them when they appear.
 //   - Wildcards kernels also take prefixes as they are; on others a prefix stands for the devices that are there.
+//   - A device that a prefix stands for, but whose name nft cannot spell (CheckDevice), is left out as Unsupported.
 func (s Spec) Bind(t *Target) []Binding {
 	var bindings []Binding
+	links := t.names()
 	for _, d := range s.Devices {
 		switch {
 		case d.isEmpty():
 		case t.isZero():
 			bindings = append(bindings, Binding{Device: d.String(), State: Bound, Why: "listed as declared; nothing is known of the machine"})
 		case d.Prefix != "":
-			bindings = append(bindings, t.bindPrefix(d)...)
+			bindings = append(bindings, t.Kernel.bindPrefix(d, beginning(links, d.Prefix))...)
 		default:
-			bindings = append(bindings, t.bindName(d.Name))
+			bindings = append(bindings, t.Kernel.bindName(d.Name, links))
 		}
 	}
 	for i := range bindings {
@@ -39,13 +41,13 @@ func (t *Target) isZero() bool {
 	return t == nil || t.Kernel == (Kernel{}) && len(t.Links) == 0
 }
 
-func (t *Target) bindName(name string) Binding {
+func (k Kernel) bindName(name string, links []string) Binding {
 	b := Binding{Device: name}
-	there := slices.ContainsFunc(t.Links, func(l Link) bool { return l.Name == name })
+	_, there := slices.BinarySearch(links, name)
 	switch {
 	case there:
 		b.State, b.Why = Bound, "the device is there"
-	case t.Kernel.ByName:
+	case k.ByName:
 		b.State, b.Why = Pending, "the device is not there; the kernel binds it when it appears"
 	default:
 		b.State, b.Why = Missing, "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"
@@ -53,9 +55,9 @@ func (t *Target) bindName(name string) Binding {
 	return b
 }
 
-func (t *Target) bindPrefix(d Selector) []Binding {
-	found := t.named(d)
-	if t.Kernel.Wildcards {
+// bindPrefix answers for a prefix; found are the devices whose names begin with it.
+func (k Kernel) bindPrefix(d Selector, found []string) []Binding {
+	if k.Wildcards {
 		return []Binding{bindWildcard(d, found)}
 	}
 	if len(found) == 0 {
@@ -66,6 +68,9 @@ func (t *Target) bindPrefix(d Selector) []Binding {
 	why := fmt.Sprintf("the device is there, picked by %q; this kernel takes no prefixes: plan again when more appear", d.String())
 	for i, name := range found {
 		bindings[i] = Binding{Device: name, State: Bound, Why: why}
+		if err := CheckDevice(name); err != nil {
+			bindings[i].State, bindings[i].Why = Unsupported, fmt.Sprintf("picked by %q, but %v", d.String(), err)
+		}
 	}
 	return bindings
 }
@@ -79,14 +84,25 @@ func bindWildcard(d Selector, found []string) Binding {
 	return Binding{Device: d.String(), State: Bound, Why: why}
 }
 
-// named lists the devices that the selector picks, sorted, each once.
-func (t *Target) named(d Selector) []string {
-	var names []string
-	for _, l := range t.Links {
-		if d.matches(l.Name) {
-			names = append(names, l.Name)
-		}
+// names are those of the links, sorted, each once.
+func (t *Target) names() []string {
+	if t == nil {
+		return nil
+	}
+	names := make([]string, len(t.Links))
+	for i, l := range t.Links {
+		names[i] = l.Name
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// beginning are those of the sorted names that begin with the prefix.
+func beginning(names []string, prefix string) []string {
+	start, _ := slices.BinarySearch(names, prefix)
+	end := start
+	for end < len(names) && strings.HasPrefix(names[end], prefix) {
+		end++
+	}
+	return names[start:end]
 }

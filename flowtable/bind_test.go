@@ -73,6 +73,15 @@ func TestBindNamesNoDeviceTwice(t *testing.T) {
 	assert.Equal(t, []string{"ppp0 bound", "ppp1 bound"}, answers(s.Bind(&Target{Links: testLinks()})))
 }
 
+// Kernels take device names that nft has no spelling for, and a link given by hand can have any. A prefix must not bring one
+// into a file for nft, nor "ppp*", as a device can be named, into a message as a prefix.
+func TestBindLeavesOutWhatCannotBeSpelled(t *testing.T) {
+	target := &Target{Kernel: KernelOf("6.12"), Links: []Link{{Name: `ppp" }; }`}, {Name: "ppp*"}, {Name: "ppp0"}, {Name: "ppp45678901234567"}}}
+	bindings := Spec{Name: "f", Devices: []Selector{{Prefix: "ppp"}}}.Bind(target)
+	assert.Equal(t, []string{`ppp" }; } unsupported`, "ppp* unsupported", "ppp0 bound", "ppp45678901234567 unsupported"}, answers(bindings))
+	assert.Contains(t, bindings[1].Why, `picked by "ppp*", but device name "ppp*" holds "*"`)
+}
+
 func TestBindWithoutDevices(t *testing.T) {
 	assert.Empty(t, Spec{Name: "f"}.Bind(&Target{Links: testLinks()}))
 }

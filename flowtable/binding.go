@@ -19,7 +19,7 @@ const (
 	Bound       State = "bound"       // listed; the device is there, or nothing is known of the machine
 	Pending     State = "pending"     // listed; the kernel binds it when it appears (Linux 6.16)
 	Missing     State = "missing"     // left out: not there, and this kernel would refuse the whole flowtable
-	Unsupported State = "unsupported" // left out: this kernel cannot do it
+	Unsupported State = "unsupported" // left out: this kernel cannot do it, or nft cannot spell the name
 )
 
 // Listed reports whether the device belongs into the flowtable that is sent to the kernel.

@@ -74,11 +74,3 @@ func (s Selector) String() string {
 }
 
 func (s Selector) isEmpty() bool { return s.Name == "" && s.Prefix == "" }
-
-// matches reports whether the selector picks a device of that name.
-func (s Selector) matches(device string) bool {
-	if s.Prefix != "" {
-		return strings.HasPrefix(device, s.Prefix)
-	}
-	return s.Name == device
-}

@@ -11,14 +11,12 @@ import (
 func (s Spec) Validate() error {
 	var all mistakes
 	all.add("name", CheckReference(s.Name))
+	overlaps := FirstOverlaps(s.Devices)
 	for i, d := range s.Devices {
 		path := "devices[" + strconv.Itoa(i) + "]"
 		all.checkSelector(path, d)
-		for _, earlier := range s.Devices[:i] {
-			if d.Overlaps(earlier) {
-				all.add(path, fmt.Errorf("%s is already picked by %s; remove one, the kernel refuses both", quoted(d), quoted(earlier)))
-				break
-			}
+		if first := overlaps[i]; first >= 0 {
+			all.add(path, fmt.Errorf("%s is already picked by %s; remove one, the kernel refuses both", quoted(d), quoted(s.Devices[first])))
 		}
 	}
 	all.add("priority", checkIngressPriority(s.Priority))
