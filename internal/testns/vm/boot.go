@@ -19,7 +19,7 @@ type Boot struct {
 	Init    string            // the guest's /init on the host
 	Files   map[string]string // guest path -> host path of what the jobs need
 	Jobs    []wire.Job
-	Timeout time.Duration // of the whole boot; zero means 15 minutes
+	Timeout time.Duration // of the whole boot; zero means 20 minutes
 	OutDir  string        // where files from $FASTPATH_OUT go; empty drops them
 	KeepLog bool          // leave the kernel log behind even if all is well
 	Say     func(string, ...any)
@@ -42,7 +42,7 @@ func (b *Boot) Run(ctx context.Context) error {
 	defer free()
 	timeout := b.Timeout
 	if timeout == 0 {
-		timeout = 15 * time.Minute
+		timeout = 20 * time.Minute
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the boot was ended after %v", timeout))
 	defer cancel()

@@ -19,7 +19,7 @@ type Program struct {
 	Path    string // an executable, or the folder or import path of a Go main package
 	Args    []string
 	Env     []string
-	Timeout time.Duration // of the boot; zero means 15 minutes
+	Timeout time.Duration // of the boot; zero means 20 minutes
 	OutDir  string        // files from $FASTPATH_OUT go here
 }
 
@@ -43,7 +43,7 @@ func (m *Module) RunProgram(ctx context.Context, c *Cache, k *Kernel, p Program,
 	data[guestBin] = bin
 	timeout := p.Timeout
 	if timeout == 0 {
-		timeout = 15 * time.Minute
+		timeout = 20 * time.Minute
 	}
 	var status wire.ExitStatus
 	b := &Boot{Cache: c, Kernel: k, Init: init, Files: data, Timeout: timeout, OutDir: p.OutDir, Say: say,

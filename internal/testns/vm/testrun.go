@@ -21,7 +21,7 @@ type TestOptions struct {
 	Env         []string      // more environment, KEY=value
 	Verbose     bool          // show all output as it comes
 	Timeout     time.Duration // per package; zero means 10 minutes
-	BootTimeout time.Duration // of everything on one kernel; zero means 15 minutes
+	BootTimeout time.Duration // of everything on one kernel; zero means 20 minutes
 	OutDir      string        // files from $FASTPATH_OUT go to OutDir/<kernel label>
 	KeepLog     bool
 }

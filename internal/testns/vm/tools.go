@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,12 +54,27 @@ func EnsureTools(ctx context.Context, say func(string, ...any)) error {
 func missingTools() []string {
 	var pkgs []string
 	for tool, pkg := range hostTools {
-		if findTool(tool) == "" {
+		path := findTool(tool)
+		if path == "" || tool == "busybox" && !isStatic(path) { // in the guest it has no libraries of this host
 			pkgs = append(pkgs, pkg)
 		}
 	}
 	sort.Strings(pkgs)
 	return pkgs
+}
+
+func isStatic(path string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return false
+		}
+	}
+	return true
 }
 
 // findTool looks in PATH and where administrators' tools live; "" if absent.

@@ -79,7 +79,7 @@ func (a *app) define(verb string) {
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")
 	f.BoolVar(&o.Verbose, "v", false, "show all test output as it comes")
 	f.DurationVar(&o.Timeout, "timeout", 0, "time limit per package (default 10m)")
-	f.DurationVar(&o.BootTimeout, "boot-timeout", 0, "time limit per boot (default 15m)")
+	f.DurationVar(&o.BootTimeout, "boot-timeout", 0, "time limit per boot (default 20m)")
 	f.StringVar(&o.OutDir, "out", "", "put files that programs leave in $FASTPATH_OUT below this folder")
 	f.BoolVar(&o.KeepLog, "keep-log", false, "keep the kernel log and say where it is")
 	f.Func("env", "KEY=VALUE for the programs, repeatable", func(s string) error { o.Env = append(o.Env, s); return nil })
