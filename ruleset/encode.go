@@ -17,6 +17,7 @@ type encoder struct {
 
 	sets    uint32            // ids of sets given so far; they are unique in the batch
 	setIDs  map[setKey]uint32 // of the named sets that the batch makes
+	exprs   int               // expressions of the rule at work
 	tests   []test            // of the rule at work; memory is kept between rules
 	spans   []span            // of those tests
 	ranges  []keyRange        // of the set at work
@@ -31,14 +32,7 @@ type setKey struct {
 
 // encode writes a plan as a batch.
 func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
-	o := nlmsg.OrderOf(order)
-	e := &encoder{
-		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+512*len(p.operations))),
-		order:   o,
-		batch:   &Batch{order: o, operations: p.operations},
-		setIDs:  map[setKey]uint32{},
-		scratch: make([]byte, 0, 512),
-	}
+	e := newEncoder(nlmsg.OrderOf(order), p.operations)
 	e.frame(nlmsg.NFTypeBatchBegin, p.generation)
 	for i := range p.operations {
 		e.op = int32(i)
@@ -51,6 +45,16 @@ func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 	e.frame(nlmsg.NFTypeBatchEnd, 0)
 	e.batch.bytes = e.b.Bytes()
 	return e.batch, nil
+}
+
+func newEncoder(o nlmsg.Order, operations []Operation) *encoder {
+	return &encoder{
+		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+512*len(operations))),
+		order:   o,
+		batch:   &Batch{order: o, operations: operations},
+		setIDs:  map[setKey]uint32{},
+		scratch: make([]byte, 0, 512),
+	}
 }
 
 // frame writes BATCH_BEGIN or BATCH_END. A generation pins the batch: a kernel that has moved on answers ERESTART
@@ -126,13 +130,19 @@ func (e *encoder) operation(op *Operation) {
 	}
 }
 
-// number is the family as nfgenmsg carries it.
+// number is the family as nfgenmsg carries it, also of those that only a LoadedTable can be of; "" is inet.
 func (f Family) number() byte {
 	switch f {
 	case IP:
 		return nlmsg.FamilyIPv4
 	case IP6:
 		return nlmsg.FamilyIPv6
+	case "arp":
+		return nlmsg.FamilyARP
+	case "bridge":
+		return nlmsg.FamilyBridge
+	case "netdev":
+		return nlmsg.FamilyNetdev
 	}
 	return nlmsg.FamilyInet
 }

@@ -17,6 +17,10 @@ func (e *encoder) createTable(op *Operation, t *newTable) {
 }
 
 func (e *encoder) deleteTable(op *Operation) {
+	if familyName(op.Family.number()) != op.Family {
+		e.fail(fmt.Errorf("this library does not know the %s; delete the table by hand", op.Family))
+		return
+	}
 	e.begin(op, nlmsg.NFTMsgDelTable, 0)
 	e.b.String(nlmsg.NFTATableName, op.Table)
 	e.end()

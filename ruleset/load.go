@@ -40,8 +40,8 @@ type LoadedTable struct {
 }
 
 // Load reads what a dump of tables, chains, sets, rules and flowtables holds, and the generation from an NFT_MSG_NEWGEN
-// message among them. Messages of other kinds are kept unread. The owner's tables are those that a Diff may touch; "" is
-// DefaultOwner. An error of the stream or a message that contradicts itself ends it.
+// message among them. Messages of other kinds are kept unread. The owner says for whom it was read ("" is DefaultOwner); a Diff
+// touches only tables of its Spec's owner, whoever this is. An error of the stream or a message that contradicts itself ends it.
 func Load(owner string, messages iter.Seq2[Message, error]) (*Loaded, error) {
 	return load(nlmsg.Native(), owner, messages)
 }

@@ -144,6 +144,29 @@ func TestDiffReplacesOurs(t *testing.T) {
 	assert.True(t, strings.HasPrefix(text.String(), "#0 NFNL_MSG_BATCH_BEGIN unspec REQUEST res_id 10\n  NFNL_BATCH_GENID 65543\n#1 NFT_MSG_DELTABLE inet REQUEST\n  NFTA_TABLE_NAME \"old\"\n"), text.String())
 }
 
+// A mark can stand on a table of a family that no Spec names. Its deletion must not hit the inet table of the same name.
+func TestDiffDeletesTheFamilyThatBearsTheMark(t *testing.T) {
+	for family, name := range map[byte]string{nlmsg.FamilyARP: "arp", nlmsg.FamilyBridge: "bridge", nlmsg.FamilyNetdev: "netdev", nlmsg.FamilyIPv4: "ip"} {
+		var k kernelState
+		k.table(family, "x", "managed by fastpath")
+		k.table(nlmsg.FamilyInet, "x", "theirs")
+		p, err := Diff(k.load(t, ""), resolved(t, &Spec{}))
+		require.NoError(t, err)
+		require.Equal(t, "delete table "+name+" x\n", p.String())
+		b, err := p.Batch(nil)
+		require.NoError(t, err)
+		var text strings.Builder
+		require.NoError(t, b.WriteText(&text))
+		assert.Contains(t, text.String(), "NFT_MSG_DELTABLE "+name+" REQUEST")
+	}
+	var k kernelState
+	k.table(99, "x", "managed by fastpath")
+	p, err := Diff(k.load(t, ""), resolved(t, &Spec{}))
+	require.NoError(t, err)
+	_, err = p.Batch(nil)
+	assert.ErrorContains(t, err, "does not know the family 99")
+}
+
 func TestDiffRefusesForeignTables(t *testing.T) {
 	var k kernelState
 	k.table(nlmsg.FamilyInet, "a", "")
