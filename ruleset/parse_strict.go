@@ -53,6 +53,9 @@ func (s *strictReader) checkObject(path string, t reflect.Type) error {
 		field, ok := fieldNamed(t, name)
 		inner := joinPath(path, name)
 		if !ok {
+			if !isPlain(name) {
+				inner = joinPath(path, strconv.Quote(name))
+			}
 			return fieldError(s.data, start, inner, fmt.Errorf("unknown field; known here: %s", strings.Join(fieldNames(t), ", ")))
 		}
 		if seen[name] {
@@ -158,6 +161,11 @@ func fieldNames(t reflect.Type) []string {
 func jsonName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 	return name
+}
+
+// isPlain reports whether a name can stand in a path as it is: no line breaks, no control sequences for a terminal.
+func isPlain(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !strconv.IsPrint(r) })
 }
 
 func joinPath(path, name string) string {
