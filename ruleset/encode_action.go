@@ -145,6 +145,7 @@ func logLevel(name string) (uint32, bool) {
 
 // raw writes the caller's own expressions.
 func (e *encoder) raw(r *Raw) {
+	e.exprs += len(r.Expr)
 	for _, expr := range r.Expr {
 		elem := e.b.Nest(nlmsg.NFTAListElem)
 		e.b.Raw(expr)

@@ -7,6 +7,7 @@ import "github.com/go-fastpath/fastpath/internal/nlmsg"
 
 // expr opens one expression of a rule; the marks go to endExpr.
 func (e *encoder) expr(name string) (elem, data int) {
+	e.exprs++
 	elem = e.b.Nest(nlmsg.NFTAListElem)
 	e.b.String(nlmsg.NFTAExprName, name)
 	return elem, e.b.Nest(nlmsg.NFTAExprData)

@@ -25,6 +25,7 @@ type layer struct {
 
 // addRule writes a rule, and before it the anonymous sets of its lists.
 func (e *encoder) addRule(op *Operation, r *Rule) {
+	e.exprs = 0
 	e.readTests(op, r)
 	if e.err != nil {
 		return

@@ -54,7 +54,7 @@ func (r *Resolved) writeFlowtable(w *bufio.Writer, table, index int) {
 	}
 	for _, b := range r.bindingsOf(table, index) {
 		if !b.State.Listed() {
-			fmt.Fprintf(w, "\t\t# left out: %s %s: %s\n", quote(b.Device), b.State, b.Why)
+			fmt.Fprintf(w, "\t\t# left out: %q %s: %s\n", b.Device, b.State, b.Why)
 		}
 	}
 	fmt.Fprint(w, "\t}\n")

@@ -10,11 +10,14 @@ type scope struct {
 	chains     map[string]int
 	sets       map[string]int
 	flowtables map[string]bool
-	// jumps are the chains that each chain jumps to, in order, each once.
-	jumps [][]int
-	// bases are the base chains from which each chain is reached; a base chain reaches itself.
+	// jumps are those of each chain, in order, one for each chain that it jumps to.
+	jumps [][]jump
+	// bases are the base chains from which each chain is reached, the first of each type and hook; a base chain reaches itself.
 	bases [][]int
 }
+
+// A jump is a statement that jumps or goes to another chain.
+type jump struct{ target, rule, statement int }
 
 func newScope(t *Table) *scope {
 	s := &scope{table: t, chains: map[string]int{}, sets: map[string]int{}, flowtables: map[string]bool{}}
@@ -34,18 +37,37 @@ func newScope(t *Table) *scope {
 	for i := range t.Chains {
 		s.jumps = append(s.jumps, s.jumpsOf(&t.Chains[i]))
 	}
-	s.bases = make([][]int, len(t.Chains))
-	for i := range t.Chains {
-		if t.Chains[i].Hook != "" {
-			s.reach(i)
-		}
-	}
+	s.findBases()
 	return s
 }
 
+// findBases goes down from the base chains. Those of one type and hook are alike, so that each chain is visited once for all.
+func (s *scope) findBases() {
+	type kind struct {
+		typ  ChainType
+		hook Hook
+	}
+	s.bases = make([][]int, len(s.table.Chains))
+	seen := map[kind][]bool{}
+	for i := range s.table.Chains {
+		c := &s.table.Chains[i]
+		if c.Hook == "" {
+			continue
+		}
+		k := kind{c.Type, c.Hook}
+		if _, ok := c.Hook.number(); !ok || !c.Type.isKnown() {
+			continue // refused for that; there can be any number of kinds
+		}
+		if seen[k] == nil {
+			seen[k] = make([]bool, len(s.table.Chains))
+		}
+		s.reach(i, seen[k])
+	}
+}
+
 // jumpsOf lists the chains that a chain jumps to.
-func (s *scope) jumpsOf(c *Chain) []int {
-	var targets []int
+func (s *scope) jumpsOf(c *Chain) []jump {
+	var jumps []jump
 	seen := map[int]bool{}
 	for i := range c.Rules {
 		for j := range c.Rules[i].Do {
@@ -55,11 +77,11 @@ func (s *scope) jumpsOf(c *Chain) []int {
 			}
 			if target, ok := s.chains[name]; ok && !seen[target] {
 				seen[target] = true
-				targets = append(targets, target)
+				jumps = append(jumps, jump{target, i, j})
 			}
 		}
 	}
-	return targets
+	return jumps
 }
 
 // target is the chain that a statement jumps or goes to, or "".
@@ -70,18 +92,20 @@ func (s *Statement) target() string {
 	return s.Goto
 }
 
-// reach notes a base chain at every chain that packets come to from it.
-func (s *scope) reach(base int) {
-	seen := make([]bool, len(s.jumps))
+// reach notes a base chain at every chain that packets come to from it and that is not seen yet.
+func (s *scope) reach(base int, seen []bool) {
+	if seen[base] {
+		return
+	}
 	seen[base] = true
 	for next := []int{base}; len(next) > 0; {
 		chain := next[len(next)-1]
 		next = next[:len(next)-1]
 		s.bases[chain] = append(s.bases[chain], base)
-		for _, target := range s.jumps[chain] {
-			if !seen[target] {
-				seen[target] = true
-				next = append(next, target)
+		for _, jump := range s.jumps[chain] {
+			if !seen[jump.target] {
+				seen[jump.target] = true
+				next = append(next, jump.target)
 			}
 		}
 	}
@@ -102,11 +126,17 @@ func (s *scope) misplaced(chain int, suits func(*Chain) bool) *Chain {
 type walk struct {
 	// depth is how deep jumps are nested below a chain; it means nothing if there are loops.
 	depth []int
-	// loops are the jumps that lead back to a chain on the way, as pairs of chains.
-	loops [][2]int
+	// loops are the jumps that lead back to a chain on the way.
+	loops []loop
 
 	state []walkState
 	turn  []int // how many jumps of a chain were followed
+}
+
+// A loop is the jump that closes it, and the chain that the jump stands in.
+type loop struct {
+	chain int
+	jump
 }
 
 type walkState int
@@ -128,26 +158,26 @@ func (s *scope) walk() *walk {
 	return w
 }
 
-func (w *walk) from(start int, jumps [][]int) {
+func (w *walk) from(start int, jumps [][]jump) {
 	w.state[start] = onTheWay
 	for way := []int{start}; len(way) > 0; {
 		chain := way[len(way)-1]
 		if w.turn[chain] == len(jumps[chain]) {
-			for _, target := range jumps[chain] {
-				w.depth[chain] = max(w.depth[chain], w.depth[target]+1)
+			for _, jump := range jumps[chain] {
+				w.depth[chain] = max(w.depth[chain], w.depth[jump.target]+1)
 			}
 			w.state[chain] = finished
 			way = way[:len(way)-1]
 			continue
 		}
-		target := jumps[chain][w.turn[chain]]
+		jump := jumps[chain][w.turn[chain]]
 		w.turn[chain]++
-		switch w.state[target] {
+		switch w.state[jump.target] {
 		case unseen:
-			w.state[target] = onTheWay
-			way = append(way, target)
+			w.state[jump.target] = onTheWay
+			way = append(way, jump.target)
 		case onTheWay:
-			w.loops = append(w.loops, [2]int{chain, target})
+			w.loops = append(w.loops, loop{chain, jump})
 		}
 	}
 }

@@ -99,7 +99,7 @@ func errnoName(n int) string {
 	case 24:
 		return "EMFILE, too many references"
 	case 27:
-		return "EFBIG, too many in one message"
+		return "EFBIG, too many in one message or too large a rule"
 	case 28:
 		return "ENOSPC, no space left"
 	case 34:

@@ -14,7 +14,9 @@ import (
 const maxComment = 127
 
 // Validate reports every mistake of the Spec at once, joined, in a fixed order; each is a *flowtable.FieldError with its
-// path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices.
+// path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices. Two
+// things only the kernel knows: what Raw statements mean, and whether a rule of dozens of statements is beyond the 4095 bytes of
+// its own memory for one (EFBIG).
 func (s *Spec) Validate() error {
 	var v validator
 	v.add("owner", checkOwner(s.Owner))
@@ -121,29 +123,33 @@ func (v *validator) checkTable(index int, t *Table) {
 }
 
 func (v *validator) checkFlowtables(p place, all []flowtable.Spec) {
+	var devices []flowtable.Selector
+	var of []int // index of each device's flowtable
+	for i := range all {
+		for _, d := range all[i].Devices {
+			devices, of = append(devices, d), append(of, i)
+		}
+	}
+	overlaps := flowtable.FirstOverlaps(devices)
 	names := map[string]int{}
 	for i := range all {
 		path := p.path("flowtables[" + strconv.Itoa(i) + "]")
 		v.addAll(path, all[i].Validate())
 		v.unique(names, all[i].Name, i, path+".name", "flowtable", "flowtables")
-		for j := range all[i].Devices {
-			v.checkShared(path+".devices["+strconv.Itoa(j)+"]", all[i].Devices[j], all[:i])
+		for j, d := range all[i].Devices {
+			if first := overlaps[j]; first >= 0 && of[first] != i { // its own flowtable's are told by its Validate
+				v.add(path+".devices["+strconv.Itoa(j)+"]", sharedDevice(d, devices[first], all[of[first]].Name))
+			}
 		}
+		overlaps = overlaps[len(all[i].Devices):]
 	}
 }
 
-// checkShared refuses a device that an earlier flowtable of the table already has: the kernel answers EEXIST
+// sharedDevice refuses a device that an earlier flowtable of the table already has: the kernel answers EEXIST
 // (net/netfilter/nf_tables_api.c, nft_register_flowtable_net_hooks).
-func (v *validator) checkShared(path string, device flowtable.Selector, earlier []flowtable.Spec) {
-	for _, f := range earlier {
-		for _, other := range f.Devices {
-			if device.Overlaps(other) {
-				v.add(path, fmt.Errorf("%q is already picked by %q of flowtable %q; the kernel refuses a device in two flowtables of a table: remove one, or use two tables",
-					device.String(), other.String(), f.Name))
-				return
-			}
-		}
-	}
+func sharedDevice(device, first flowtable.Selector, name string) error {
+	return fmt.Errorf("%q is already picked by %q of flowtable %q; the kernel refuses a device in two flowtables of a table: remove one, or use two tables",
+		device.String(), first.String(), name)
 }
 
 // checkOwner keeps the owner's mark within what a table's comment can hold.

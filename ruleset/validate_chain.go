@@ -3,7 +3,6 @@ package ruleset
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 )
@@ -37,11 +36,10 @@ func (v *validator) checkHook(p place, c *Chain) {
 		v.checkRegular(p, c)
 		return
 	}
-	if !slices.Contains([]Hook{Prerouting, Input, Forward, Output, Postrouting}, c.Hook) {
+	if _, ok := c.Hook.number(); !ok {
 		v.addChain(p, "hook", fmt.Errorf(`unknown hook %q; write "prerouting", "input", "forward", "output" or "postrouting"`, string(c.Hook)))
 	}
 	switch c.Type {
-	case "", FilterChain:
 	case NATChain:
 		if c.Hook == Forward {
 			v.addChain(p, "hook", errors.New(`the kernel has no nat chain in "forward"; write dnat in "prerouting", snat and masquerade in "postrouting"`))
@@ -50,13 +48,19 @@ func (v *validator) checkHook(p place, c *Chain) {
 		if c.Hook != Output {
 			v.addChain(p, "hook", fmt.Errorf(`the kernel has route chains only in "output", not in %q; write "output", or another type`, string(c.Hook)))
 		}
-	default:
+	}
+	if !c.Type.isKnown() {
 		v.addChain(p, "type", fmt.Errorf(`unknown chain type %q; write "filter", "nat" or "route"`, string(c.Type)))
 	}
 	v.checkPriority(p, c)
 	if c.Policy != "" && c.Policy != VerdictAccept && c.Policy != VerdictDrop {
 		v.addChain(p, "policy", fmt.Errorf(`a policy cannot be %q; write "accept" or "drop"`, string(c.Policy)))
 	}
+}
+
+// isKnown reports whether there is such a type; "" is filter.
+func (t ChainType) isKnown() bool {
+	return t == "" || t == FilterChain || t == NATChain || t == RouteChain
 }
 
 func (v *validator) checkPriority(p place, c *Chain) {

@@ -8,10 +8,11 @@ import (
 // checkJumps refuses loops, or else jumps that are nested too deep.
 func (v *validator) checkJumps(p place, s *scope) {
 	w := s.walk()
-	slices.SortStableFunc(w.loops, func(a, b [2]int) int { return a[0] - b[0] })
-	for _, loop := range w.loops {
-		p.chain = loop[0]
-		v.addLoop(p, &s.table.Chains[loop[0]], s.table.Chains[loop[1]].Name)
+	slices.SortStableFunc(w.loops, func(a, b loop) int { return a.chain - b.chain })
+	for _, l := range w.loops {
+		p.chain, p.rule, p.statement = l.chain, l.rule, l.statement
+		from, to := s.table.Chains[l.chain].Name, s.table.Chains[l.target].Name
+		v.addStatement(p, "", fmt.Errorf("this jump closes a loop: chain %q leads to chain %q, and the kernel answers ELOOP; remove one of the jumps", to, from))
 	}
 	if len(w.loops) > 0 {
 		return
@@ -21,19 +22,6 @@ func (v *validator) checkJumps(p place, s *scope) {
 		c := &s.table.Chains[i]
 		if c.Hook != "" && w.depth[i] > maxJumps {
 			v.addChain(p, "rules", fmt.Errorf("jumps are nested %d deep below chain %q; the kernel takes at most %d (EMLINK): flatten the chains", w.depth[i], c.Name, maxJumps))
-		}
-	}
-}
-
-// addLoop puts the mistake at the statement that closes the loop.
-func (v *validator) addLoop(p place, c *Chain, back string) {
-	for i := range c.Rules {
-		for j := range c.Rules[i].Do {
-			if c.Rules[i].Do[j].target() == back {
-				p.rule, p.statement = i, j
-				v.addStatement(p, "", fmt.Errorf("this jump closes a loop: chain %q leads to chain %q, and the kernel answers ELOOP; remove one of the jumps", back, c.Name))
-				return
-			}
 		}
 	}
 }

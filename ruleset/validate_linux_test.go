@@ -110,6 +110,15 @@ func TestRulesAgainstKernel(t *testing.T) {
 	}
 }
 
+// TestRuleSizeAgainstKernel tries rules around the number of expressions that kernels take.
+func TestRuleSizeAgainstKernel(t *testing.T) {
+	testns.RequireNamespaces(t)
+	ns := testns.NewT(t, "size")
+	for _, r := range []Rule{repeated(127, Counter()), repeated(128, Counter()), repeated(129, Counter()), repeated(130, Counter())} {
+		agrees(t, ns, oneTable(Table{Name: "x", Chains: []Chain{{Name: "c", Rules: []Rule{r}}}}))
+	}
+}
+
 // TestSetsAgainstKernel tries elements that overlap and that do not.
 func TestSetsAgainstKernel(t *testing.T) {
 	testns.RequireNamespaces(t)

@@ -11,6 +11,7 @@ func (v *validator) checkRule(p place, s *scope, r *Rule) {
 	}
 	v.addRule(p, "comment", checkLength("the comment", r.Comment, maxComment))
 	v.addRule(p, "comment", checkText("the comment", r.Comment))
+	v.addRule(p, "do", checkSize(s.table.Family, r))
 	known := packetOf(s.table.Family)
 	ended := -1
 	for i := range r.Do {

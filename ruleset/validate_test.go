@@ -258,14 +258,7 @@ func TestValidateIsDeterministic(t *testing.T) {
 }
 
 func TestValidateSurvivesALongRowOfChains(t *testing.T) {
-	const n = 50_000
-	chains := make([]Chain, n)
-	for i := range chains {
-		chains[i].Name = "c" + strconv.Itoa(i)
-		if i+1 < n {
-			chains[i].Rules = []Rule{R(Jump("c" + strconv.Itoa(i+1)))}
-		}
-	}
+	chains := chainRow(50_000)
 	chains[0].Hook = Forward
 	assertMistakes(t, oneTable(Table{Name: "x", Chains: chains}), "tables[0].chains[0].rules: jumps are nested 49999 deep")
 }
