@@ -10,7 +10,7 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// maxStale bounds how often Apply follows others who commit in between.
+// maxStale bounds how often Apply and Check follow others who commit in between.
 const maxStale = 10
 
 // Apply commits a plan as one transaction: afterwards all of it is in force, or nothing. It returns the ruleset's generation
@@ -25,26 +25,35 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	if plan.Empty() {
 		return plan.Generation(), nil
 	}
+	sent, err := m.send(ctx, "apply", plan, m.kernel.Commit)
+	switch {
+	case err == nil:
+		return m.applied(ctx, sent)
+	case isUnknown(err):
+		return m.settle(ctx, sent)
+	}
+	return 0, err
+}
+
+// send sends a plan, and follows others who commit in between as long as it stays the same plan. It returns the one that was
+// sent last.
+func (m *Manager) send(ctx context.Context, doing string, plan *ruleset.Plan, send func(context.Context, *ruleset.Batch) error) (*ruleset.Plan, error) {
 	for range maxStale {
 		batch, err := plan.Batch(nil)
 		if err != nil {
-			return 0, fmt.Errorf("offload: apply: %w", err)
+			return plan, fmt.Errorf("offload: %s: %w", doing, err)
 		}
-		err = m.kernel.Commit(ctx, batch)
-		switch {
-		case err == nil:
-			return m.applied(ctx, plan)
-		case isUnknown(err):
-			return m.settle(ctx, plan)
-		case !isStale(err):
-			return 0, m.explain(ctx, "apply", batch, err)
+		if err = send(ctx, batch); !isStale(err) {
+			return plan, m.explain(ctx, doing, batch, err)
 		}
-		if plan, err = m.rebase(ctx, plan, batch); err != nil {
-			return 0, err
+		fresh, err := m.rebase(ctx, doing, plan, batch)
+		if err != nil {
+			return plan, err
 		}
+		plan = fresh
 	}
-	return 0, fmt.Errorf("offload: apply: %w: others committed %d times in between; nothing was changed, plan again when they are done",
-		ErrConflict, maxStale)
+	return plan, fmt.Errorf("offload: %s: %w: others committed %d times in between; nothing was changed, plan again when they are done",
+		doing, ErrConflict, maxStale)
 }
 
 // applied tells the generation after a commit. A commit moves the generation by one, and the kernel took the batch because
@@ -71,22 +80,22 @@ func next(generation uint32) uint32 {
 }
 
 // rebase plans again, against what the kernel holds now, and takes the new plan if it does the same.
-func (m *Manager) rebase(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, error) {
+func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, error) {
 	have, err := m.load(ctx, plan.Owner())
 	if err != nil {
 		return nil, err
 	}
 	fresh, err := plan.Rebase(have)
 	if err != nil {
-		return nil, fmt.Errorf("offload: apply: %w: %w", ErrConflict, err)
+		return nil, fmt.Errorf("offload: %s: %w: %w", doing, ErrConflict, err)
 	}
 	other, err := fresh.Batch(nil)
 	if err != nil {
-		return nil, fmt.Errorf("offload: apply: %w", err)
+		return nil, fmt.Errorf("offload: %s: %w", doing, err)
 	}
 	if !sameBody(batch.Bytes(), other.Bytes()) {
-		return nil, fmt.Errorf("offload: apply: %w (generation %d, now %d), and it would now be another plan; nothing was changed, plan again",
-			ErrConflict, plan.Generation(), have.Generation())
+		return nil, fmt.Errorf("offload: %s: %w (generation %d, now %d), and it would now be another plan; nothing was changed, plan again",
+			doing, ErrConflict, plan.Generation(), have.Generation())
 	}
 	m.log.DebugContext(ctx, "others committed since the plan was made, it stays the same", "generation", have.Generation())
 	return fresh, nil

@@ -157,6 +157,20 @@ func TestApplyWithLostAnswer(t *testing.T) {
 	}
 }
 
+// A table that is replaced looks the same before and after: with another's commit in between, nobody can tell.
+func TestReplaceWithLostAnswer(t *testing.T) {
+	kernel := fakeMachine()
+	kernel.tables, kernel.flowtables = []string{"fw fastpath"}, [][2]string{{"fw", "fast"}}
+	m := openFake(t, kernel)
+	plan, err := m.Plan(testContext(t), fwSpec(devices("eth0")))
+	require.NoError(t, err)
+	kernel.commits = []func(*fake) error{func(f *fake) error { f.generation++; return &ruleset.CommitError{Unknown: true} }}
+	generation, err := m.Apply(testContext(t), plan)
+	require.ErrorIs(t, err, ErrConflict)
+	require.ErrorContains(t, err, "answer was lost")
+	assert.Zero(t, generation)
+}
+
 func TestApplyPassesOtherErrors(t *testing.T) {
 	for _, want := range []error{ErrSendBuffer, context.Canceled} {
 		kernel := fakeMachine()
@@ -177,6 +191,17 @@ func TestCheckOfStalePlan(t *testing.T) {
 	require.NoError(t, m.Check(testContext(t), plan))
 	kernel.check = func(*ruleset.Batch) error { return refuseBatch(erestart) }
 	require.ErrorIs(t, m.Check(testContext(t), plan), ErrConflict)
+
+	stale := true // others committed once, in tables of their own
+	kernel.check = func(*ruleset.Batch) error {
+		if stale {
+			stale = false
+			kernel.generation++
+			return refuseBatch(erestart)
+		}
+		return nil
+	}
+	require.NoError(t, m.Check(testContext(t), plan))
 	assert.Zero(t, kernel.committed)
 }
 

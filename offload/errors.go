@@ -24,7 +24,7 @@ var (
 	// ErrNoTable says that the table which a batch adds to is gone. It also matches fs.ErrNotExist.
 	ErrNoTable error = &reason{"the table does not exist", fs.ErrNotExist}
 	// ErrConflict says that the ruleset changed since the plan was made, and that the plan would now be another one. Nothing
-	// was changed: plan again.
+	// was changed, unless the message says that the kernel's answer was lost: then nobody can tell. Plan again.
 	ErrConflict = errors.New("the ruleset changed since it was planned")
 	// ErrForeign says that a declared table exists and belongs to someone else.
 	ErrForeign = ruleset.ErrForeign

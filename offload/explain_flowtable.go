@@ -35,6 +35,9 @@ func (m *Manager) explainFlowtable(ctx context.Context, e *ApplyError) {
 	case eexist:
 		e.Next = "the kernel takes a device once in a table: look with `nft list flowtables` who has it"
 	case ebusy:
+		if spec.Hardware != flowtable.HardwareOn {
+			return
+		}
 		e.Next = "a driver binds each device to one hardware flowtable: remove the other one first"
 	}
 }

@@ -62,7 +62,9 @@ func TestExplain(t *testing.T) {
 			[]string{"rule inet fw forward", "flow add @fast"}},
 		"EOPNOTSUPP, rule": {devices("eth0"), links, ruleset.KindRule, eopnotsupp, 0, nil, errors.ErrUnsupported, syscall.EOPNOTSUPP,
 			[]string{"outside the forward hook"}},
-		"EBUSY, flowtable": {hardware, links, ruleset.KindFlowtable, ebusy, 0, nil, syscall.EBUSY, syscall.EBUSY,
+		"EBUSY, software flowtable": {devices("eth0"), links, ruleset.KindFlowtable, ebusy, 0, nil, syscall.EBUSY, syscall.EBUSY,
+			[]string{"still refers to it"}},
+		"EBUSY, hardware flowtable": {hardware, links, ruleset.KindFlowtable, ebusy, 0, nil, syscall.EBUSY, syscall.EBUSY,
 			[]string{"hardware flowtable"}},
 	}
 	for name, test := range tests {

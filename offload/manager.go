@@ -108,15 +108,8 @@ func (m *Manager) Check(ctx context.Context, plan *ruleset.Plan) error {
 	if plan.Empty() {
 		return nil
 	}
-	batch, err := plan.Batch(nil)
-	if err != nil {
-		return fmt.Errorf("offload: check: %w", err)
-	}
 	m.write.Lock()
 	defer m.write.Unlock()
-	err = m.kernel.Check(ctx, batch)
-	if isStale(err) {
-		return fmt.Errorf("offload: check: %w; plan again", ErrConflict)
-	}
-	return m.explain(ctx, "check", batch, err)
+	_, err := m.send(ctx, "check", plan, m.kernel.Check)
+	return err
 }

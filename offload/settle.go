@@ -23,11 +23,12 @@ func (m *Manager) settle(ctx context.Context, plan *ruleset.Plan) (uint32, error
 		m.log.WarnContext(ctx, "applied; the kernel's answer was lost, its ruleset shows it", "generation", have.Generation())
 		return have.Generation(), nil
 	}
-	return 0, fmt.Errorf("offload: apply: %w (generation %d, now %d): the kernel's answer was lost, and others committed too; "+
-		"plan again to see what is in force", ErrConflict, plan.Generation(), have.Generation())
+	return 0, fmt.Errorf("offload: apply: %w (generation %d, now %d): the kernel's answer was lost, and its ruleset does not show "+
+		"whether the plan is in force; plan again to see", ErrConflict, plan.Generation(), have.Generation())
 }
 
-// inForce reports whether the tables and flowtables of a kernel are those that a plan leads to.
+// inForce reports whether the tables and flowtables of a kernel show that a plan was committed. A table that is replaced shows
+// nothing: the one before had the same name.
 func inForce(plan *ruleset.Plan, have *ruleset.Loaded) bool {
 	type name struct {
 		family ruleset.Family
@@ -36,7 +37,11 @@ func inForce(plan *ruleset.Plan, have *ruleset.Loaded) bool {
 	want := map[name]bool{}
 	for _, op := range plan.Operations() {
 		if op.Kind == ruleset.KindTable {
-			want[name{op.Family, op.Table}] = op.Verb != ruleset.VerbDelete
+			n := name{op.Family, op.Table}
+			if _, twice := want[n]; twice {
+				return false
+			}
+			want[n] = op.Verb != ruleset.VerbDelete
 		}
 		if op.Kind == ruleset.KindFlowtable && op.Verb != ruleset.VerbDelete && !hasFlowtable(have, op) {
 			return false
