@@ -71,18 +71,19 @@ func (m *Manager) mannerFacts(ctx context.Context) ([]Fact, error) {
 	}
 	return []Fact{
 		{"release", found.Kernel.Release, "uname"},
-		findingFact("flowtables", found.Flowtables),
-		findingFact("by name", found.ByName),
-		findingFact("wildcards", found.Wildcards),
+		flowtablesFact(found.Flowtables),
+		{"by name", yesNo(found.ByName.Yes), found.ByName.Evidence},
+		{"wildcards", yesNo(found.Wildcards.Yes), found.Wildcards.Evidence},
 	}, nil
 }
 
-func findingFact(name string, f kernel.Finding) Fact {
+// flowtablesFact is unknown where it could not be tried: no release tells, it depends on the kernel's configuration.
+func flowtablesFact(f kernel.Finding) Fact {
 	answer := yesNo(f.Yes)
-	if !f.Known && !f.Yes {
+	if !f.Known {
 		answer = "unknown"
 	}
-	return Fact{name, answer, f.Evidence}
+	return Fact{"flowtables", answer, f.Evidence}
 }
 
 func (m *Manager) settingFact(ctx context.Context, name, key string) (Fact, error) {

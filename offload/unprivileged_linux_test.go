@@ -98,6 +98,9 @@ func childNobody(ctx context.Context, m *Manager) error {
 	if !strings.Contains(facts[2].Evidence, "CAP_NET_ADMIN") || !strings.Contains(facts[2].Evidence, "judged by the release") {
 		return fmt.Errorf("facts do not tell why they are judged by the release: %v", facts)
 	}
+	if facts[1].Answer != "unknown" || facts[2].Answer != yesNo(target.Kernel.ByName) || facts[3].Answer != yesNo(target.Kernel.Wildcards) {
+		return fmt.Errorf("facts do not answer as the Target does: %v", facts)
+	}
 	if _, err := m.Plan(ctx, plain()); err != nil {
 		if err := says(err, fs.ErrPermission, "read nf_tables", "CAP_NET_ADMIN", "unshare -rn"); err != nil {
 			return err

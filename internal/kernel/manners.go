@@ -10,7 +10,8 @@ type Manners struct {
 	Wildcards  Finding // does it take name prefixes (Linux 6.18)
 }
 
-// A Finding is the answer of a probe. Known is false where it could not be tried; Yes is then judged by the release.
+// A Finding is the answer of a probe. Known is false where it could not be tried; Yes is then judged by the release, and false for
+// flowtables, of which no release tells.
 type Finding struct {
 	Known, Yes bool
 	Evidence   string

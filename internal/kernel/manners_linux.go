@@ -120,6 +120,8 @@ func (a answers) finding(seq uint32, what string, no unix.Errno) Finding {
 	switch {
 	case !answered:
 		return Finding{Evidence: "tried " + what + ": no answer"}
+	case a[0] == unix.EOPNOTSUPP: // nfnetlink's answer to a batch for a subsystem that nobody registered
+		return Finding{Known: true, Evidence: "the kernel has no nf_tables: " + errnoText(a[0])}
 	case errno == 0:
 		return Finding{Known: true, Yes: true, Evidence: "tried " + what + ": accepted"}
 	case errno == no && a[0] == 0:

@@ -30,7 +30,7 @@ func TestJudge(t *testing.T) {
 		"no privilege, old":    {old, answers{0: unix.EPERM}, Finding{}, Finding{}, Finding{}},
 		"no privilege, recent": {recent, answers{0: unix.EPERM}, Finding{Yes: true}, Finding{Yes: true}, Finding{}},
 		"no answer":            {recent, answers{}, Finding{Yes: true}, Finding{Yes: true}, Finding{}},
-		"no nf_tables":         {old, answers{0: unix.EOPNOTSUPP}, Finding{}, Finding{}, Finding{}},
+		"no nf_tables":         {old, answers{0: unix.EOPNOTSUPP}, Finding{}, Finding{}, Finding{Known: true}},
 		"an unexpected errno": {old, answers{probeTable: 0, probeEmpty: 0, probeMissing: unix.ENOMEM, probePrefix: unix.ENOMEM},
 			Finding{}, Finding{}, Finding{Known: true, Yes: true}},
 	}
