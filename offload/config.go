@@ -25,8 +25,8 @@ type Config struct {
 type Kernel interface {
 	// Target reads what decides how flowtables bind to devices.
 	Target(ctx context.Context) (*flowtable.Target, error)
-	// Dump yields NEWGEN, then tables, chains, sets, elements, rules and flowtables of all families, of one generation. An
-	// error is the last pair.
+	// Dump yields NEWGEN, then tables, chains, sets, elements, rules and flowtables of all families, of one generation; it may
+	// leave out the elements of tables without an owner's mark. An error is the last pair.
 	Dump(ctx context.Context) iter.Seq2[ruleset.Message, error]
 	// Commit sends a batch as one transaction. What is refused is a *ruleset.CommitError.
 	Commit(ctx context.Context, b *ruleset.Batch) error

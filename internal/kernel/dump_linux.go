@@ -13,8 +13,8 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// Dump reads nf_tables of all families at one generation: NEWGEN first, then tables, chains, sets, their elements, rules and
-// flowtables. It reads everything before it yields anything, so that what it yields belongs together; it starts again when
+// Dump reads nf_tables of all families at one generation: NEWGEN first, then tables, chains, sets, elements, rules and
+// flowtables. Elements are those of tables that bear an owner's mark: others' lists may be long, and nobody here touches them. It reads everything before it yields anything, so that what it yields belongs together; it starts again when
 // someone commits meanwhile. An error is the last pair.
 func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
@@ -141,9 +141,13 @@ func (d *dump) keep(m nlmsg.Message, data []byte) error {
 	return nil
 }
 
-// elements dumps the elements of the sets that were read; the kernel gives them set by set only.
+// elements dumps the elements of the sets that were read, in marked tables; the kernel gives them set by set only.
 func (d *dump) elements(ctx context.Context) error {
 	o := nlmsg.Native()
+	marked, err := d.markedTables()
+	if err != nil {
+		return err
+	}
 	for _, m := range d.messages {
 		if m.Type != nlmsg.NFTablesType(nlmsg.NFTMsgNewSet) {
 			continue
@@ -155,6 +159,9 @@ func (d *dump) elements(ctx context.Context) error {
 		table, set, err := setNames(o, attrs)
 		if err != nil {
 			return err
+		}
+		if !marked[tableName{family, table}] {
+			continue
 		}
 		err = d.all(ctx, nlmsg.NFTMsgGetSetElem, family, func(b *nlmsg.Builder) {
 			b.String(nlmsg.NFTASetElemListTable, table)
@@ -168,6 +175,33 @@ func (d *dump) elements(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+type tableName struct {
+	family byte
+	name   string
+}
+
+// markedTables are the tables, among those that were read, that bear anybody's mark.
+func (d *dump) markedTables() (map[tableName]bool, error) {
+	marked := map[tableName]bool{}
+	for _, m := range d.messages {
+		if m.Type != nlmsg.NFTablesType(nlmsg.NFTMsgNewTable) {
+			continue
+		}
+		family, _, _, err := nlmsg.Netfilter(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		one, err := ruleset.Load("", func(yield func(ruleset.Message, error) bool) { yield(m, nil) })
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range one.Tables() {
+			marked[tableName{family, t.Name}] = t.Owner != ""
+		}
+	}
+	return marked, nil
 }
 
 func setNames(o nlmsg.Order, attrs []byte) (table, set string, err error) {

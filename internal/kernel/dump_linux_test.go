@@ -36,6 +36,7 @@ func TestDumpOfEverything(t *testing.T) {
 	outer, k := openT(t)
 	require.NoError(t, outer.NFT(testContext(t), `
 table ip a {
+	comment "managed by fastpath"
 	set s { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 } }
 	chain c {
 		type filter hook input priority 0
@@ -57,6 +58,25 @@ table bridge br { }
 	assert.Len(t, l.Tables(), 4)
 	assert.False(t, l.Torn())
 	assert.NotZero(t, l.Generation())
+}
+
+// The elements of others' sets are not read, whatever their number.
+func TestDumpLeavesElementsOfOthers(t *testing.T) {
+	outer, k := openT(t)
+	const set = " { set s { type ipv4_addr; elements = { 192.0.2.1 } }; }\n"
+	require.NoError(t, outer.NFT(testContext(t), "table ip a"+set+"table inet a"+set+
+		`table ip6 a { comment "managed by somebody"; set s { type ipv4_addr; elements = { 192.0.2.2 } }; }`))
+	read := 0
+	for m, err := range k.Dump(testContext(t)) {
+		require.NoError(t, err)
+		if m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewSetElem) {
+			family, _, _, err := nlmsg.Netfilter(m.Data)
+			require.NoError(t, err)
+			assert.EqualValues(t, nlmsg.FamilyIPv6, family, "the marked table's")
+			read++
+		}
+	}
+	assert.Positive(t, read)
 }
 
 func TestDumpBrokenOff(t *testing.T) {
