@@ -35,7 +35,7 @@ func (k *Kernel) send(ctx context.Context, batch []byte, messages int) error {
 // verdict reads the answers to a batch. One error is enough for the whole to be refused. The last message asks for an
 // acknowledgement: if nothing at all came back, or answers were lost and none of the others is an error, nobody knows.
 func verdict(acks []nlmsg.Ack, err error) error {
-	if err != nil && !errors.Is(err, nlsock.ErrOverrun) {
+	if err != nil && !errors.Is(err, nlsock.ErrOverrun) && !errors.Is(err, nlsock.ErrUnanswered) {
 		return err
 	}
 	var refusals []ruleset.Refusal

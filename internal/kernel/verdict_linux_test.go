@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,7 @@ func TestVerdict(t *testing.T) {
 		refused []int
 	}{
 		"no answer at all":             {nil, nil, true, nil},
+		"answers unreadable":           {[]nlmsg.Ack{ok}, fmt.Errorf("%w: why", nlsock.ErrUnanswered), true, nil},
 		"answers lost":                 {[]nlmsg.Ack{ok}, nlsock.ErrOverrun, true, nil},
 		"answers lost, one error seen": {[]nlmsg.Ack{refused}, nlsock.ErrOverrun, false, []int{2}},
 		"one refused, one fine":        {[]nlmsg.Ack{refused, ok}, nil, false, []int{2}},

@@ -20,8 +20,8 @@ const (
 // when it returns: nothing is waited for, and no answer at all is an answer too (kernels drop a malformed batch silently).
 // Acknowledgements do not prove a commit; an answer to the first message (BATCH_BEGIN) that is an error denies it.
 //
-// Errors: ErrSendBuffer and any other that comes without answers (nothing was sent), ctx's own before sending, and ErrOverrun
-// beside the answers that found room: those that are missing may have been errors or acknowledgements.
+// Errors: ErrOverrun and ErrUnanswered beside the answers that were read: those that are missing may have been errors or
+// acknowledgements. With any other, ErrSendBuffer and ctx's own among them, nothing was sent.
 func (s *Socket) Commit(ctx context.Context, batch []byte, messages int) ([]nlmsg.Ack, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -51,10 +51,10 @@ func (s *Socket) answers() (acks []nlmsg.Ack, overrun error) {
 			overrun = err
 			continue
 		case err != nil:
-			return acks, err
+			return acks, fmt.Errorf("%w: %w", ErrUnanswered, err)
 		}
 		if acks, err = appendAcks(acks, b); err != nil {
-			return acks, err
+			return acks, fmt.Errorf("%w: %w", ErrUnanswered, err)
 		}
 	}
 }
