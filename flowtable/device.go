@@ -49,22 +49,6 @@ func checkDevicePart(name string) error {
 	return nil
 }
 
-// Overlaps reports whether a device could be picked by both selectors. The kernel refuses such a pair in one flowtable, and in
-// two flowtables of one table, with EEXIST (net/netfilter/nf_tables_api.c).
-func (s Selector) Overlaps(other Selector) bool {
-	switch {
-	case s.isEmpty() || other.isEmpty():
-		return false
-	case s.Prefix != "" && other.Prefix != "":
-		return strings.HasPrefix(s.Prefix, other.Prefix) || strings.HasPrefix(other.Prefix, s.Prefix)
-	case s.Prefix != "":
-		return strings.HasPrefix(other.Name, s.Prefix)
-	case other.Prefix != "":
-		return strings.HasPrefix(s.Name, other.Prefix)
-	}
-	return s.Name == other.Name
-}
-
 // String is the selector as nft spells it: eth0, ppp*.
 func (s Selector) String() string {
 	if s.Prefix != "" {

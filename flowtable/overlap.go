@@ -1,7 +1,8 @@
 package flowtable
 
 // FirstOverlaps gives for each selector the index of the first one before it that could pick the same device, -1 if there is
-// none. Its time grows with the length of the list, not with its square.
+// none. The kernel refuses such a pair in one flowtable, and in two flowtables of one table, with EEXIST
+// (net/netfilter/nf_tables_api.c). Its time grows with the length of the list, not with its square.
 func FirstOverlaps(all []Selector) []int {
 	names, prefixes, beginnings := map[string]int{}, map[string]int{}, map[string]int{}
 	first := make([]int, len(all))

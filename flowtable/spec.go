@@ -13,7 +13,7 @@ type Spec struct {
 	Priority Priority `json:"priority,omitempty"`
 	// Hardware says whether drivers are asked to carry the flows. Zero is HardwareOff.
 	Hardware Hardware `json:"hardware,omitempty"`
-	// NoCounter leaves nft's `counter` out: conntrack's packets and bytes then freeze when a flow is offloaded.
+	// NoCounter leaves nft's `counter` out (Linux 5.7): conntrack's packets and bytes then freeze when a flow is offloaded.
 	NoCounter bool `json:"noCounter,omitempty"`
 }
 
@@ -32,6 +32,6 @@ type Hardware string
 const (
 	// HardwareOff keeps the flows in software.
 	HardwareOff Hardware = ""
-	// HardwareOn sets nft's `flags offload`. Every device's driver must accept, or the kernel refuses the flowtable.
+	// HardwareOn sets nft's `flags offload` (Linux 5.5). Every device's driver must accept, or the kernel refuses the flowtable.
 	HardwareOn Hardware = "on"
 )

@@ -98,7 +98,7 @@ func TestValidateReportsAllInOrder(t *testing.T) {
 	assert.Equal(t, []string{"name", "devices[0]", "devices[1].name", "devices[3]", "priority", "hardware"}, paths)
 }
 
-func TestSelectorOverlaps(t *testing.T) {
+func TestFirstOverlapsOfTwo(t *testing.T) {
 	for _, c := range []struct {
 		a, b Selector
 		want bool
@@ -113,8 +113,12 @@ func TestSelectorOverlaps(t *testing.T) {
 		{Selector{}, Selector{Prefix: "eth"}, false},
 		{Selector{}, Selector{}, false},
 	} {
-		assert.Equal(t, c.want, c.a.Overlaps(c.b), "%v and %v", c.a, c.b)
-		assert.Equal(t, c.want, c.b.Overlaps(c.a), "%v and %v", c.b, c.a)
+		want := []int{-1, -1}
+		if c.want {
+			want[1] = 0
+		}
+		assert.Equal(t, want, FirstOverlaps([]Selector{c.a, c.b}), "%v and %v", c.a, c.b)
+		assert.Equal(t, want, FirstOverlaps([]Selector{c.b, c.a}), "%v and %v", c.b, c.a)
 	}
 }
 
