@@ -79,8 +79,8 @@ func (e *encoder) mutate(m *Mutation) {
 
 // limit counts packets per unit of time, in seconds.
 func (e *encoder) limit(l *Limiting) {
-	unit, ok := limitUnit(l.Per)
-	if !ok {
+	unit := seconds(l.Per)
+	if unit == 0 {
 		e.fail(fmt.Errorf("unknown unit of time %q", l.Per))
 	}
 	burst, flags := l.Burst, uint32(0)
@@ -97,22 +97,6 @@ func (e *encoder) limit(l *Limiting) {
 	e.b.Uint32BE(nlmsg.NFTALimitType, nlmsg.LimitPackets)
 	e.b.Uint32BE(nlmsg.NFTALimitFlags, flags)
 	e.endExpr(elem, data)
-}
-
-func limitUnit(per string) (seconds uint64, ok bool) {
-	switch per {
-	case "second":
-		return 1, true
-	case "minute":
-		return 60, true
-	case "hour":
-		return 60 * 60, true
-	case "day":
-		return 24 * 60 * 60, true
-	case "week":
-		return 7 * 24 * 60 * 60, true
-	}
-	return 0, false
 }
 
 func (e *encoder) log(l *Logging) {

@@ -2,7 +2,6 @@ package ruleset
 
 import (
 	"encoding/binary"
-	"math/bits"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -146,7 +145,7 @@ func (e *encoder) compare(t *test, s span) {
 
 // comparePrefix compares whole bytes where the prefix ends at one, and masks otherwise, as nft does.
 func (e *encoder) comparePrefix(f *fieldInfo, op uint32, s span) {
-	length := prefixLen(s)
+	length := prefixLength(s.low, s.high)
 	if length%8 == 0 && length > 0 {
 		n := length / 8
 		e.load(f, uint32(n))
@@ -166,16 +165,6 @@ func (e *encoder) comparePrefix(f *fieldInfo, op uint32, s span) {
 
 // zeros is as long as the longest register value.
 var zeros [16]byte
-
-// prefixLen is the number of leading bits that the bounds of a prefix share.
-func prefixLen(s span) int {
-	for i := range s.low {
-		if x := s.low[i] ^ s.high[i]; x != 0 {
-			return 8*i + bits.LeadingZeros8(x)
-		}
-	}
-	return 8 * len(s.low)
-}
 
 // appendValue appends a value as the register holds it after the load: device names padded to 16 bytes, code points shifted
 // into their bytes, marks and states in host order.

@@ -11,7 +11,7 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-// A Message is one nf_tables message as a kernel sends or takes it.
+// A Message is one nf_tables message as a kernel sends or takes it. Safe for concurrent reading.
 type Message struct {
 	Type, Flags uint16 // of the netlink header; Type is 10<<8 | NFT_MSG_*
 	Generation  uint16 // low bits of the ruleset's generation (nfgenmsg's res_id in dumps)

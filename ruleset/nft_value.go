@@ -3,6 +3,7 @@ package ruleset
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -77,16 +78,12 @@ func wordText(kind valueKind, b []byte) string {
 
 // prefixLength is the number of leading bits that two bounds share.
 func prefixLength(low, high []byte) int {
-	bits := 0
 	for i := range low {
-		for bit := byte(0x80); bit != 0; bit >>= 1 {
-			if (low[i]^high[i])&bit != 0 {
-				return bits
-			}
-			bits++
+		if x := low[i] ^ high[i]; x != 0 {
+			return 8*i + bits.LeadingZeros8(x)
 		}
 	}
-	return bits
+	return 8 * len(low)
 }
 
 // sortedSpans are the words that parse, lowest first.

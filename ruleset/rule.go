@@ -1,6 +1,7 @@
 package ruleset
 
 // A Rule is a list of statements, read left to right as nft does: the first match that fails ends the rule.
+// Safe for concurrent reading.
 type Rule struct {
 	Do      []Statement `json:"do"`
 	Comment string      `json:"comment,omitempty"` // at most 127 bytes
@@ -16,6 +17,7 @@ func (r Rule) Note(comment string) Rule {
 }
 
 // A Statement is one test or action of a Rule. Exactly one field is set; write it with the verbs (CTState.Is, FlowAdd, ...).
+// Safe for concurrent reading.
 type Statement struct {
 	Match      *Match        `json:"match,omitempty"`
 	FlowAdd    string        `json:"flowAdd,omitempty"` // name of a flowtable of the same table; only reachable from forward base chains
@@ -43,6 +45,7 @@ const (
 )
 
 // A Match tests one field of the packet or its connection. Exactly one of Is, Not, AtLeast and Below is set.
+// Safe for concurrent reading.
 type Match struct {
 	Field Field `json:"field"`
 	// Is lists values in nft's spelling, any of which matches: "established", "tcp", "192.0.2.0/24", "1024-65535", "eth0",
@@ -58,27 +61,28 @@ type Match struct {
 }
 
 // A Mutation sets the bits of a mark that Mask names to those of Value: mark = mark and not Mask or Value.
+// Safe for concurrent reading.
 type Mutation struct {
 	Field Field  `json:"field"`          // "ct mark" or "meta mark"
 	Value string `json:"value"`          // a number in nft's spelling
 	Mask  string `json:"mask,omitempty"` // zero is every bit
 }
 
-// A NAT translates an address, a port, or both.
+// A NAT translates an address, a port, or both. Safe for concurrent reading.
 type NAT struct {
 	Addr string `json:"addr,omitempty"` // one IPv4 or IPv6 address
 	Port uint16 `json:"port,omitempty"` // zero keeps the port; needs a rule that matches tcp or udp
 }
 
-// A Masquerading translates the source address to that of the outgoing device.
+// A Masquerading translates the source address to that of the outgoing device. Safe for concurrent reading.
 type Masquerading struct {
 	FullyRandom bool `json:"fullyRandom,omitempty"` // nft's `fully-random`
 }
 
-// A Counting counts the packets and bytes that come to it.
+// A Counting counts the packets and bytes that come to it. Safe for concurrent reading.
 type Counting struct{}
 
-// A Limiting matches at most Rate packets per unit of time, or, with Over, those beyond.
+// A Limiting matches at most Rate packets per unit of time, or, with Over, those beyond. Safe for concurrent reading.
 type Limiting struct {
 	Rate  uint64 `json:"rate"`
 	Per   string `json:"per"`             // "second", "minute", "hour", "day" or "week"
@@ -86,14 +90,16 @@ type Limiting struct {
 	Over  bool   `json:"over,omitempty"`
 }
 
-// A Logging writes packets to the kernel log, or to an nflog group.
+// A Logging writes packets to the kernel log, or to an nflog group. Safe for concurrent reading.
 type Logging struct {
 	Prefix string  `json:"prefix,omitempty"` // at most 127 bytes
 	Level  string  `json:"level,omitempty"`  // "emerg" to "debug"; zero is "warn", as in nft; not with Group
 	Group  *uint16 `json:"group,omitempty"`
 }
 
-// A Raw is an encoded expression list of the caller's own (RawExpr makes one); Text is printed for it.
+// A Raw is an encoded expression list of the caller's own (RawExpr makes one); Text is printed for it. Neither is checked: a
+// Text that does not say what Expr does makes files for nft that differ from the batch, and what the kernel refuses comes back
+// from it alone. The bytes fit one byte order: do not compile them for the other. Safe for concurrent reading.
 type Raw struct {
 	Text string   `json:"text"`
 	Expr [][]byte `json:"expr"` // each the attributes of one NFTA_LIST_ELEM, in the byte order of the target

@@ -14,7 +14,7 @@ type Spec struct {
 	Tables []Table `json:"tables"`
 }
 
-// A Table is owned whole: what it does not declare is removed from it.
+// A Table is owned whole: what it does not declare is removed from it. Safe for concurrent reading.
 type Table struct {
 	// Family is "inet" (zero), "ip" or "ip6": the three that have flowtables.
 	Family Family `json:"family,omitempty"`
@@ -35,7 +35,7 @@ const (
 	IP6  Family = "ip6"
 )
 
-// A Set holds elements of one type, in nft's spelling.
+// A Set holds elements of one type, in nft's spelling. Safe for concurrent reading.
 type Set struct {
 	Name string  `json:"name"`
 	Type SetType `json:"type"`
@@ -57,7 +57,7 @@ const (
 )
 
 // A Chain holds rules. With a Hook it is a base chain, entered by packets; without one it is a regular chain, entered by
-// jump and goto. Type, Priority and Policy belong to base chains.
+// jump and goto. Type, Priority and Policy belong to base chains. Safe for concurrent reading.
 type Chain struct {
 	Name string    `json:"name"`
 	Type ChainType `json:"type,omitempty"` // zero is "filter"

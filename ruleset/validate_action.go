@@ -82,7 +82,7 @@ func (v *validator) checkNATChain(p place, s *scope, name string) {
 		name, strings.Join(words, " or "), kind, base.Name, string(base.Hook)))
 }
 
-// seconds is the length of a unit of time of nft's limits; 0 if it knows none of that name.
+// seconds is the length of a unit of time of nft's limits; 0 if nft knows none of that name.
 func seconds(unit string) uint64 {
 	switch unit {
 	case "second":

@@ -72,7 +72,7 @@ func parseMask(word string) (uint32, error) {
 	case err != nil || n >= 1<<32:
 		return 1<<32 - 1, kindMark.unfit(word)
 	case n == 0:
-		return 1<<32 - 1, errors.New(`the mask is 0, which picks no bit; leave it out for every bit`)
+		return 1<<32 - 1, errors.New(`the mask is 0, which picks no bit; for every bit leave it out, or write 0xffffffff`)
 	}
 	return uint32(n), nil
 }

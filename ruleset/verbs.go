@@ -57,7 +57,8 @@ func (f MarkField) Is(values ...uint32) Statement {
 	return WordField(f).Is(words...)
 }
 
-// Has matches when the bits of mask equal those of value: `mark & mask == value`.
+// Has matches when the bits of mask equal those of value: `mark & mask == value`. Validate refuses a mask of 0, and bits of
+// value outside of it.
 func (f MarkField) Has(value, mask uint32) Statement {
 	return Statement{Match: &Match{Field: Field(f), Is: []string{hex(value)}, Mask: hex(mask)}}
 }
@@ -67,7 +68,8 @@ func (f MarkField) HasNot(value, mask uint32) Statement {
 	return Statement{Match: &Match{Field: Field(f), Not: []string{hex(value)}, Mask: hex(mask)}}
 }
 
-// Set sets the bits of mask to those of value and leaves the others.
+// Set sets the bits of mask to those of value and leaves the others: `mark set mark & ^mask | value`. ^uint32(0) is the whole
+// mark. Validate refuses a mask of 0, and bits of value outside of it.
 func (f MarkField) Set(value, mask uint32) Statement {
 	return Statement{Set: &Mutation{Field: Field(f), Value: hex(value), Mask: hex(mask)}}
 }

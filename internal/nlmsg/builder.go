@@ -72,9 +72,6 @@ func (b *Builder) Nest(typ uint16) int { return b.attr(typ | AttrNested) }
 // EndNest closes the nested attribute opened at mark.
 func (b *Builder) EndNest(mark int) { b.closeAttr(mark) }
 
-// Flag appends an attribute without data.
-func (b *Builder) Flag(typ uint16) { b.closeAttr(b.attr(typ)) }
-
 // Uint8 appends one byte.
 func (b *Builder) Uint8(typ uint16, v uint8) {
 	m := b.attr(typ)

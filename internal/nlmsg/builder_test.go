@@ -30,7 +30,7 @@ func example(o Order) []byte {
 	b.String(NFTADeviceName, "eth0")
 	b.EndNest(devs)
 	b.EndNest(hook)
-	b.Flag(90)
+	b.Data(90, nil)
 	b.Uint8(91, 7)
 	b.Uint16BE(92, 0x0102)
 	b.Uint64BE(NFTAFlowtableHandle, 3)
