@@ -34,7 +34,11 @@ func (s Summary) String() string {
 	return line
 }
 
-// Matrix runs tests on several kernels, two at a time.
+// parts is how many boots share the packages of one kernel, so that several kernels keep all of the host's processors busy to the
+// end.
+const parts = 2
+
+// Matrix runs tests on several kernels, as many machines at a time as the host has processors.
 type Matrix struct {
 	Cache   *Cache
 	Module  *Module
@@ -51,16 +55,9 @@ func (m *Matrix) Run(ctx context.Context, names, patterns []string) ([]Summary, 
 	}
 	defer tests.Close()
 	sums := make([]Summary, len(names))
-	slots := make(chan struct{}, 2)
 	var wg sync.WaitGroup
 	for i, name := range names {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			sums[i] = m.one(ctx, name, tests, PrefixWriter(m.Out, "["+name+"] "))
-		}()
+		wg.Go(func() { sums[i] = m.one(ctx, name, tests, PrefixWriter(m.Out, "["+name+"] ")) })
 	}
 	wg.Wait()
 	return sums, nil
@@ -80,7 +77,7 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 		s.Result.fail("preparation", err.Error())
 	} else {
 		s.Name, s.Detail = "kernel "+k.Label, k.String()
-		s.Result, s.Err = tests.Run(ctx, m.Cache, k, m.Options, w)
+		s.Result, s.Err = m.boots(ctx, k, tests, w)
 		if s.Err != nil {
 			s.Result.fail("run", s.Err.Error())
 		} else if s.Result.Passed+s.Result.Failed == 0 {
@@ -89,6 +86,22 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 	}
 	s.Result.WriteDetails(w)
 	return s
+}
+
+// boots runs the tests on one kernel in several boots and adds up what they counted.
+func (m *Matrix) boots(ctx context.Context, k *Kernel, tests *Tests, w io.Writer) (Result, error) {
+	split := tests.split(parts)
+	results, errs := make([]Result, len(split)), make([]error, len(split))
+	var wg sync.WaitGroup
+	for i, part := range split {
+		wg.Go(func() { results[i], errs[i] = part.Run(ctx, m.Cache, k, m.Options, w) })
+	}
+	wg.Wait()
+	var sum Result
+	for _, r := range results {
+		sum.Add(r)
+	}
+	return sum, errors.Join(errs...)
 }
 
 func firstLine(s string) string {

@@ -67,6 +67,19 @@ func (m *Module) BuildTests(ctx context.Context, c *Cache, patterns []string) (*
 // Close removes the binaries.
 func (t *Tests) Close() error { return os.RemoveAll(t.dir) }
 
+// split deals the packages out in turn, to at most n parts. The binaries stay t's: Close t, not the parts.
+func (t *Tests) split(n int) []*Tests {
+	split := make([]*Tests, min(n, len(t.pkgs)))
+	for i := range split {
+		split[i] = &Tests{module: t.module, init: t.init, dir: t.dir}
+	}
+	for i, p := range t.pkgs {
+		part := split[i%len(split)]
+		part.pkgs = append(part.pkgs, p)
+	}
+	return split
+}
+
 // Run runs the tests on one kernel in one boot. An error means that the run
 // itself broke; what was counted until then is returned beside it.
 func (t *Tests) Run(ctx context.Context, c *Cache, k *Kernel, o TestOptions, w io.Writer) (Result, error) {
