@@ -16,7 +16,8 @@ func Diff(have *Loaded, want *Resolved) (*Plan, error) {
 	if have != nil {
 		p.generation = have.generation
 	}
-	p.dropUndeclared(have, want)
+	accelerated := have.withFlowtables()
+	p.dropUndeclared(have, want, accelerated)
 	var errs []error
 	for i := range want.spec.Tables {
 		t := &want.spec.Tables[i]
@@ -27,7 +28,8 @@ func Diff(have *Loaded, want *Resolved) (*Plan, error) {
 		case old.Owner != want.spec.Owner:
 			errs = append(errs, foreign(old, want.spec.Owner))
 		default:
-			p.replaceTable(have, want, i)
+			p.deleteTable(old, "it is replaced as a whole", accelerated)
+			p.createTable(want, i, "in place of the one before")
 		}
 	}
 	p.warnings = append(p.warnings, sideEffects(want)...)
@@ -46,33 +48,28 @@ func foreign(t LoadedTable, owner string) error {
 		"or delete it first with `nft delete table %s %s`", ErrForeign, t.Family, t.Name, whose, owner, t.Family, t.Name)
 }
 
+// A tableKey names a table.
+type tableKey struct {
+	family Family
+	name   string
+}
+
 // dropUndeclared deletes the tables that bear our mark and are not wanted any more.
-func (p *Plan) dropUndeclared(have *Loaded, want *Resolved) {
+func (p *Plan) dropUndeclared(have *Loaded, want *Resolved, accelerated map[tableKey]bool) {
+	declared := map[tableKey]bool{}
+	for i := range want.spec.Tables {
+		declared[tableKey{want.spec.Tables[i].Family, want.spec.Tables[i].Name}] = true
+	}
 	for _, t := range have.owned(want.spec.Owner) {
-		if !want.declares(t.Family, t.Name) {
-			p.deleteTable(have, t, fmt.Sprintf("it is %s and no longer declared", ownerComment(t.Owner)))
+		if !declared[tableKey{t.Family, t.Name}] {
+			p.deleteTable(t, fmt.Sprintf("it is %s and no longer declared", ownerComment(t.Owner)), accelerated)
 		}
 	}
 }
 
-func (r *Resolved) declares(f Family, name string) bool {
-	for _, t := range r.spec.Tables {
-		if t.Family == f && t.Name == name {
-			return true
-		}
-	}
-	return false
-}
-
-func (p *Plan) replaceTable(have *Loaded, want *Resolved, i int) {
-	t := want.spec.Tables[i]
-	old, _ := have.table(t.Family, t.Name)
-	p.deleteTable(have, old, "it is replaced as a whole")
-	p.createTable(want, i, "in place of the one before")
-}
-
-func (p *Plan) deleteTable(have *Loaded, t LoadedTable, reason string) {
-	if n := have.flowtablesOf(t.Family, t.Name); n > 0 {
+// deleteTable deletes a table; accelerated are those that hold flowtables.
+func (p *Plan) deleteTable(t LoadedTable, reason string, accelerated map[tableKey]bool) {
+	if accelerated[tableKey{t.Family, t.Name}] {
 		p.disruptive = true
 		reason += "; live flows of its flowtables leave the fast path"
 	}

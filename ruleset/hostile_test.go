@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // Specs so large that work which grows with the square of their size would take minutes, or all memory.
@@ -33,6 +34,29 @@ func TestValidateSurvivesManyBaseChains(t *testing.T) {
 	}
 	err := oneTable(table).Validate()
 	assert.ErrorContains(t, err, "jumps are nested 10000 deep")
+}
+
+// Half of the kernel's tables are declared, the other half is not, and each holds a flowtable.
+func TestDiffSurvivesManyTables(t *testing.T) {
+	const n = 40_000
+	var k kernelState
+	spec := &Spec{}
+	for i := range n {
+		name := "t" + strconv.Itoa(i)
+		k.table(nlmsg.FamilyInet, name, "managed by fastpath")
+		k.flowtable(nlmsg.FamilyInet, name, "f")
+		if i%2 == 0 {
+			spec.Tables = append(spec.Tables, Table{Name: name})
+		}
+	}
+	p, err := Diff(k.load(t, ""), resolved(t, spec))
+	require.NoError(t, err)
+	require.Len(t, p.Operations(), n+n/2)
+	for _, op := range p.Operations() {
+		if op.Verb == VerbDelete {
+			assert.Contains(t, op.Reason, "live flows")
+		}
+	}
 }
 
 // A chain at the end of a long row leads back to every chain before it.

@@ -62,9 +62,7 @@ func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loa
 		l.messages = append(l.messages, m)
 	}
 	l.torn = l.isTorn()
-	slices.SortFunc(l.tables, func(a, b LoadedTable) int {
-		return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(l.tables, compareTables)
 	return l, nil
 }
 
@@ -159,12 +157,16 @@ func (l *Loaded) table(f Family, name string) (LoadedTable, bool) {
 	if l == nil {
 		return LoadedTable{}, false
 	}
-	for _, t := range l.tables {
-		if t.Family == f && t.Name == name {
-			return t, true
-		}
+	i, ok := slices.BinarySearchFunc(l.tables, LoadedTable{Family: f, Name: name}, compareTables)
+	if !ok {
+		return LoadedTable{}, false
 	}
-	return LoadedTable{}, false
+	return l.tables[i], true
+}
+
+// compareTables orders tables by family and name.
+func compareTables(a, b LoadedTable) int {
+	return cmp.Or(cmp.Compare(a.Family, b.Family), cmp.Compare(a.Name, b.Name))
 }
 
 // owned are the tables that bear an owner's mark.

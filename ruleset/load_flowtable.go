@@ -31,15 +31,16 @@ func (f LoadedFlowtable) Hardware() bool { return f.Flags&nlmsg.FlowtableHWOfflo
 // Counter reports whether flows are counted on the fast path (nft's `counter`).
 func (f LoadedFlowtable) Counter() bool { return f.Flags&nlmsg.FlowtableCounter != 0 }
 
-// flowtablesOf counts the flowtables of one table.
-func (l *Loaded) flowtablesOf(f Family, table string) int {
-	n := 0
-	for _, ft := range l.flowtables {
-		if ft.Family == f && ft.Table == table {
-			n++
-		}
+// withFlowtables are the tables that hold a flowtable.
+func (l *Loaded) withFlowtables() map[tableKey]bool {
+	if l == nil {
+		return nil
 	}
-	return n
+	with := map[tableKey]bool{}
+	for i := range l.flowtables {
+		with[tableKey{l.flowtables[i].Family, l.flowtables[i].Table}] = true
+	}
+	return with
 }
 
 func (l *Loaded) addFlowtable(o nlmsg.Order, family byte, b []byte) error {
