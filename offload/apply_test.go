@@ -171,6 +171,26 @@ func TestReplaceWithLostAnswer(t *testing.T) {
 	assert.Zero(t, generation)
 }
 
+// Who waits for another's Apply waits no longer than his context.
+func TestApplyWaitsForTurn(t *testing.T) {
+	kernel := fakeMachine()
+	m := openFake(t, kernel)
+	plan, err := m.Plan(testContext(t), fwSpec(devices("eth0")))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(testContext(t))
+	kernel.commits = []func(*fake) error{func(f *fake) error { // while this one commits
+		cancel()
+		_, err := m.Apply(ctx, plan)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, m.Check(ctx, plan), context.Canceled)
+		f.generation++
+		return nil
+	}}
+	_, err = m.Apply(testContext(t), plan)
+	require.NoError(t, err)
+	assert.Equal(t, 1, kernel.committed)
+}
+
 func TestApplyPassesOtherErrors(t *testing.T) {
 	for _, want := range []error{ErrSendBuffer, context.Canceled} {
 		kernel := fakeMachine()

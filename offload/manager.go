@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -15,7 +14,7 @@ import (
 type Manager struct {
 	kernel Kernel
 	log    *slog.Logger
-	write  sync.Mutex // held from the commit to the reading of its outcome
+	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
@@ -39,7 +38,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		}
 		c.Kernel = k
 	}
-	return &Manager{kernel: c.Kernel, log: c.Logger}, nil
+	return &Manager{kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1)}, nil
 }
 
 // Close releases the namespace, or closes Config.Kernel. What was applied stays in force.
@@ -108,8 +107,22 @@ func (m *Manager) Check(ctx context.Context, plan *ruleset.Plan) error {
 	if plan.Empty() {
 		return nil
 	}
-	m.write.Lock()
-	defer m.write.Unlock()
+	if err := m.lock(ctx); err != nil {
+		return fmt.Errorf("offload: check: %w", err)
+	}
+	defer m.unlock()
 	_, err := m.send(ctx, "check", plan, m.kernel.Check)
 	return err
 }
+
+// lock waits for the turn to write, but not longer than ctx.
+func (m *Manager) lock(ctx context.Context) error {
+	select {
+	case m.write <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (m *Manager) unlock() { <-m.write }
