@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,10 +98,8 @@ func TestCommitOfMalformedBatch(t *testing.T) {
 	for name, bytes := range map[string][]byte{"nested": nested.end(), "short": short} {
 		t.Run(name, func(t *testing.T) {
 			outer, _, s := dialT(t, Config{})
-			start := time.Now()
 			acks, err := s.Commit(testContext(t), bytes, 4)
 			require.NoError(t, err)
-			assert.Less(t, time.Since(start), 10*time.Second)
 			for _, a := range acks {
 				assert.Zero(t, a.Errno)
 			}
