@@ -20,6 +20,9 @@ const maxStale = 10
 // any other is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
 // not fit the socket matches ErrSendBuffer.
 func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uint32, err error) {
+	if plan == nil {
+		return 0, fmt.Errorf("offload: apply: %w", errNoPlan)
+	}
 	if err := m.lock(ctx); err != nil {
 		return 0, fmt.Errorf("offload: apply: %w", err)
 	}

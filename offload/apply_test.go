@@ -46,6 +46,16 @@ func TestApplyOfUnpinnedPlan(t *testing.T) {
 	assert.EqualValues(t, 8, generation)
 }
 
+// What a caller forgot to make is an error with the next step, not a crash.
+func TestNothingToPlanOrApply(t *testing.T) {
+	m := openFake(t, fakeMachine())
+	_, err := m.Plan(testContext(t), nil)
+	require.ErrorContains(t, err, "the Spec is nil")
+	_, err = m.Apply(testContext(t), nil)
+	require.ErrorContains(t, err, "Manager.Plan makes one")
+	require.ErrorContains(t, m.Check(testContext(t), nil), "Manager.Plan makes one")
+}
+
 func TestApplyOfEmptyPlan(t *testing.T) {
 	kernel := fakeMachine()
 	m := openFake(t, kernel)
