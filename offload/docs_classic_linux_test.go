@@ -2,7 +2,6 @@ package offload_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,7 +43,7 @@ func TestDocsFragments(t *testing.T) {
 func TestDocsIPOptions(t *testing.T) {
 	l := newLab(t, nil)
 	l.apply(t, accelerate(ruleset.Inet, l.fast()))
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.dialFast(t, network, fam)
 		seen := l.survives(t, f, func() {
 			require.NoError(t, f.SetIPOptions(true))
@@ -88,9 +87,7 @@ func TestDocsOverMTU(t *testing.T) {
 // offloaded flow. TCP goes on in smaller segments on the fast path.
 func TestDocsOverMTUTooBig(t *testing.T) {
 	l := narrowLab(t)
-	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
-		_, err := l.Client.Run(t.Context(), "", "ip", "-"+strings.TrimPrefix(fam.String(), "ipv"), "route", "flush", "cache")
-		require.NoError(t, err)
+	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.dialFast(t, network, fam)
 		require.NotContains(t, l.pathMTU(t, fam), fmt.Sprintf("mtu %d", narrow), "not known yet")
 		l.survives(t, f, func() {

@@ -17,7 +17,7 @@ func TestDocsTTL(t *testing.T) {
 	l.apply(t, accelerate(ruleset.Inet, l.fast()))
 	eachFamily(t, func(t *testing.T, fam testns.Family) {
 		f := l.dialFast(t, "udp", fam)
-		for _, ttl := range []int{64, 17, 2} {
+		for _, ttl := range []int{64, 2} {
 			assert.NoError(t, f.SetTTL(ttl))
 			var said testns.Talk
 			seen := l.forwarded(t, f, func() { said = talk(t, f, 5, 100) })
