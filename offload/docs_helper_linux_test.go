@@ -274,7 +274,7 @@ func (l *lab) packetsIn(t *testing.T, chain ...string) int {
 	return sum
 }
 
-// size of the IP and UDP headers, in bytes.
+// udpOverhead is the size of the IP and UDP headers, in bytes.
 func udpOverhead(fam testns.Family) uint64 {
 	if fam == testns.IPv6 {
 		return 40 + 8
@@ -282,5 +282,5 @@ func udpOverhead(fam testns.Family) uint64 {
 	return 20 + 8
 }
 
-// prefixed is a host's address as one that nft matches, for messages and rules.
+// hostPrefix is the address of one host as a prefix.
 func hostPrefix(a netip.Addr) string { return fmt.Sprintf("%v/%d", a, a.BitLen()) }
