@@ -1,0 +1,172 @@
+package offloadtest
+
+import (
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// elementsSize is how many bytes of elements go into one message of a dump.
+const elementsSize = 16 << 10
+
+// dump writes the state as a kernel sends it.
+func (s *state) dump() []ruleset.Message {
+	d := &dumper{generation: s.generation, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
+	d.message(nlmsg.NFTMsgNewGen, 0, func() { d.b.Uint32BE(nlmsg.NFTAGenID, s.generation) })
+	for _, t := range s.tables {
+		d.table(t)
+	}
+	for _, t := range s.tables {
+		u := t.uses()
+		for _, c := range t.chains {
+			d.chain(t, c, u.chains[c.name])
+		}
+	}
+	for _, t := range s.tables {
+		for _, x := range t.sets {
+			d.set(t, x)
+		}
+	}
+	for _, t := range s.tables {
+		for _, x := range t.sets {
+			d.elements(t, x)
+		}
+	}
+	for _, t := range s.tables {
+		for _, c := range t.chains {
+			for i, r := range c.rules {
+				d.rule(t, c, i, r)
+			}
+		}
+	}
+	for _, t := range s.tables {
+		u := t.uses()
+		for _, f := range t.flowtables {
+			d.flowtable(t, f, u.flowtables[f.name])
+		}
+	}
+	return d.messages
+}
+
+type dumper struct {
+	generation uint32
+	b          *nlmsg.Builder
+	messages   []ruleset.Message
+}
+
+func (d *dumper) message(msg uint16, family byte, attributes func()) {
+	typ := nlmsg.NFTablesType(msg)
+	d.b = nlmsg.NewBuilder(nlmsg.Native(), nil)
+	d.b.BeginNetfilter(typ, nlmsg.FlagMulti, 0, family, uint16(d.generation))
+	attributes()
+	d.b.End()
+	d.messages = append(d.messages, ruleset.Message{
+		Type: typ, Flags: nlmsg.FlagMulti, Generation: uint16(d.generation), Data: d.b.Bytes()[16:],
+	})
+}
+
+func (d *dumper) table(t *table) {
+	d.message(nlmsg.NFTMsgNewTable, t.family, func() {
+		d.b.String(nlmsg.NFTATableName, t.name)
+		d.b.Uint32BE(nlmsg.NFTATableUse, t.use())
+		d.b.Uint64BE(nlmsg.NFTATableHandle, t.handle)
+		d.b.Uint32BE(nlmsg.NFTATableFlags, t.flags)
+		d.userdata(nlmsg.NFTATableUserdata, t.userdata)
+	})
+}
+
+func (d *dumper) userdata(typ uint16, data []byte) {
+	if len(data) > 0 {
+		d.b.Data(typ, data)
+	}
+}
+
+func (d *dumper) chain(t *table, c *chain, use uint32) {
+	d.message(nlmsg.NFTMsgNewChain, t.family, func() {
+		d.b.String(nlmsg.NFTAChainTable, t.name)
+		d.b.String(nlmsg.NFTAChainName, c.name)
+		d.b.Uint64BE(nlmsg.NFTAChainHandle, c.handle)
+		if c.base != nil {
+			nest := d.b.Nest(nlmsg.NFTAChainHook)
+			d.b.Uint32BE(nlmsg.NFTAHookHookNum, c.base.hook)
+			d.b.Uint32BE(nlmsg.NFTAHookPriority, uint32(c.base.priority))
+			d.b.EndNest(nest)
+			d.b.Uint32BE(nlmsg.NFTAChainPolicy, c.base.policy)
+			d.b.String(nlmsg.NFTAChainType, c.base.typ)
+			d.b.Uint32BE(nlmsg.NFTAChainFlags, chainBase)
+		}
+		d.b.Uint32BE(nlmsg.NFTAChainUse, use)
+		d.userdata(nlmsg.NFTAChainUserdata, c.userdata)
+	})
+}
+
+func (d *dumper) set(t *table, s *set) {
+	d.message(nlmsg.NFTMsgNewSet, t.family, func() {
+		d.b.String(nlmsg.NFTASetTable, t.name)
+		d.b.String(nlmsg.NFTASetName, s.name)
+		d.b.Uint64BE(nlmsg.NFTASetHandle, s.handle)
+		d.b.Raw(s.attrs)
+	})
+}
+
+func (d *dumper) elements(t *table, s *set) {
+	list := s.sorted()
+	for len(list) > 0 {
+		d.message(nlmsg.NFTMsgNewSetElem, t.family, func() {
+			d.b.String(nlmsg.NFTASetElemListTable, t.name)
+			d.b.String(nlmsg.NFTASetElemListSet, s.name)
+			nest := d.b.Nest(nlmsg.NFTASetElemListElements)
+			for len(list) > 0 && d.b.Len() < elementsSize {
+				d.listed(list[0].content)
+				list = list[1:]
+			}
+			d.b.EndNest(nest)
+		})
+	}
+}
+
+// listed writes one NFTA_LIST_ELEM.
+func (d *dumper) listed(content []byte) {
+	nest := d.b.Nest(nlmsg.NFTAListElem)
+	d.b.Raw(content)
+	d.b.EndNest(nest)
+}
+
+func (d *dumper) rule(t *table, c *chain, i int, r *rule) {
+	d.message(nlmsg.NFTMsgNewRule, t.family, func() {
+		d.b.String(nlmsg.NFTARuleTable, t.name)
+		d.b.String(nlmsg.NFTARuleChain, c.name)
+		d.b.Uint64BE(nlmsg.NFTARuleHandle, r.handle)
+		if i > 0 {
+			d.b.Uint64BE(nlmsg.NFTARulePosition, c.rules[i-1].handle)
+		}
+		nest := d.b.Nest(nlmsg.NFTARuleExpressions)
+		for _, e := range r.exprs {
+			d.listed(e.content)
+		}
+		d.b.EndNest(nest)
+		d.userdata(nlmsg.NFTARuleUserdata, r.userdata)
+	})
+}
+
+func (d *dumper) flowtable(t *table, f *flowTable, use uint32) {
+	d.message(nlmsg.NFTMsgNewFlowtable, t.family, func() {
+		d.b.String(nlmsg.NFTAFlowtableTable, t.name)
+		d.b.String(nlmsg.NFTAFlowtableName, f.name)
+		d.b.Uint64BE(nlmsg.NFTAFlowtableHandle, f.handle)
+		d.b.Uint32BE(nlmsg.NFTAFlowtableUse, use)
+		d.b.Uint32BE(nlmsg.NFTAFlowtableFlags, f.flags)
+		hook := d.b.Nest(nlmsg.NFTAFlowtableHook)
+		d.b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
+		d.b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, uint32(f.priority))
+		nest := d.b.Nest(nlmsg.NFTAFlowtableHookDevs)
+		for _, x := range f.devices {
+			typ := uint16(nlmsg.NFTADeviceName)
+			if x.prefix {
+				typ = nlmsg.NFTADevicePrefix
+			}
+			d.b.String(typ, x.name)
+		}
+		d.b.EndNest(nest)
+		d.b.EndNest(hook)
+	})
+}

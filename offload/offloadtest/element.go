@@ -1,0 +1,146 @@
+package offloadtest
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// newElements adds elements. Those that are there already are passed over, unless the message is exclusive.
+func (t *transaction) newElements(r *request) *refusal {
+	list := r.attrs.get(nlmsg.NFTASetElemListElements)
+	if !list.there {
+		return refuse(eINVAL)
+	}
+	tab, bad := t.tableOf(r, nlmsg.NFTASetElemListTable)
+	if bad != nil {
+		return bad
+	}
+	name := r.attrs.get(nlmsg.NFTASetElemListSet)
+	s := t.setOf(tab, name, r.attrs.get(nlmsg.NFTASetElemListSetID))
+	if s == nil {
+		return name.refuse(eNOENT)
+	}
+	if s.flags&(nlmsg.SetConstant|nlmsg.SetAnonymous) != 0 && tab.uses().sets[s.name] > 0 {
+		return refuse(eBUSY)
+	}
+	s.own()
+	added := map[string]attr{}
+	for _, a := range list.inside() {
+		e, errno := parseElement(a, s)
+		if errno != 0 {
+			return a.refuse(errno)
+		}
+		if _, there := s.elements[e.id()]; there {
+			if r.has(nlmsg.FlagExcl) {
+				return a.refuse(eEXIST)
+			}
+			continue
+		}
+		if s.size != 0 && len(s.elements) >= int(s.size) {
+			return a.refuse(eNFILE)
+		}
+		s.elements[e.id()] = e
+		added[e.id()] = a
+		t.changed = true
+	}
+	if overlap, ok := s.overlap(added); ok {
+		return overlap.refuse(eEXIST)
+	}
+	return nil
+}
+
+// id tells the two ends of intervals apart that meet in one key.
+func (e element) id() string {
+	if e.end {
+		return e.key + "e"
+	}
+	return e.key + "s"
+}
+
+func parseElement(a attr, s *set) (element, int32) {
+	list := a.inside()
+	key, flags := list.get(nlmsg.NFTASetElemKey), list.get(nlmsg.NFTASetElemFlags).u32()
+	if !key.there || list.get(nlmsg.NFTASetElemData).there || flags&^3 != 0 {
+		return element{}, eINVAL
+	}
+	value := key.inside().get(nlmsg.NFTADataValue)
+	end := flags&nlmsg.SetElemIntervalEnd != 0
+	if len(value.Data) != int(s.keyLen) || end && !s.interval() {
+		return element{}, eINVAL
+	}
+	return element{key: string(value.Data), end: end, content: slices.Clone(a.Data)}, 0
+}
+
+// overlap finds an added element that lies within another interval.
+func (s *set) overlap(added map[string]attr) (attr, bool) {
+	if !s.interval() || len(added) == 0 {
+		return attr{}, false
+	}
+	open := false
+	var last element
+	for _, e := range s.sorted() {
+		if !e.end && open {
+			if a, ok := added[e.id()]; ok {
+				return a, true
+			}
+			return added[last.id()], added[last.id()].there
+		}
+		if !e.end {
+			last = e
+		}
+		open = !e.end
+	}
+	return attr{}, false
+}
+
+// sorted are the elements by key; where one interval ends and the next begins, the end comes first.
+func (s *set) sorted() []element {
+	list := make([]element, 0, len(s.elements))
+	for _, e := range s.elements {
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b element) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.id(), b.id())) })
+	return list
+}
+
+// delElements removes elements, or all of them where the message names none.
+func (t *transaction) delElements(r *request) *refusal {
+	tab, bad := t.tableOf(r, nlmsg.NFTASetElemListTable)
+	if bad != nil {
+		return bad
+	}
+	name := r.attrs.get(nlmsg.NFTASetElemListSet)
+	s := tab.set(name.String())
+	switch {
+	case s == nil:
+		return name.refuse(eNOENT)
+	case s.anonymous():
+		return refuse(eOPNOTSUPP)
+	case s.flags&nlmsg.SetConstant != 0 && tab.uses().sets[s.name] > 0:
+		return refuse(eBUSY)
+	}
+	s.own()
+	list := r.attrs.get(nlmsg.NFTASetElemListElements)
+	if !list.there {
+		t.changed = t.changed || len(s.elements) > 0
+		clear(s.elements)
+		return nil
+	}
+	for _, a := range list.inside() {
+		e, errno := parseElement(a, s)
+		if errno != 0 {
+			return a.refuse(errno)
+		}
+		if _, there := s.elements[e.id()]; !there {
+			if r.destroy {
+				continue
+			}
+			return a.refuse(eNOENT)
+		}
+		delete(s.elements, e.id())
+		t.changed = true
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package offloadtest
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+var _ offload.Kernel = (*Kernel)(nil)
+
+// A TB is what New needs of a testing.TB.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(func())
+}
+
+// A Kernel is a kernel in memory: an offload.Kernel, and by Conntrack a conntrack.Source. Safe for concurrent use.
+type Kernel struct {
+	mu         sync.Mutex
+	manner     flowtable.Kernel
+	model      model
+	wildcards  bool
+	links      []*link
+	linkNumber int
+	refusing   map[string]bool
+
+	state        *state
+	tableHandles uint64
+	strict       bool
+	strictTables map[uint64]bool // by handle
+
+	sysctls map[string]string
+	faults  []fault
+	table   connections
+}
+
+const accounting = "net.netfilter.nf_conntrack_acct"
+
+// New makes a Kernel with an empty ruleset, of the release and with the links of target; nil is Linux72 without links. A
+// target that is not valid ends the test, and at its end faults that were never met are an error. A nil tb, as in an
+// example, checks neither.
+func New(tb TB, target *flowtable.Target) *Kernel {
+	if target == nil || target.Kernel == (flowtable.Kernel{}) {
+		t := Linux72()
+		if target != nil {
+			t.Links = target.Links
+		}
+		target = t
+	}
+	k := &Kernel{
+		manner:       target.Kernel,
+		model:        modelOf(target.Kernel),
+		wildcards:    target.Kernel.Wildcards,
+		refusing:     map[string]bool{},
+		state:        &state{generation: 1},
+		strictTables: map[uint64]bool{},
+		sysctls:      map[string]string{accounting: "1", "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
+	}
+	for _, l := range target.Links {
+		k.addLink(l)
+	}
+	if tb != nil {
+		tb.Helper()
+		if err := target.Validate(); err != nil {
+			tb.Fatalf("offloadtest: the target is not valid: %v", err)
+		}
+		tb.Cleanup(func() { k.tellFaults(tb) })
+	}
+	return k
+}
+
+// Target is the machine as it is now.
+func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	t := &flowtable.Target{Kernel: k.manner}
+	for _, l := range k.links {
+		t.Links = append(t.Links, l.Link)
+	}
+	return t, nil
+}
+
+// Dump yields what the kernel holds, of one generation: NEWGEN, tables, chains, sets, elements, rules, flowtables.
+func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return func(yield func(ruleset.Message, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(ruleset.Message{}, err)
+			return
+		}
+		k.mu.Lock()
+		f := k.takeFault(atDump)
+		messages := k.state.dump()
+		k.mu.Unlock()
+		if f.err != nil {
+			yield(ruleset.Message{}, f.err)
+			return
+		}
+		for _, m := range messages {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Commit takes all of a batch or nothing. What is refused is a *ruleset.CommitError, message by message.
+func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) error {
+	return k.send(ctx, b.Bytes(), atCommit)
+}
+
+// Check validates a batch and takes it back, with the holes that the kernel has: a misplaced flow add in a table that is new
+// goes unnoticed on Linux 6.4 and later, and a rule that tests ct packets or bytes switches accounting on for good.
+func (k *Kernel) Check(ctx context.Context, b *ruleset.Batch) error {
+	return k.send(ctx, b.DryRun(), atCheck)
+}
+
+func (k *Kernel) send(ctx context.Context, batch []byte, at moment) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f := k.takeFault(at)
+	switch {
+	case f.lost && !f.applied:
+		return &ruleset.CommitError{Unknown: true}
+	case f.err != nil:
+		return f.err
+	}
+	acks := k.transact(batch)
+	if f.lost {
+		return &ruleset.CommitError{Unknown: true}
+	}
+	return verdict(acks)
+}
+
+// verdict reads the answers as package offload's kernel does.
+func verdict(acks []nlmsg.Ack) error {
+	refused := &ruleset.CommitError{Unknown: len(acks) == 0}
+	for _, a := range acks {
+		if a.Errno != 0 {
+			refused.Refusals = append(refused.Refusals, ruleset.Refusal{Message: int(a.Seq), Errno: int(a.Errno), Text: a.Text, Offset: a.Offset})
+		}
+	}
+	if len(refused.Refusals) > 0 || refused.Unknown {
+		return refused
+	}
+	return nil
+}
+
+// Close does nothing: the kernel outlives its users, so that a test can open a second Manager on it.
+func (k *Kernel) Close() error { return nil }
+
+// Sysctl reads a setting: accounting and forwarding are on, unless SetSysctl says otherwise. The error matches
+// fs.ErrNotExist for any that is not set.
+func (k *Kernel) Sysctl(ctx context.Context, key string) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	v, ok := k.sysctls[key]
+	if !ok {
+		return "", fmt.Errorf("sysctl %s: %w; give it with SetSysctl", key, fs.ErrNotExist)
+	}
+	return v, ctx.Err()
+}
+
+// SetSysctl gives a setting.
+func (k *Kernel) SetSysctl(key, value string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.sysctls[key] = value
+}
+
+// ForeignCommit is another program that commits to a table of its own: the generation moves on.
+func (k *Kernel) ForeignCommit() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.state.generation = nextGeneration(k.state.generation)
+}
+
+// ForeignDelete is another program that deletes a table; it reports whether it was there.
+func (k *Kernel) ForeignDelete(family ruleset.Family, name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	i := slices.IndexFunc(k.state.tables, func(t *table) bool { return familyName(t.family) == string(family) && t.name == name })
+	if i < 0 {
+		return false
+	}
+	k.state.tables = slices.Delete(slices.Clone(k.state.tables), i, i+1)
+	k.state.generation = nextGeneration(k.state.generation)
+	return true
+}

@@ -1,0 +1,78 @@
+package offloadtest
+
+import (
+	"slices"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// Flags that are common to the deletions.
+const flagNonRecursive = 0x100 // NLM_F_NONREC
+
+func (t *transaction) newTable(r *request) *refusal {
+	if bad := r.attrs.checkNames(nlmsg.NFTATableName); bad != nil {
+		return bad
+	}
+	if bad := r.attrs.checkLengths(4, nlmsg.NFTATableFlags); bad != nil {
+		return bad
+	}
+	name, flags := r.attrs.get(nlmsg.NFTATableName), r.attrs.get(nlmsg.NFTATableFlags).u32()
+	if !name.there {
+		return refuse(eINVAL)
+	}
+	if old := t.state.table(r.family, name.String()); old != nil {
+		switch {
+		case r.has(nlmsg.FlagExcl):
+			return name.refuse(eEXIST)
+		case r.has(nlmsg.FlagReplace), flags&^7 != 0:
+			return refuse(eOPNOTSUPP)
+		}
+		if old.flags != flags && r.attrs.get(nlmsg.NFTATableFlags).there {
+			old.flags, t.changed = flags, true
+		}
+		return nil // a comment is ignored
+	}
+	if flags&^7 != 0 { // dormant, owner, persist
+		return refuse(eOPNOTSUPP)
+	}
+	t.tableHandles++
+	t.state.tables = append(t.state.tables, &table{
+		family: r.family, name: name.String(), handle: t.tableHandles, flags: flags,
+		userdata: slices.Clone(r.attrs.get(nlmsg.NFTATableUserdata).Data),
+	})
+	t.changed = true
+	return nil
+}
+
+// delTable takes everything that is in the table with it. Without a name it is all tables, of one family or of every.
+func (t *transaction) delTable(r *request) *refusal {
+	name, handle := r.attrs.get(nlmsg.NFTATableName), r.attrs.get(nlmsg.NFTATableHandle)
+	if r.family == 0 || !name.there && !handle.there {
+		t.deleteTables(func(x *table) bool { return r.family == 0 || x.family == r.family })
+		return nil
+	}
+	match, point := func(x *table) bool { return x.family == r.family && x.name == name.String() }, name
+	if handle.there {
+		match, point = func(x *table) bool { return x.family == r.family && x.handle == handle.u64() }, handle
+	}
+	i := slices.IndexFunc(t.state.tables, match)
+	switch {
+	case i < 0 && r.destroy:
+		return nil
+	case i < 0:
+		return point.refuse(eNOENT)
+	case r.has(flagNonRecursive) && t.state.tables[i].use() > 0:
+		return refuse(eBUSY)
+	}
+	t.deleteTables(match)
+	return nil
+}
+
+func (t *transaction) deleteTables(match func(*table) bool) {
+	n := len(t.state.tables)
+	t.state.tables = slices.DeleteFunc(t.state.tables, match)
+	t.changed = t.changed || len(t.state.tables) < n
+}
+
+// use is what nft calls so: chains, sets and flowtables.
+func (t *table) use() uint32 { return uint32(len(t.chains) + len(t.sets) + len(t.flowtables)) }
