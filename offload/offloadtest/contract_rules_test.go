@@ -31,7 +31,7 @@ func placementRows() []row {
 		same("flow add: forward", "ok", in(nlmsg.HookForward)),
 		same("flow add: input", "4:EOPNOTSUPP 5:EOPNOTSUPP", in(nlmsg.HookInput)),
 		same("flow add: postrouting", "4:EOPNOTSUPP 5:EOPNOTSUPP", in(nlmsg.HookPostrouting)),
-		same("flow add: by a jump from input", "6:EOPNOTSUPP", jumped),
+		perKernel("flow add: by a jump from input", [3]string{"6:EOPNOTSUPP@NFTA_LIST_ELEM", "6:EOPNOTSUPP", "6:EOPNOTSUPP"}, jumped),
 		same("flow add: missing flowtable", "3:ENOENT@NFTA_LIST_ELEM", func(b *batch) {
 			newTable(b)
 			baseChainOf(b, "c", nlmsg.HookForward)
@@ -78,7 +78,7 @@ func batchRows() []row {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"), raw(nlmsg.NFTATableUserdata, "\x00\x14managed by fastpath\x00"))
 		}),
 		same("table: without a name", "1:EINVAL", func(b *batch) { b.inet(nlmsg.NFTMsgNewTable, create) }),
-		same("table: name of 256 bytes", "1:ERANGE@NFTA_TABLE_NAME", func(b *batch) {
+		perKernel("table: name of 256 bytes", [3]string{"1:ERANGE", "1:ERANGE@NFTA_TABLE_NAME", "1:ERANGE@NFTA_TABLE_NAME"}, func(b *batch) {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, strings.Repeat("t", 256)))
 		}),
 		same("table: delete a missing one", "1:ENOENT@NFTA_TABLE_NAME", delTable),
@@ -165,7 +165,7 @@ func setRows() []row {
 		}),
 		same("set: a missing element", "ok | 1:ENOENT@NFTA_LIST_ELEM", marks, func(b *batch) { elements(b, del, 0, "s", 0, elem("zzzz")) }),
 		same("set: an element that is too long", "ok | 1:EINVAL@NFTA_LIST_ELEM", marks, func(b *batch) { elements(b, add, create, "s", 0, elem("aaaaa")) }),
-		same("set: missing set", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET", marks, func(b *batch) { elements(b, add, create, "r", 0, elem("aaaa")) }),
+		perKernel("set: missing set", [3]string{"ok | 1:ENOENT", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET"}, marks, func(b *batch) { elements(b, add, create, "r", 0, elem("aaaa")) }),
 		same("set: exclusive", "ok | 1:EEXIST@NFTA_SET_NAME", marks, func(b *batch) { newSet(b, "s", create|nlmsg.FlagExcl, 1, 0) }),
 		same("set: not created", "ok | 1:ENOENT", marks, func(b *batch) { newSet(b, "r", 0, 1, 0) }),
 		same("set: in use", "ok | 3:EBUSY@NFTA_SET_NAME", marks, func(b *batch) {

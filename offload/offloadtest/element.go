@@ -20,7 +20,7 @@ func (t *transaction) newElements(r *request) *refusal {
 	name := r.attrs.get(nlmsg.NFTASetElemListSet)
 	s := t.setOf(tab, name, r.attrs.get(nlmsg.NFTASetElemListSetID))
 	if s == nil {
-		return name.refuse(eNOENT)
+		return t.point(name, eNOENT)
 	}
 	if s.flags&(nlmsg.SetConstant|nlmsg.SetAnonymous) != 0 && tab.uses().sets[s.name] > 0 {
 		return refuse(eBUSY)

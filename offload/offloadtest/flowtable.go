@@ -172,7 +172,7 @@ func (t *transaction) parseDevice(a attr) (named, *refusal) {
 	return d, nil
 }
 
-// point gives the place since Linux 6.12; 6.1 gives none for devices.
+// point gives the place where Linux 6.12 does and 6.1 does not.
 func (t *transaction) point(a attr, errno int32) *refusal {
 	if t.model == linux61 {
 		return refuse(errno)

@@ -39,10 +39,20 @@ func (t *transaction) newRule(r *request) *refusal {
 		c.rules = slices.Insert(c.rules, at, made)
 	}
 	t.changed = true
-	if t.strictFor(tab) {
-		return tab.invalid()
+	if !t.strictFor(tab) {
+		return nil
 	}
-	return nil
+	bad = tab.invalid()
+	if bad != nil && t.model == linux61 && made.jumps() { // 6.1 finds it out before it adds the rule, and points at it
+		i := slices.IndexFunc(made.exprs, func(e expression) bool { return e.chain != "" })
+		c.rules = slices.DeleteFunc(c.rules, func(x *rule) bool { return x == made })
+		return r.attrs.get(nlmsg.NFTARuleExpressions).inside()[i].refuse(bad.errno)
+	}
+	return bad
+}
+
+func (r *rule) jumps() bool {
+	return slices.ContainsFunc(r.exprs, func(e expression) bool { return e.chain != "" })
 }
 
 // place finds where a rule goes, and its handle.

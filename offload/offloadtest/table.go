@@ -74,5 +74,13 @@ func (t *transaction) deleteTables(match func(*table) bool) {
 	t.changed = t.changed || len(t.state.tables) < n
 }
 
-// use is what nft calls so: chains, sets and flowtables.
-func (t *table) use() uint32 { return uint32(len(t.chains) + len(t.sets) + len(t.flowtables)) }
+// use is what dumps call so: chains, flowtables, and sets with a name of their own.
+func (t *table) use() uint32 {
+	n := uint32(len(t.chains) + len(t.flowtables))
+	for _, s := range t.sets {
+		if !s.anonymous() {
+			n++
+		}
+	}
+	return n
+}

@@ -108,7 +108,11 @@ func (k *Kernel) pass(b []byte, begin nlmsg.Message) *transaction {
 			}
 			break
 		}
-		t.answer(m, t.message(m))
+		refused := t.message(m)
+		if refused != nil && refused.text != "" && k.model == linux61 { // it does not explain what its policy refuses
+			refused = refuse(refused.errno)
+		}
+		t.answer(m, refused)
 	}
 	return t
 }
