@@ -59,7 +59,7 @@ func flowtableRows() []row {
 		ft("255 missing devices", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook(manyDevices(255)...)),
 		same("new flowtable: missing table", "1:ENOENT@NFTA_FLOWTABLE_TABLE", func(b *batch) { newFlowtable(b, "f", 0, hook()) }),
 		withTable("new flowtable: empty name", only("ok"), func(b *batch) { newFlowtable(b, "", 0, hook("d0")) }),
-		withTable("new flowtable: name of 256 bytes", [3]string{"2:ERANGE", "2:ERANGE@NFTA_FLOWTABLE_NAME", "2:ERANGE@NFTA_FLOWTABLE_NAME"}, func(b *batch) {
+		withTable("new flowtable: name of 256 bytes", [3]string{"2:ERANGE", "2:ERANGE", "2:ERANGE@NFTA_FLOWTABLE_NAME"}, func(b *batch) {
 			newFlowtable(b, strings.Repeat("f", 256), 0, hook("d0"))
 		}),
 		withTable("new flowtable: device in two of a table", only("3:EEXIST"), func(b *batch) {

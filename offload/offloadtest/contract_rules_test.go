@@ -78,7 +78,7 @@ func batchRows() []row {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"), raw(nlmsg.NFTATableUserdata, "\x00\x14managed by fastpath\x00"))
 		}),
 		same("table: without a name", "1:EINVAL", func(b *batch) { b.inet(nlmsg.NFTMsgNewTable, create) }),
-		perKernel("table: name of 256 bytes", [3]string{"1:ERANGE", "1:ERANGE@NFTA_TABLE_NAME", "1:ERANGE@NFTA_TABLE_NAME"}, func(b *batch) {
+		perKernel("table: name of 256 bytes", [3]string{"1:ERANGE", "1:ERANGE", "1:ERANGE@NFTA_TABLE_NAME"}, func(b *batch) {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, strings.Repeat("t", 256)))
 		}),
 		same("table: delete a missing one", "1:ENOENT@NFTA_TABLE_NAME", delTable),

@@ -109,7 +109,7 @@ func (k *Kernel) pass(b []byte, begin nlmsg.Message) *transaction {
 			break
 		}
 		refused := t.message(m)
-		if refused != nil && refused.text != "" && k.model == linux61 { // it does not explain what its policy refuses
+		if refused != nil && refused.text != "" && k.model != linux72 { // older ones do not explain what its policy refuses
 			refused = refuse(refused.errno)
 		}
 		t.answer(m, refused)
