@@ -10,7 +10,12 @@ import (
 
 const create = nlmsg.FlagCreate
 
-func newTable(b *batch) { b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t")) }
+// mark is the owner's mark: of tables without one a real kernel's Dump leaves the elements out.
+func mark() fields { return raw(nlmsg.NFTATableUserdata, "\x00\x14managed by fastpath\x00") }
+
+func newTable(b *batch) {
+	b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"), mark())
+}
 
 func delTable(b *batch) { b.inet(nlmsg.NFTMsgDelTable, 0, str(nlmsg.NFTATableName, "t")) }
 
