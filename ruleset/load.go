@@ -105,10 +105,11 @@ func (l *Loaded) add(o nlmsg.Order, m Message) error {
 
 func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 	t := LoadedTable{Family: familyName(family)}
+	named := false
 	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case nlmsg.NFTATableName:
-			t.Name = a.String()
+			t.Name, named = a.String(), true
 		case nlmsg.NFTATableHandle:
 			t.Handle, err = a.Uint64BE()
 		case nlmsg.NFTATableUse:
@@ -121,7 +122,7 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.Name == "" {
+	if !named { // an empty name is one: kernels take it
 		return fmt.Errorf("%w: a table without a name", nlmsg.ErrMalformed)
 	}
 	l.tables = append(l.tables, t)

@@ -45,10 +45,15 @@ func (l *Loaded) withFlowtables() map[tableKey]bool {
 
 func (l *Loaded) addFlowtable(o nlmsg.Order, family byte, b []byte) error {
 	f := LoadedFlowtable{Family: familyName(family)}
-	if err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error { return f.attr(o, a) }); err != nil {
+	tabled := false
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
+		tabled = tabled || a.Type == nlmsg.NFTAFlowtableTable
+		return f.attr(o, a)
+	})
+	if err != nil {
 		return err
 	}
-	if f.Table == "" {
+	if !tabled {
 		return fmt.Errorf("%w: a flowtable without a table", nlmsg.ErrMalformed)
 	}
 	l.flowtables = append(l.flowtables, f)

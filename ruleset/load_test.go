@@ -33,6 +33,19 @@ func TestLoadTables(t *testing.T) {
 	}, l.Tables())
 }
 
+// Kernels take empty names. Someone else's table of that name is read like any other, and stops no plan.
+func TestLoadEmptyNames(t *testing.T) {
+	var k kernelState
+	k.table(nlmsg.FamilyInet, "", "")
+	k.add(nlmsg.NFTMsgNewFlowtable, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
+		b.String(nlmsg.NFTAFlowtableTable, "")
+		b.String(nlmsg.NFTAFlowtableName, "")
+	})
+	l := k.load(t, "me")
+	assert.Len(t, l.Tables(), 1)
+	assert.Len(t, l.Flowtables(), 1)
+}
+
 func TestLoadFlowtable(t *testing.T) {
 	var k kernelState
 	k.add(nlmsg.NFTMsgNewFlowtable, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
