@@ -94,8 +94,15 @@ func (c *collector) add(e event) {
 	switch e.Action {
 	case "output", "build-output":
 		s.output.WriteString(e.Output)
+	case "run": // again, with -test.count: the first failure is what counts
+		if s.action != "" && s.action != "fail" {
+			s.output.Reset()
+			s.action = ""
+		}
 	case "pass", "fail", "skip":
-		s.action = e.Action
+		if s.action != "fail" {
+			s.action = e.Action
+		}
 	}
 }
 

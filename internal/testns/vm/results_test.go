@@ -33,6 +33,16 @@ func TestResultCountsAParentThatFailsItself(t *testing.T) {
 	require.Equal(t, []int{1, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})
 }
 
+func TestResultOfRepeatedTestsKeepsTheFailure(t *testing.T) {
+	r := collect(t,
+		"run p T", "output p T one\n", "pass p T",
+		"run p T", "output p T two\n", "fail p T",
+		"run p T", "output p T three\n", "pass p T", "fail p").result()
+	require.Equal(t, []int{0, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})
+	require.Contains(t, r.Failures[0].Text, "two")
+	require.NotContains(t, r.Failures[0].Text, "one")
+}
+
 func TestResultCountsWhatDidNotFinish(t *testing.T) {
 	r := collect(t, "pass p T", "run p U", "output p U panic: oh\n", "fail p").result()
 	require.Equal(t, []int{1, 1, 0}, []int{r.Passed, r.Failed, r.Skipped})

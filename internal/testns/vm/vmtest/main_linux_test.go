@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -99,8 +100,8 @@ ip -n a route add default via 10.0.1.1; ip -n b route add default via 10.0.2.1
 ip netns exec r sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/netfilter/nf_conntrack_acct'`)
 }
 
-// start runs this binary in a role inside a namespace until the test ends.
-func start(t *testing.T, ns, role string) {
+// start runs this binary in a role inside a namespace until stop is called or the test ends.
+func start(t *testing.T, ns, role string) (stop func()) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -108,21 +109,43 @@ func start(t *testing.T, ns, role string) {
 	cmd.Env = append(os.Environ(), roleEnv+"="+role)
 	cmd.Stderr = os.Stderr
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
+	t.Cleanup(stop)
+	return stop
 }
 
-// traffic starts the echo server and its client.
-func traffic(t *testing.T) {
+// traffic starts the echo server and its client; stop ends the client.
+func traffic(t *testing.T) (stop func()) {
 	t.Helper()
 	start(t, "b", "serve 10.0.2.2:7000")
-	start(t, "a", "ask 10.0.2.2:7000")
+	return start(t, "a", "ask 10.0.2.2:7000")
 }
 
-// eventually polls until the condition holds, for at most 20 s.
-func eventually(t *testing.T, what string, holds func() bool) {
+// awaitFlow polls until the conntrack line of the echo traffic is as wanted, for at most 30 s.
+func awaitFlow(t *testing.T, what string, wanted func(line string) bool) {
 	t.Helper()
-	require.Eventually(t, holds, 20*time.Second, 50*time.Millisecond, what)
+	line := ""
+	if !poll(func() bool { line = flow(t); return wanted(line) }) {
+		state := sh(t, "grep -H . "+params+"*; ip netns exec r ip -s neigh; ip netns exec r nft list ruleset; ps")
+		require.FailNow(t, what, "the flow is: %q\n%s", line, state)
+	}
+}
+
+// inHardware and notOffloaded are wanted states of a flow.
+func inHardware(line string) bool   { return strings.Contains(line, "[HW_OFFLOAD]") }
+func notOffloaded(line string) bool { return !strings.Contains(line, "OFFLOAD]") }
+
+// poll tries until the condition holds, for at most 30 s.
+func poll(holds func() bool) bool {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-tick.C {
+		if holds() {
+			return true
+		}
+	}
+	return false
 }

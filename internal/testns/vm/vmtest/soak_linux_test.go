@@ -2,7 +2,6 @@ package vmtest
 
 import (
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -27,9 +26,9 @@ func TestSoakSimulator(t *testing.T) {
 	for end := time.Now().Add(length); rounds == 0 || time.Now().Before(end); rounds++ {
 		require.NoError(t, nft("r", hardwareTable))
 		require.Error(t, nft("r", "add flowtable inet t g { hook ingress priority 1; devices = { hwno0 }; flags offload; }\n"))
-		eventually(t, "the flow is in hardware", func() bool { return strings.Contains(flow(t), "[HW_OFFLOAD]") })
+		awaitFlow(t, "the flow is in hardware", inHardware)
 		require.NoError(t, nft("r", "delete table inet t\n"))
-		eventually(t, "the flow has left it", func() bool { return !strings.Contains(flow(t), "OFFLOAD") })
+		awaitFlow(t, "the flow has left it", notOffloaded)
 	}
 	require.Equal(t, bound+2*rounds, readParam(t, "n_bind"))
 	require.Equal(t, unbound+2*rounds, readParam(t, "n_unbind"))
