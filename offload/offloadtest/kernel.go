@@ -36,7 +36,7 @@ type Kernel struct {
 
 	state        *state
 	tableHandles uint64
-	strict       bool
+	strict       bool            // every table is validated after each rule
 	strictTables map[uint64]bool // by handle
 
 	sysctls map[string]string

@@ -12,7 +12,6 @@ type transaction struct {
 	state   *state
 	setIDs  map[setID]*set
 	changed bool
-	strict  bool // every table is validated after each rule
 	acks    []nlmsg.Ack
 	failed  bool
 	ended   bool

@@ -92,5 +92,5 @@ func (k *Kernel) validate(t *transaction) bool {
 }
 
 func (t *transaction) strictFor(tab *table) bool {
-	return t.Kernel.strict || t.strictTables[tab.handle]
+	return t.strict || t.strictTables[tab.handle]
 }
