@@ -43,7 +43,7 @@ func TestChangesOfTheKernel(t *testing.T) {
 	require.NoError(t, c.Create(old))
 	var kinds []string
 	follow(t, within(t, 20*time.Second), w, Match{}, func(m *mirror, change Change) bool {
-		kinds = append(kinds, change.Kind.String()+" "+protoName(change.Entry.Orig.Proto))
+		kinds = append(kinds, change.Kind.String()+" "+ProtocolName(change.Entry.Orig.Proto))
 		switch len(kinds) {
 		case 1:
 			require.NoError(t, c.Create(young))

@@ -59,15 +59,7 @@ func encodeCounters(b *nlmsg.Builder, typ uint16, c Counters) {
 // encodeTuple writes all of the fields, whatever the protocol.
 func encodeTuple(b *nlmsg.Builder, typ uint16, t *Tuple) {
 	nest := b.Nest(typ)
-	ip := b.Nest(nlmsg.CTATupleIP)
-	if t.Src.Addr().Is4() {
-		appendAddr(b, nlmsg.CTAIPv4Src, t.Src.Addr())
-		appendAddr(b, nlmsg.CTAIPv4Dst, t.Dst.Addr())
-	} else {
-		appendAddr(b, nlmsg.CTAIPv6Src, t.Src.Addr())
-		appendAddr(b, nlmsg.CTAIPv6Dst, t.Dst.Addr())
-	}
-	b.EndNest(ip)
+	appendAddrs(b, t)
 	proto := b.Nest(nlmsg.CTATupleProto)
 	b.Uint8(nlmsg.CTAProtoNum, t.Proto)
 	b.Uint16BE(nlmsg.CTAProtoSrcPort, t.Src.Port())

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -46,7 +47,7 @@ func (e *Entry) DNAT() (netip.AddrPort, bool) { return e.Reply.Src, e.Reply.Src 
 
 // String is the line that `conntrack -L -o id` prints for e.
 func (e Entry) String() string {
-	b := fmt.Appendf(nil, "%-8s %d ", protoName(e.Orig.Proto), e.Orig.Proto)
+	b := fmt.Appendf(nil, "%-8s %d ", cmp.Or(ProtocolName(e.Orig.Proto), "unknown"), e.Orig.Proto)
 	if e.HasTimeout {
 		b = fmt.Appendf(b, "%d ", int64(e.Timeout/time.Second))
 	}

@@ -79,8 +79,7 @@ func probeRequest(b *nlmsg.Builder) {
 	b.End()
 }
 
-func appendTuple(b *nlmsg.Builder, typ uint16, t *Tuple) {
-	nest := b.Nest(typ)
+func appendAddrs(b *nlmsg.Builder, t *Tuple) {
 	ip := b.Nest(nlmsg.CTATupleIP)
 	if t.Src.Addr().Is4() {
 		appendAddr(b, nlmsg.CTAIPv4Src, t.Src.Addr())
@@ -90,6 +89,11 @@ func appendTuple(b *nlmsg.Builder, typ uint16, t *Tuple) {
 		appendAddr(b, nlmsg.CTAIPv6Dst, t.Dst.Addr())
 	}
 	b.EndNest(ip)
+}
+
+func appendTuple(b *nlmsg.Builder, typ uint16, t *Tuple) {
+	nest := b.Nest(typ)
+	appendAddrs(b, t)
 	proto := b.Nest(nlmsg.CTATupleProto)
 	b.Uint8(nlmsg.CTAProtoNum, t.Proto)
 	switch t.Proto {

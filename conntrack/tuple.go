@@ -89,7 +89,8 @@ func answer(typ uint8, pairs [][2]uint8) uint8 {
 	return typ
 }
 
-func protoName(p uint8) string {
+// ProtocolName is the name in /etc/protocols of a protocol that the kernel tracks by name, and "" for any other.
+func ProtocolName(p uint8) string {
 	switch p {
 	case ICMP:
 		return "icmp"
@@ -108,5 +109,5 @@ func protoName(p uint8) string {
 	case UDPLite:
 		return "udplite"
 	}
-	return "unknown"
+	return ""
 }

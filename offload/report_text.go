@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ func (r *Report) String() string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PATH\tPROTOCOL\tFAMILY\tFLOWS\tCOUNTED\tPACKETS\tBYTES")
 	for _, row := range r.Rows {
-		row.write(w, row.Path.String(), protocolName(row.Protocol), familyName(row.Family))
+		row.write(w, row.Path.String(), cmp.Or(conntrack.ProtocolName(row.Protocol), strconv.Itoa(int(row.Protocol))), familyName(row.Family))
 	}
 	r.Total.write(w, "total", "", "")
 	w.Flush()
@@ -37,27 +38,4 @@ func familyName(f conntrack.Family) string {
 		return "ipv6"
 	}
 	return strconv.Itoa(int(f))
-}
-
-// protocolName is the name in /etc/protocols of those that the kernel tracks by name.
-func protocolName(p uint8) string {
-	switch p {
-	case conntrack.ICMP:
-		return "icmp"
-	case conntrack.TCP:
-		return "tcp"
-	case conntrack.UDP:
-		return "udp"
-	case conntrack.DCCP:
-		return "dccp"
-	case conntrack.GRE:
-		return "gre"
-	case conntrack.ICMPv6:
-		return "icmpv6"
-	case conntrack.SCTP:
-		return "sctp"
-	case conntrack.UDPLite:
-		return "udplite"
-	}
-	return strconv.Itoa(int(p))
 }

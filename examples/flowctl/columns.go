@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,7 +17,7 @@ func tableWriter(out io.Writer) func(conntrack.Entry) error {
 	fmt.Fprintf(out, columns, "PROTO", "ORIGINAL", "TRANSLATED TO", "PATH", "PACKETS", "BYTES")
 	return func(entry conntrack.Entry) error {
 		packets, bytes := totals(entry)
-		_, err := fmt.Fprintf(out, columns, protocol(entry.Orig.Proto), arrow(entry.Orig.Src, entry.Orig.Dst),
+		_, err := fmt.Fprintf(out, columns, cmp.Or(conntrack.ProtocolName(entry.Orig.Proto), strconv.Itoa(int(entry.Orig.Proto))), arrow(entry.Orig.Src, entry.Orig.Dst),
 			translation(entry), entry.Path(), packets, bytes)
 		return err
 	}
@@ -47,22 +48,4 @@ func totals(entry conntrack.Entry) (packets, bytes string) {
 	}
 	return strconv.FormatUint(entry.Sent.Packets+entry.Received.Packets, 10),
 		strconv.FormatUint(entry.Sent.Bytes+entry.Received.Bytes, 10)
-}
-
-func protocol(number uint8) string {
-	switch number {
-	case conntrack.TCP:
-		return "tcp"
-	case conntrack.UDP:
-		return "udp"
-	case conntrack.ICMP:
-		return "icmp"
-	case conntrack.ICMPv6:
-		return "icmpv6"
-	case conntrack.GRE:
-		return "gre"
-	case conntrack.SCTP:
-		return "sctp"
-	}
-	return strconv.Itoa(int(number))
 }

@@ -44,12 +44,8 @@ func (t *table) show(entry conntrack.Entry) {
 		return
 	}
 	r.seen, r.path = true, entry.Path()
-	protocol := "tcp"
-	if entry.Orig.Proto == conntrack.UDP {
-		protocol = "udp"
-	}
 	packets, bytes := totals(entry)
-	fmt.Fprintf(t.out, tableFormat, fmt.Sprintf("%.1fs", time.Since(t.start).Seconds()), protocol,
+	fmt.Fprintf(t.out, tableFormat, fmt.Sprintf("%.1fs", time.Since(t.start).Seconds()), conntrack.ProtocolName(entry.Orig.Proto),
 		arrow(entry.Orig.Src, entry.Orig.Dst), translation(entry), entry.Path(), packets, bytes)
 }
 
