@@ -76,13 +76,8 @@ func TestRulesAgainstNFT(t *testing.T) {
 	for _, family := range []Family{Inet, IP, IP6} {
 		t.Run(string(family), func(t *testing.T) {
 			forward, dstnat, srcnat := forwardCases(family), dstnatCases(family), srcnatCases(family)
-			setText, sets := oracleSets(family)
-			spec := &Spec{Tables: []Table{{Family: family, Name: "t", Sets: sets, Chains: []Chain{
-				{Name: "regular"},
-				{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: rulesOf(forward)},
-				{Name: "dstnat", Type: NATChain, Hook: Prerouting, Priority: "dstnat", Rules: rulesOf(dstnat)},
-				{Name: "srcnat", Type: NATChain, Hook: Postrouting, Priority: "105", Rules: rulesOf(srcnat)},
-			}}}}
+			setText, _ := oracleSets(family)
+			spec := oracleSpec(family)
 			text := fmt.Sprintf(oracleTable, family, setText, textOf(forward), textOf(dstnat), textOf(srcnat))
 			want := listed(t, text)
 			ns := testns.NewT(t, "ours")
@@ -92,6 +87,17 @@ func TestRulesAgainstNFT(t *testing.T) {
 			t.Run("Plan.String", func(t *testing.T) { compareLines(t, want, listed(t, planText(t, spec))) })
 		})
 	}
+}
+
+// oracleSpec holds all cases of a family.
+func oracleSpec(family Family) *Spec {
+	_, sets := oracleSets(family)
+	return &Spec{Tables: []Table{{Family: family, Name: "t", Sets: sets, Chains: []Chain{
+		{Name: "regular"},
+		{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: rulesOf(forwardCases(family))},
+		{Name: "dstnat", Type: NATChain, Hook: Prerouting, Priority: "dstnat", Rules: rulesOf(dstnatCases(family))},
+		{Name: "srcnat", Type: NATChain, Hook: Postrouting, Priority: "105", Rules: rulesOf(srcnatCases(family))},
+	}}}}
 }
 
 func compareLines(t *testing.T, want, got string) {
