@@ -28,6 +28,11 @@ type Kernel interface {
 	// Dump yields NEWGEN, then tables, chains, sets, elements, rules and flowtables of all families, of one generation; it may
 	// leave out the elements of tables without an owner's mark. An error is the last pair.
 	Dump(ctx context.Context) iter.Seq2[ruleset.Message, error]
+	// GenerationID is the ruleset's generation (NFTA_GEN_ID): every commit of anyone in the namespace moves it.
+	GenerationID(ctx context.Context) (uint32, error)
+	// Flowtables yields NEWGEN and the flowtables of all families, of one generation. Up to Linux 6.15 a device that is
+	// unregistered leaves its flowtable without a new generation. An error is the last pair.
+	Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error]
 	// Commit sends a batch as one transaction. What is refused is a *ruleset.CommitError.
 	Commit(ctx context.Context, b *ruleset.Batch) error
 	// Check has a batch validated and taken back. Errors are as those of Commit.

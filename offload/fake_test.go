@@ -22,6 +22,8 @@ type fake struct {
 	commits    []func(*fake) error // what each Commit does, in order; then nothing is wrong
 	check      func(b *ruleset.Batch) error
 	committed  int
+	dumped     int
+	swept      int // how often the flowtables alone were read
 	checked    []*ruleset.Batch
 	closed     bool
 }
@@ -51,11 +53,28 @@ func (f *fake) Close() error { f.closed = true; return nil }
 
 func (f *fake) Dump(context.Context) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
+		f.dumped++
 		if f.dumpError != nil {
 			yield(ruleset.Message{}, f.dumpError)
 			return
 		}
 		for _, m := range f.messages() {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fake) GenerationID(context.Context) (uint32, error) { return f.generation, f.dumpError }
+
+func (f *fake) Flowtables(context.Context) iter.Seq2[ruleset.Message, error] {
+	return func(yield func(ruleset.Message, error) bool) {
+		f.swept++
+		for i, m := range f.messages() {
+			if i > 0 && i <= len(f.tables) {
+				continue
+			}
 			if !yield(m, nil) {
 				return
 			}

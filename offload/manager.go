@@ -15,6 +15,7 @@ type Manager struct {
 	kernel Kernel
 	log    *slog.Logger
 	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
+	memory memory
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
@@ -51,6 +52,7 @@ func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
 	if err != nil {
 		return nil, fmt.Errorf("offload: read the machine: %w", err)
 	}
+	m.memory.learn(t.Kernel.ByName)
 	return t, nil
 }
 
@@ -81,15 +83,6 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	}
 	m.tellBindings(ctx, plan)
 	return plan, nil
-}
-
-// load reads what the kernel holds.
-func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, error) {
-	have, err := ruleset.Load(owner, m.kernel.Dump(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("offload: %w", err)
-	}
-	return have, nil
 }
 
 func (m *Manager) tellBindings(ctx context.Context, plan *ruleset.Plan) {

@@ -14,13 +14,35 @@ import (
 )
 
 // Dump reads nf_tables of all families at one generation: NEWGEN first, then tables, chains, sets, elements, rules and
-// flowtables. Elements are those of tables that bear an owner's mark: others' lists may be long, and nobody here touches them. It reads everything before it yields anything, so that what it yields belongs together; it starts again when
-// someone commits meanwhile. An error is the last pair.
+// flowtables. Elements are those of tables that bear an owner's mark: others' lists may be long, and nobody here touches them.
+// It reads everything before it yields anything, so that what it yields belongs together; it starts again when someone
+// commits meanwhile. An error is the last pair.
 func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.messages(ctx, (*dump).everything)
+}
+
+// Flowtables reads NEWGEN and the flowtables of all families at one generation, as Dump does.
+func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.messages(ctx, func(d *dump, ctx context.Context) error { return d.all(ctx, nlmsg.NFTMsgGetFlowtable, 0, nil) })
+}
+
+// GenerationID is the ruleset's generation: every commit of anyone in the namespace moves it.
+func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
+	sock, err := k.dial()
+	if err != nil {
+		return 0, err
+	}
+	defer sock.Close()
+	generation, err := (&dump{sock: sock}).generation(ctx)
+	return generation, k.explain("read nf_tables", err)
+}
+
+// messages are what one pass collects, at one generation.
+func (k *Kernel) messages(ctx context.Context, collect func(*dump, context.Context) error) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
 		var d *dump
 		err := retry(ctx, func() (err error) {
-			d, err = k.readAll(ctx)
+			d, err = k.read(ctx, collect)
 			return err
 		})
 		if err != nil {
@@ -41,7 +63,8 @@ type dump struct {
 	messages []ruleset.Message
 }
 
-func (k *Kernel) readAll(ctx context.Context) (*dump, error) {
+// read makes one pass. It fails with errChanged if the generation moved meanwhile.
+func (k *Kernel) read(ctx context.Context, collect func(*dump, context.Context) error) (*dump, error) {
 	sock, err := k.dial()
 	if err != nil {
 		return nil, err
@@ -52,18 +75,8 @@ func (k *Kernel) readAll(ctx context.Context) (*dump, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, what := range []uint16{nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet} {
-		if err := d.all(ctx, what, 0, nil); err != nil {
-			return nil, err
-		}
-	}
-	if err := d.elements(ctx); err != nil {
+	if err := collect(d, ctx); err != nil {
 		return nil, err
-	}
-	for _, what := range []uint16{nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
-		if err := d.all(ctx, what, 0, nil); err != nil {
-			return nil, err
-		}
 	}
 	last := len(d.messages)
 	after, err := d.generation(ctx)
@@ -75,6 +88,24 @@ func (k *Kernel) readAll(ctx context.Context) (*dump, error) {
 	}
 	d.messages = d.messages[:last]
 	return d, nil
+}
+
+// everything is what Dump reads, in its order.
+func (d *dump) everything(ctx context.Context) error {
+	for _, what := range []uint16{nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet} {
+		if err := d.all(ctx, what, 0, nil); err != nil {
+			return err
+		}
+	}
+	if err := d.elements(ctx); err != nil {
+		return err
+	}
+	for _, what := range []uint16{nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
+		if err := d.all(ctx, what, 0, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // generation asks for the ruleset's generation and keeps the answer.

@@ -1,0 +1,43 @@
+package offloadtest
+
+import (
+	"context"
+	"iter"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// GenerationID is the ruleset's generation, as an offload.Kernel tells it.
+func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) { return k.Generation(), ctx.Err() }
+
+// Flowtables yields NEWGEN and the flowtables, of one generation.
+func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return func(yield func(ruleset.Message, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield(ruleset.Message{}, err)
+			return
+		}
+		k.mu.Lock()
+		messages := k.state.dumpFlowtables()
+		k.mu.Unlock()
+		for _, m := range messages {
+			if !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// dumpFlowtables writes the generation and the flowtables alone.
+func (s *state) dumpFlowtables() []ruleset.Message {
+	d := &dumper{generation: s.generation, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
+	d.message(nlmsg.NFTMsgNewGen, 0, func() { d.b.Uint32BE(nlmsg.NFTAGenID, s.generation) })
+	for _, t := range s.tables {
+		u := t.uses()
+		for _, f := range t.flowtables {
+			d.flowtable(t, f, u.flowtables[f.name])
+		}
+	}
+	return d.messages
+}
