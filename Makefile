@@ -8,6 +8,7 @@ KERNELS     ?= 6.1,6.12,7.2
 FUZZTIME    ?= 10s
 SOAKTIME    ?= 10m
 VM          := bin/fastpath-vm
+BENCH       := bin/fastpath-bench
 
 # Packages whose tests run on the kernels of the virtual machine, dealt out in
 # turn to two boots of each kernel: this order makes them equally long. One that
@@ -17,7 +18,7 @@ VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/te
 
 PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/...
 
-.PHONY: demo test test-quick soak bench fuzz lint vm clean
+.PHONY: demo test test-quick soak bench bench-go fuzz lint vm clean
 
 # The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
 # flowtables, else 6.12 in the virtual machine.
@@ -37,7 +38,13 @@ soak: vm
 	@$(VM) test -kernel $(if $(filter auto,$(KERNEL)),6.12,$(KERNEL)) -run '^TestSoak' -env FASTPATH_SOAK=$(SOAKTIME) \
 		-timeout 3h -boot-timeout 4h $(VM_PACKAGES)
 
-bench:
+# The library's own benchmarks, and then fastpath beside its peers (as root): the last lines are the goals, and it fails when
+# one is short.
+bench: bench-go
+	cd bench && $(GO) build -o ../$(BENCH) .
+	@$(BENCH)
+
+bench-go:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # Every fuzz target for FUZZTIME each.
@@ -48,6 +55,7 @@ fuzz:
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 	GOOS=darwin $(GO) vet $(PURE_PACKAGES)
 	$(GO) run $(STATICCHECK) ./...
 
