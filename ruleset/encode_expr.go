@@ -57,6 +57,14 @@ func (e *encoder) setCT(key uint32) {
 	e.endExpr(elem, data)
 }
 
+// loadRT loads a property of the packet's route.
+func (e *encoder) loadRT(key uint32) {
+	elem, data := e.expr("rt")
+	e.b.Uint32BE(nlmsg.NFTARTKey, key)
+	e.b.Uint32BE(nlmsg.NFTARTDreg, nlmsg.Reg1)
+	e.endExpr(elem, data)
+}
+
 func (e *encoder) loadPayload(base, offset, length uint32) {
 	elem, data := e.expr("payload")
 	e.b.Uint32BE(nlmsg.NFTAPayloadDreg, nlmsg.Reg1)

@@ -59,6 +59,8 @@ func (e *encoder) load(f *fieldInfo, length uint32) {
 		e.loadMeta(f.key)
 	case fromCT:
 		e.loadCT(f.key, f.direction)
+	case fromRT:
+		e.loadRT(f.key)
 	case fromPayload:
 		e.loadPayload(f.base, f.offset, length)
 	}
@@ -79,17 +81,23 @@ func (e *encoder) threshold(t *test) {
 func (e *encoder) anyBit(t *test) {
 	var want uint32
 	for _, s := range t.spans {
-		want |= binary.BigEndian.Uint32(s.low)
+		want |= bigEndian(s.low)
 	}
 	op := uint32(nlmsg.CmpNeq)
 	if t.negate {
 		op = nlmsg.CmpEq
 	}
-	e.load(&t.field, 4)
-	b := e.order.AppendUint32(e.scratch[:0], want)
-	b = append(b, 0, 0, 0, 0)
-	e.bitwise(b[:4], b[4:])
-	e.cmp(op, b[4:])
+	n := t.field.kind.width()
+	e.load(&t.field, uint32(n))
+	b := e.scratch[:0]
+	if t.field.hostOrder {
+		b = e.order.AppendUint32(b, want)
+	} else {
+		b = appendBig(b, want, uint32(n))
+	}
+	b = append(b, zeros[:n]...)
+	e.bitwise(b[:n], b[n:])
+	e.cmp(op, b[n:])
 }
 
 // mask writes the bitwise expression of a mark with a mask, or of a field that is a part of its bytes.
@@ -166,19 +174,30 @@ func (e *encoder) comparePrefix(f *fieldInfo, op uint32, s span) {
 // zeros is as long as the longest register value.
 var zeros [16]byte
 
-// appendValue appends a value as the register holds it after the load: device names padded to 16 bytes, code points shifted
+// appendValue appends a value as the register holds it after the load: names padded to 16 bytes, code points shifted
 // into their bytes, marks and states in host order.
 func (e *encoder) appendValue(b []byte, f *fieldInfo, v []byte) []byte {
 	switch {
-	case f.kind == kindIfName:
+	case f.kind == kindIfName, f.kind == kindHelper:
 		b = append(b, v...)
 		return append(b, zeros[:16-len(v)]...)
 	case f.kind == kindDSCP:
 		return appendBig(b, uint32(v[0])<<f.shift, f.length)
 	case f.hostOrder && len(v) == 4:
 		return e.order.AppendUint32(b, binary.BigEndian.Uint32(v))
+	case f.hostOrder && len(v) == 2:
+		return e.order.AppendUint16(b, binary.BigEndian.Uint16(v))
 	}
 	return append(b, v...)
+}
+
+// bigEndian is the number that at most four bytes in network byte order are.
+func bigEndian(b []byte) uint32 {
+	var v uint32
+	for _, c := range b {
+		v = v<<8 | uint32(c)
+	}
+	return v
 }
 
 // appendBig appends the low bytes of v in network byte order.

@@ -82,6 +82,7 @@ func TestBytesOfBothOrders(t *testing.T) {
 func TestBigEndianSets(t *testing.T) {
 	spec := &Spec{Tables: []Table{{Name: "t", Chains: []Chain{{Name: "c", Rules: []Rule{
 		R(MetaMark.Is(0x11, 0x22)), R(CTState.Is(Established)), R(WordField(TCPDport).Is("80", "1024-65535")), R(CTMark.Set(1, 1)), R(CTBytes.AtLeast(7)),
+		R(CTZone.Is("1", "0x105")), R(TCPFlags.Is("syn")),
 	}}}}}}
 	var text strings.Builder
 	require.NoError(t, batchOf(t, spec, binary.BigEndian).WriteText(&text))
@@ -92,7 +93,8 @@ func TestBigEndianSets(t *testing.T) {
 		"NFTA_SET_ELEM_USERDATA 010400000001",          // 1024-65535 is open
 		"NFTA_DATA_VALUE 0400", "NFTA_DATA_VALUE 0050", // ports are in network order anyway
 		"NFTA_DATA_VALUE fffffffe", "NFTA_DATA_VALUE 00000001", // mark & ^1 ^ 1
-		"NFTA_DATA_VALUE 0000000000000007", // after hton
+		"NFTA_DATA_VALUE 0000000000000007",           // after hton
+		"NFTA_DATA_VALUE 0105", "NFTA_DATA_VALUE 02", // a zone, the bit of SYN
 	} {
 		assert.Contains(t, text.String(), want+"\n")
 	}

@@ -6,6 +6,7 @@ type fieldSource int
 const (
 	fromMeta    fieldSource = iota + 1 // nft_meta, key is NFT_META_*
 	fromCT                             // nft_ct, key is NFT_CT_*
+	fromRT                             // nft_rt, key is NFT_RT_*
 	fromPayload                        // nft_payload, at base, offset, length
 )
 
@@ -13,7 +14,7 @@ const (
 type fieldInfo struct {
 	kind   valueKind
 	source fieldSource
-	// key is NFT_META_* or NFT_CT_* (include/uapi/linux/netfilter/nf_tables.h).
+	// key is NFT_META_*, NFT_CT_* or NFT_RT_* (include/uapi/linux/netfilter/nf_tables.h).
 	key uint32
 	// direction is IP_CT_DIR_* for counters of one direction, -1 otherwise.
 	direction int
@@ -23,7 +24,7 @@ type fieldInfo struct {
 	mask, shift uint32
 	// hostOrder says that the kernel keeps the value in its own byte order (marks, states, counters).
 	hostOrder bool
-	// bits says that the kernel keeps a bit field: several values match by `& != 0` (ct state, ct status).
+	// bits says that the field is one of bits: several values match by `& != 0` (ct state, ct status, tcp flags).
 	bits bool
 	// family is the IP family that the field belongs to (IP, IP6), "" for any. In an inet table it brings `meta nfproto`.
 	family Family
@@ -40,13 +41,18 @@ const (
 	metaOIFName = 7
 	metaNFProto = 15
 	metaL4Proto = 16
+	metaSecpath = 25
 
 	ctState     = 0
 	ctDirection = 1
 	ctStatus    = 2
 	ctMark      = 3
+	ctHelper    = 6
 	ctPackets   = 14
 	ctBytes     = 15
+	ctZone      = 17
+
+	rtXfrm = 4
 
 	networkHeader   = 1
 	transportHeader = 2
@@ -73,6 +79,10 @@ func infoOf(f Field) (fieldInfo, bool) {
 		i := meta(kindMark, metaMark)
 		i.hostOrder = true
 		return i, true
+	case fieldMetaIPsec:
+		return meta(kindExists, metaSecpath), true
+	case fieldRTIPsec:
+		return fieldInfo{kind: kindExists, source: fromRT, key: rtXfrm, direction: -1}, true
 	case fieldIPSaddr:
 		return address(kindIPv4, IP, 12), true
 	case fieldIPDaddr:
@@ -102,6 +112,8 @@ func portInfo(f Field) (fieldInfo, bool) {
 		return port(protoUDP, 0), true
 	case fieldUDPDport:
 		return port(protoUDP, 2), true
+	case fieldTCPFlags:
+		return fieldInfo{kind: kindTCPFlags, source: fromPayload, direction: -1, base: transportHeader, offset: 13, length: 1, l4proto: protoTCP, bits: true}, true
 	case fieldTHSport:
 		return port(0, 0), true
 	case fieldTHDport:
@@ -120,6 +132,10 @@ func conntrackInfo(f Field) (fieldInfo, bool) {
 		return conntrack(kindMark, ctMark, -1), true
 	case fieldCTDir:
 		return conntrack(kindCTDir, ctDirection, -1), true
+	case fieldCTHelper:
+		return conntrack(kindHelper, ctHelper, -1), true
+	case fieldCTZone:
+		return conntrack(kindZone, ctZone, -1), true
 	case fieldCTPackets:
 		return conntrack(kindMeter, ctPackets, -1), true
 	case fieldCTBytes:

@@ -22,10 +22,15 @@ const (
 	fieldUDPDport   Field = "udp dport"
 	fieldTHSport    Field = "th sport"
 	fieldTHDport    Field = "th dport"
+	fieldTCPFlags   Field = "tcp flags"
+	fieldMetaIPsec  Field = "meta ipsec"
+	fieldRTIPsec    Field = "rt ipsec"
 	fieldCTState    Field = "ct state"
 	fieldCTStatus   Field = "ct status"
 	fieldCTMark     Field = "ct mark"
 	fieldCTDir      Field = "ct direction"
+	fieldCTHelper   Field = "ct helper"
+	fieldCTZone     Field = "ct zone"
 	fieldCTPackets  Field = "ct packets"
 	fieldCTBytes    Field = "ct bytes"
 	fieldOrigPkts   Field = "ct original packets"
@@ -36,17 +41,22 @@ const (
 
 // The typed fields of rules. A verb on a field makes a Statement: L4Proto.Is(TCP, UDP).
 const (
-	NFProto           WordField   = WordField(fieldNFProto)  // "ipv4", "ipv6"
-	L4Proto           WordField   = WordField(fieldL4Proto)  // TCP, UDP, "icmp", "gre", "47"
-	IIFName           WordField   = WordField(fieldIIFName)  // device name, or prefix "ppp*"
-	OIFName           WordField   = WordField(fieldOIFName)  // device name, or prefix "ppp*"
-	IPSaddr           WordField   = WordField(fieldIPSaddr)  // address, prefix or range
-	IPDaddr           WordField   = WordField(fieldIPDaddr)  // address, prefix or range
-	IP6Saddr          WordField   = WordField(fieldIP6Saddr) // address, prefix or range
-	IP6Daddr          WordField   = WordField(fieldIP6Daddr) // address, prefix or range
-	CTState           WordField   = WordField(fieldCTState)  // Established, Related, New, Invalid, Untracked
-	CTStatus          WordField   = WordField(fieldCTStatus) // "assured", "snat", "dnat", "seen-reply", ...
-	CTDirection       WordField   = WordField(fieldCTDir)    // Original, Reply
+	NFProto           WordField   = WordField(fieldNFProto)   // "ipv4", "ipv6"
+	L4Proto           WordField   = WordField(fieldL4Proto)   // TCP, UDP, "icmp", "gre", "47"
+	IIFName           WordField   = WordField(fieldIIFName)   // device name, or prefix "ppp*"
+	OIFName           WordField   = WordField(fieldOIFName)   // device name, or prefix "ppp*"
+	IPSaddr           WordField   = WordField(fieldIPSaddr)   // address, prefix or range
+	IPDaddr           WordField   = WordField(fieldIPDaddr)   // address, prefix or range
+	IP6Saddr          WordField   = WordField(fieldIP6Saddr)  // address, prefix or range
+	IP6Daddr          WordField   = WordField(fieldIP6Daddr)  // address, prefix or range
+	CTState           WordField   = WordField(fieldCTState)   // Established, Related, New, Invalid, Untracked
+	CTStatus          WordField   = WordField(fieldCTStatus)  // "assured", "snat", "dnat", "seen-reply", ...
+	CTDirection       WordField   = WordField(fieldCTDir)     // Original, Reply
+	CTHelper          WordField   = WordField(fieldCTHelper)  // "ftp", "sip": the helper of the connection that this one was expected by
+	CTZone            WordField   = WordField(fieldCTZone)    // "0" to "65535", of the connection
+	TCPFlags          WordField   = WordField(fieldTCPFlags)  // "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr": any of them is set
+	MetaIPsec         WordField   = WordField(fieldMetaIPsec) // "exists", "missing": the packet came out of an IPsec tunnel
+	RTIPsec           WordField   = WordField(fieldRTIPsec)   // "exists", "missing": the packet goes into an IPsec tunnel
 	TCPSport          NumberField = NumberField(fieldTCPSport)
 	TCPDport          NumberField = NumberField(fieldTCPDport)
 	UDPSport          NumberField = NumberField(fieldUDPSport)

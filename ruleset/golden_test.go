@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the golden files of testdata anew
 // goldenSpecs are the Specs of testdata/NAME.golden. TestGoldensAgainstNFT holds the files to nft's own messages.
 func goldenSpecs() map[string]*Spec {
 	return map[string]*Spec{
-		"flowtables": flowtablesSpec(), "router": routerSpec(), "matches": matchesSpec(), "nat6": nat6Spec(),
+		"flowtables": flowtablesSpec(), "router": routerSpec(), "matches": matchesSpec(), "nat6": nat6Spec(), "fields": fieldsSpec(),
 	}
 }
 
@@ -71,6 +71,15 @@ func matchesSpec() *Spec {
 		R(L4Proto.Is(TCP, UDP), WordField(THDport).Not("1024-2047")),
 		R(WordField(UDPDport).Is("53", "1024-65535"), CTDirection.Is(Reply), CTStatus.Not("snat", "dnat")),
 		R(IIFName.Is("ppp*", "wan"), MetaMark.Set(0x1200, 0xff00), CTMark.Set(7, 1<<32-1), Drop()),
+	}}}}}}
+}
+
+func fieldsSpec() *Spec {
+	return &Spec{Tables: []Table{{Name: "m", Chains: []Chain{{Name: "c", Hook: Forward, Rules: []Rule{
+		R(CTHelper.Is("ftp", "sip"), CTZone.Is("1", "0x105")),
+		R(CTHelper.Not("Q.931"), CTZone.Not("7"), MetaIPsec.Is("exists"), RTIPsec.Is("missing")),
+		R(TCPFlags.Is("fin", "syn")),
+		R(TCPDport.Is(80), TCPFlags.Not("rst")),
 	}}}}}}
 }
 

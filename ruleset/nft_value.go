@@ -35,7 +35,7 @@ func (s span) text(kind valueKind) string {
 	switch {
 	case kind == kindIfName && s.prefix:
 		return quote(string(s.low) + "*")
-	case kind == kindIfName:
+	case kind == kindIfName, kind == kindHelper:
 		return quote(string(s.low))
 	case s.prefix:
 		return wordText(kind, s.low) + "/" + strconv.Itoa(prefixLength(s.low, s.high))
@@ -54,7 +54,7 @@ func wordText(kind valueKind, b []byte) string {
 	case kindIPv4, kindIPv6:
 		addr, _ := netip.AddrFromSlice(b)
 		return addr.String()
-	case kindPort:
+	case kindPort, kindZone:
 		return strconv.Itoa(int(binary.BigEndian.Uint16(b)))
 	case kindMark:
 		return hex(binary.BigEndian.Uint32(b))
@@ -67,6 +67,11 @@ func wordText(kind valueKind, b []byte) string {
 			return "ipv4"
 		}
 		return "ipv6"
+	case kindExists:
+		if b[0] == 0 {
+			return "missing"
+		}
+		return "exists"
 	case kindCTDir:
 		if b[0] == 0 {
 			return Original

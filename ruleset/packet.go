@@ -45,6 +45,8 @@ func (k *packet) learn(m *Match, info fieldInfo, spans []span) error {
 		return fmt.Errorf(`%q needs a match on protocols with ports before it; put "meta l4proto" with "tcp", "udp" or both ahead`, string(m.Field))
 	}
 	switch {
+	case info.kind == kindExists && len(m.Is)+len(m.Not) > 1:
+		return fmt.Errorf("%q either exists or is missing; match one of them, or leave the match out", string(m.Field))
 	case m.Field == fieldNFProto:
 		return k.learnFamily(m, spans)
 	case m.Field == fieldL4Proto && len(m.Is) > 0 && len(spans) > 0:
@@ -73,6 +75,9 @@ func (k *packet) learnFamily(m *Match, spans []span) error {
 func (k *packet) learnProtocol(f Field, protocol byte) error {
 	if len(k.protocols) > 1 {
 		_, port, _ := strings.Cut(string(f), " ")
+		if f == fieldTCPFlags {
+			return fmt.Errorf("nft refuses %q behind a match on several protocols; match one protocol", string(f))
+		}
 		return fmt.Errorf("nft refuses %q behind a match on several protocols; write \"th %s\", or match one protocol", string(f), port)
 	}
 	return k.narrowProtocols(f, []span{{low: []byte{protocol}}})

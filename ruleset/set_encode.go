@@ -15,6 +15,8 @@ const maxAttr = 0xffff
 // nft's numbers of data types and byte orders (nftables include/datatype.h). The kernel keeps them for user space.
 const (
 	typeNFProto     = 2
+	typeInteger     = 4
+	typeString      = 5
 	typeIPAddr      = 7
 	typeIP6Addr     = 8
 	typeINetProto   = 12
@@ -47,6 +49,10 @@ func (k valueKind) setType() (typ, length, order uint32) {
 		return typeMark, 4, byteOrderHost
 	case kindCTDir:
 		return typeCTDir, 1, byteOrderHost
+	case kindHelper:
+		return typeString, 16, byteOrderHost
+	case kindZone:
+		return typeInteger, 2, byteOrderHost
 	case kindDSCP:
 		return typeDSCP, 1, byteOrderBig
 	}

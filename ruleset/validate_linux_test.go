@@ -96,6 +96,9 @@ func TestRulesAgainstKernel(t *testing.T) {
 		R(CTState.Is("nonsense")), R(CTStatus.Not("assured", "dnat")), R(DSCP.Is(63)), R(is(fieldIPDSCP, "64")), R(DSCP6.Between(1, 62)),
 		R(CTMark.Has(0x10, 0xf0)), R(CTMark.Set(0x10, 0xf0)), R(CTMark.Set(0, 0xf0)), R(MetaMark.Set(0xf0, 0xf0)), R(MetaMark.Set(1, 1<<32-1)),
 		R(Statement{Log: &Logging{Level: "loud"}}), R(CTBytes.Below(1<<64 - 1)), R(CTReplyBytes.AtLeast(1)),
+		R(L4Proto.Is(TCP, UDP), TCPFlags.Is("syn")), R(L4Proto.Is(TCP), TCPFlags.Is("syn")), R(UDPDport.Is(5), TCPFlags.Is("syn")), R(TCPFlags.Not("syn", "ack")),
+		R(MetaIPsec.Not("exists")), R(RTIPsec.Is("missing")), R(CTHelper.Is("unheard-of")), R(CTHelper.Is("two words")),
+		R(CTZone.Is("0", "65535")), R(is(fieldCTZone, "65536")),
 	} {
 		for _, family := range []Family{Inet, IP, IP6} {
 			spec := inTable(family, Chain{Hook: Forward}, r)

@@ -1,6 +1,9 @@
 package ruleset
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // number is the value of one of the kind's words.
 func (k valueKind) number(word string) (uint64, bool) {
@@ -17,6 +20,10 @@ func (k valueKind) number(word string) (uint64, bool) {
 		return statusBit(word)
 	case kindDSCP:
 		return dscpNumber(word)
+	case kindTCPFlags:
+		return tcpFlagBit(word)
+	case kindExists:
+		return existsNumber(word)
 	}
 	return 0, false
 }
@@ -46,6 +53,14 @@ func (k valueKind) expects() string {
 		return `"original" or "reply"`
 	case kindDSCP:
 		return `a code point or a range, 0 to 63, or a name, such as "ef", "cs1", "af41"`
+	case kindHelper:
+		return `the name of a helper, 1 to 15 letters, digits, "-", "_" and ".", such as "ftp", "Q.931"`
+	case kindZone:
+		return `a zone, 0 to 65535`
+	case kindTCPFlags:
+		return `a flag of TCP: "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"`
+	case kindExists:
+		return `"exists" or "missing"`
 	case kindMeter:
 		return "a threshold"
 	}
@@ -157,6 +172,41 @@ func statusBit(word string) (uint64, bool) {
 		return 1 << 9, true
 	}
 	return 0, false
+}
+
+// tcpFlagBit is a flag in byte 13 of the TCP header (RFC 9293, section 3.1), by nft's names.
+func tcpFlagBit(word string) (uint64, bool) {
+	for i, flag := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"} {
+		if flag == word {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+// existsNumber reads nft's boolean type.
+func existsNumber(word string) (uint64, bool) {
+	switch word {
+	case "exists":
+		return 1, true
+	case "missing":
+		return 0, true
+	}
+	return 0, false
+}
+
+// maxHelper is the longest name of a helper in bytes (NF_CT_HELPER_NAME_LEN without the NUL).
+const maxHelper = 15
+
+// parseHelper takes the name of a conntrack helper. nft would read a "*" at its end as a wildcard.
+func parseHelper(word string) ([]byte, error) {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
+	}
+	if len(word) > maxHelper || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
+		return nil, kindHelper.unfit(word)
+	}
+	return []byte(word), nil
 }
 
 // dscpNumber reads a name of a code point (nftables src/proto.c): csN is 8N, afXY is 8X+2Y, ef is 46.

@@ -25,6 +25,10 @@ const (
 	kindCTStatus                      // 4 bytes, one bit
 	kindCTDir                         // 1 byte, IP_CT_DIR_*
 	kindDSCP                          // 1 byte, 0 to 63, not shifted
+	kindHelper                        // the name without NUL, 1 to 15 bytes
+	kindZone                          // 2 bytes
+	kindTCPFlags                      // 1 byte, one bit
+	kindExists                        // 1 byte, 0 or 1
 	kindMeter                         // 8 bytes; only thresholds, never words
 )
 
@@ -88,7 +92,9 @@ func parseWord(kind valueKind, word string) ([]byte, error) {
 	case kindIPv4, kindIPv6:
 		addr, err := parseAddr(kind, word)
 		return addr.AsSlice(), err
-	case kindPort, kindDSCP, kindProto, kindMark:
+	case kindHelper:
+		return parseHelper(word)
+	case kindPort, kindDSCP, kindProto, kindMark, kindZone:
 		v, err := parseNumber(word)
 		if err != nil || v > kind.max() {
 			return nil, kind.unfit(word)
@@ -162,12 +168,12 @@ func (k valueKind) bytes(v uint64) []byte {
 	return b[8-k.width():]
 }
 
-// width of one value in bytes; 0 for device names, which differ.
+// width of one value in bytes; 0 for names, which differ.
 func (k valueKind) width() int {
 	switch k {
-	case kindProto, kindNFProto, kindCTDir, kindDSCP:
+	case kindProto, kindNFProto, kindCTDir, kindDSCP, kindTCPFlags, kindExists:
 		return 1
-	case kindPort:
+	case kindPort, kindZone:
 		return 2
 	case kindIPv4, kindMark, kindCTState, kindCTStatus:
 		return 4
@@ -186,7 +192,7 @@ func (k valueKind) max() uint64 {
 		return 63
 	case kindProto:
 		return 255
-	case kindPort:
+	case kindPort, kindZone:
 		return 1<<16 - 1
 	case kindMark:
 		return 1<<32 - 1

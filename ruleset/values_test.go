@@ -71,6 +71,7 @@ func TestParseValueRefuses(t *testing.T) {
 		{kindIfName, "*"}, {kindIfName, "**"}, {kindIfName, "a*b"}, {kindIfName, "."}, {kindIfName, "abcdefghijklmnop"},
 		{kindProto, "TCP"}, {kindProto, "-"}, {kindProto, "6-17"}, {kindNFProto, "4"}, {kindCTDir, "0"}, {kindCTState, "2"},
 		{kindCTState, "established,related"}, {kindDSCP, "64"}, {kindDSCP, "cs8"}, {kindDSCP, "af14"}, {kindDSCP, "af10"}, {kindMeter, "5"}, {0, "x"},
+		{kindHelper, "sip*"}, {kindHelper, "a b"}, {kindHelper, "abcdefghijklmnop"}, {kindHelper, "\"x"}, {kindZone, "65536"}, {kindZone, "1-2"}, {kindTCPFlags, "syn,ack"}, {kindExists, "1"},
 	} {
 		_, err := parseValue(c.kind, c.word)
 		assert.Error(t, err, "%d %q", c.kind, c.word)

@@ -28,6 +28,7 @@ const (
 	spaceVerdict
 	spaceMeta
 	spaceCT
+	spaceRT
 	spacePayload
 	spaceBitwise
 	spaceByteorder
@@ -113,6 +114,8 @@ func exprSpace(name string) space {
 		return spaceMeta
 	case "ct":
 		return spaceCT
+	case "rt":
+		return spaceRT
 	case "payload":
 		return spacePayload
 	case "bitwise":

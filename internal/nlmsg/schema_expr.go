@@ -10,6 +10,8 @@ func (s space) exprAttrs() []attrInfo {
 			NFTACTDreg: {"NFTA_CT_DREG", asU32, 0}, NFTACTKey: {"NFTA_CT_KEY", asU32, 0},
 			NFTACTDirection: {"NFTA_CT_DIRECTION", asU8, 0}, NFTACTSreg: {"NFTA_CT_SREG", asU32, 0},
 		}
+	case spaceRT:
+		return []attrInfo{NFTARTDreg: {"NFTA_RT_DREG", asU32, 0}, NFTARTKey: {"NFTA_RT_KEY", asU32, 0}}
 	case spacePayload:
 		return []attrInfo{
 			NFTAPayloadDreg: {"NFTA_PAYLOAD_DREG", asU32, 0}, NFTAPayloadBase: {"NFTA_PAYLOAD_BASE", asU32, 0},
