@@ -24,7 +24,7 @@ func (k *Kernel) FailCommit(err error) { k.addFault(fault{at: atCommit, err: err
 // FailCheck makes the next Check return err.
 func (k *Kernel) FailCheck(err error) { k.addFault(fault{at: atCheck, err: err}) }
 
-// FailDump makes the next Dump yield err alone.
+// FailDump makes the next reading of the ruleset fail with err: Dump yields it alone, or GenerationID returns it.
 func (k *Kernel) FailDump(err error) { k.addFault(fault{at: atDump, err: err}) }
 
 // LoseAnswer makes the next Commit end without an answer (a *ruleset.CommitError with Unknown), after it was applied or not.

@@ -8,8 +8,16 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// GenerationID is the ruleset's generation, as an offload.Kernel tells it.
-func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) { return k.Generation(), ctx.Err() }
+// GenerationID is the ruleset's generation, as an offload.Kernel tells it. What FailDump asked for strikes here too: a
+// Manager reads no more while the generation stands.
+func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.state.generation, k.takeFault(atDump).err
+}
 
 // Flowtables yields NEWGEN and the flowtables, of one generation.
 func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
