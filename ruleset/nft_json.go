@@ -19,7 +19,7 @@ type JSONConfig struct {
 //
 // The JSON of nft says less than its text. What it cannot say is an error before anything is written, all of it joined, each a
 // *flowtable.FieldError with its path that matches ErrNotInJSON: Raw statements, `counter` and `flags offload` of flowtables
-// (config can allow these to be lost), and devices that bear the name of a protocol in rules and sets. One thing is lost
+// (config can allow these to be lost), and devices and helpers that bear the name of a protocol in rules and sets. One thing is lost
 // unseen: nft before 1.0.8 reads past the comment of a table, and with it the mark of the owner.
 func (r *Resolved) WriteNFTJSON(w io.Writer, config *JSONConfig) error {
 	if config == nil {

@@ -51,8 +51,8 @@ func (v *validator) checkFlowtableJSON(path string, f *flowtable.Spec) {
 
 func (v *validator) checkSetJSON(path string, s *Set) {
 	for i, word := range s.Elements {
-		if s.Type == IfName && !isJSONDevice(word) {
-			v.add(path+".elements["+strconv.Itoa(i)+"]", notJSONDevice(word))
+		if s.Type == IfName && !isJSONName(word) {
+			v.add(path+".elements["+strconv.Itoa(i)+"]", notJSONName(word))
 		}
 	}
 }
@@ -62,25 +62,24 @@ func (v *validator) checkStatementJSON(p place, s *Statement) {
 	case s.Raw != nil:
 		v.addStatement(p, "raw", fmt.Errorf("%w: a raw statement is nft text and bytes; write the text form, or the batch", ErrNotInJSON))
 	case s.Match != nil:
-		if info, _ := infoOf(s.Match.Field); info.kind != kindIfName {
-			return
+		if info, _ := infoOf(s.Match.Field); info.kind == kindIfName || info.kind == kindHelper {
+			v.checkNamesJSON(p, "is", s.Match.Is)
+			v.checkNamesJSON(p, "not", s.Match.Not)
 		}
-		v.checkDevicesJSON(p, "is", s.Match.Is)
-		v.checkDevicesJSON(p, "not", s.Match.Not)
 	}
 }
 
-func (v *validator) checkDevicesJSON(p place, field string, words []string) {
+func (v *validator) checkNamesJSON(p place, field string, words []string) {
 	for i, word := range words {
-		if !isReference(word) && !isJSONDevice(word) {
-			v.addStatement(p, "match."+field+"["+strconv.Itoa(i)+"]", notJSONDevice(word))
+		if !isReference(word) && !isJSONName(word) {
+			v.addStatement(p, "match."+field+"["+strconv.Itoa(i)+"]", notJSONName(word))
 		}
 	}
 }
 
-// isJSONDevice reports whether nft reads a string of its JSON as the name of a device: not as a set, and not as one of the
+// isJSONName reports whether nft reads a string of its JSON as a name: not as a set, and not as one of the
 // words that stand for a number there (src/parser_json.c, is_constant).
-func isJSONDevice(word string) bool {
+func isJSONName(word string) bool {
 	switch word {
 	case TCP, UDP, "udplite", "esp", "ah", "icmp", "icmpv6", "comp", "dccp", "sctp", "redirect":
 		return false
@@ -88,6 +87,6 @@ func isJSONDevice(word string) bool {
 	return !isReference(word)
 }
 
-func notJSONDevice(word string) error {
-	return fmt.Errorf("%w: a device named %q, which it takes for something else; write the text form, or rename the device", ErrNotInJSON, word)
+func notJSONName(word string) error {
+	return fmt.Errorf("%w: the name %q, which it takes for something else; write the text form, or rename what bears it", ErrNotInJSON, word)
 }

@@ -77,15 +77,16 @@ func matchJSON(m *Match) jsonObject {
 func fieldJSON(f Field) jsonObject {
 	words := strings.Fields(string(f))
 	key := words[len(words)-1]
+	info, _ := infoOf(f)
 	switch {
+	case info.source == fromPayload:
+		return jsonObject{"payload": jsonObject{"protocol": words[0], "field": key}}
 	case len(words) == 1:
 		return jsonObject{"meta": jsonObject{"key": key}}
-	case words[0] == "ct" && len(words) == 3:
-		return jsonObject{"ct": jsonObject{"key": key, "dir": words[1]}}
-	case words[0] == "ct", words[0] == "meta":
-		return jsonObject{words[0]: jsonObject{"key": key}}
+	case len(words) == 3:
+		return jsonObject{words[0]: jsonObject{"key": key, "dir": words[1]}}
 	}
-	return jsonObject{"payload": jsonObject{"protocol": words[0], "field": key}}
+	return jsonObject{words[0]: jsonObject{"key": key}}
 }
 
 // mutationJSON sets a mark, without the parts that do nothing.

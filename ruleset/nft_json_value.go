@@ -45,7 +45,9 @@ func (s span) json(kind valueKind) any {
 // wordJSON is one bound: a number where nft prints one, else its word.
 func wordJSON(kind valueKind, b []byte) any {
 	switch kind {
-	case kindPort:
+	case kindExists:
+		return b[0] != 0
+	case kindPort, kindZone:
 		return binary.BigEndian.Uint16(b)
 	case kindMark:
 		return binary.BigEndian.Uint32(b)
