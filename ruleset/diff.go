@@ -3,16 +3,29 @@ package ruleset
 import (
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // ErrForeign is matched by the refusal to touch a table that does not bear our owner's mark.
 var ErrForeign = errors.New("the table belongs to someone else")
 
-// Diff plans the way from what a kernel holds to what was declared; a nil have is an empty kernel. A table that is not there
-// is created. One that bears our mark is replaced as a whole in the same transaction, one that is no longer declared is
-// deleted. The error matches ErrForeign if a declared table exists without our mark.
-func Diff(have *Loaded, want *Resolved) (*Plan, error) {
-	p := &Plan{want: want, bindings: want.Bindings()}
+// Diff plans the way from what a kernel holds to what was declared, by the least that does it; a nil have is an empty kernel.
+// What is as declared is not touched: rules keep their handles and counters, flowtables their flows. A table that bears our mark
+// and is no longer declared is deleted, and so is whatever else our tables hold that was not declared. The error matches
+// ErrForeign if a declared table exists without our mark.
+//
+// The order is one that kernels take: rules go before what they refer to, a device leaves a flowtable before it joins another,
+// and things are made before rules use them. Equal input gives equal plans.
+func Diff(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want, false) }
+
+// DiffAdopt is Diff, but takes over tables that bear no mark or another owner's: each is replaced as a whole, since kernels set
+// marks only on tables that they create.
+func DiffAdopt(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want, true) }
+
+func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
+	p := &Plan{want: want, bindings: want.Bindings(), adopt: adopt}
 	if have != nil {
 		p.generation = have.generation
 	}
@@ -25,13 +38,18 @@ func Diff(have *Loaded, want *Resolved) (*Plan, error) {
 		switch {
 		case !ok:
 			p.createTable(want, i, fmt.Sprintf("table %s %s does not exist", t.Family, t.Name))
-		case old.Owner != want.spec.Owner:
-			errs = append(errs, foreign(old, want.spec.Owner))
-		default:
-			p.deleteTable(old, "it is replaced as a whole", accelerated)
+		case old.Owner == want.spec.Owner:
+			d := tableDiff{have: have, want: want, index: i, table: t, old: old, reader: bodyReader{order: nlmsg.Native()}}
+			ops, err := d.operations()
+			p.operations, errs = append(p.operations, ops...), append(errs, err)
+		case adopt:
+			p.deleteTable(old, "it is adopted: only a new table can bear our mark", accelerated)
 			p.createTable(want, i, "in place of the one before")
+		default:
+			errs = append(errs, foreign(old, want.spec.Owner))
 		}
 	}
+	p.disruptive = slices.ContainsFunc(p.operations, func(op Operation) bool { return op.Disruptive })
 	p.warnings = append(p.warnings, sideEffects(want)...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -44,7 +62,7 @@ func foreign(t LoadedTable, owner string) error {
 	if t.Owner != "" {
 		whose = fmt.Sprintf("is %s", ownerComment(t.Owner))
 	}
-	return fmt.Errorf("%w: table %s %s %s, and this Spec's owner is %q: declare the table under another name, "+
+	return fmt.Errorf("%w: table %s %s %s, and this Spec's owner is %q: declare the table under another name, adopt it, "+
 		"or delete it first with `nft delete table %s %s`", ErrForeign, t.Family, t.Name, whose, owner, t.Family, t.Name)
 }
 
@@ -69,18 +87,18 @@ func (p *Plan) dropUndeclared(have *Loaded, want *Resolved, accelerated map[tabl
 
 // deleteTable deletes a table; accelerated are those that hold flowtables.
 func (p *Plan) deleteTable(t LoadedTable, reason string, accelerated map[tableKey]bool) {
-	if accelerated[tableKey{t.Family, t.Name}] {
-		p.disruptive = true
-		reason += "; live flows of its flowtables leave the fast path"
+	op := Operation{Verb: VerbDelete, Kind: KindTable, Family: t.Family, Table: t.Name, Reason: reason}
+	if op.Disruptive = accelerated[tableKey{t.Family, t.Name}]; op.Disruptive {
+		op.Reason += "; live flows of its flowtables leave the fast path"
 	}
-	p.operations = append(p.operations, Operation{Verb: VerbDelete, Kind: KindTable, Family: t.Family, Table: t.Name, Reason: reason})
+	p.operations = append(p.operations, op)
 }
 
 // createTable adds a table and all its parts in nft's order: chains, sets with their elements, flowtables, rules.
 func (p *Plan) createTable(want *Resolved, i int, reason string) {
 	t := &want.spec.Tables[i]
 	add := func(verb Verb, kind Kind, name, reason string, object any) {
-		p.operations = append(p.operations, Operation{verb, kind, t.Family, t.Name, name, reason, object})
+		p.operations = append(p.operations, Operation{Verb: verb, Kind: kind, Family: t.Family, Table: t.Name, Name: name, Reason: reason, object: object})
 	}
 	add(VerbCreate, KindTable, "", reason, &newTable{t, want.spec.Owner})
 	for c := range t.Chains {
@@ -89,11 +107,11 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 	for s := range t.Sets {
 		add(VerbAdd, KindSet, t.Sets[s].Name, "", &t.Sets[s])
 		if len(t.Sets[s].Elements) > 0 {
-			add(VerbAdd, KindElement, t.Sets[s].Name, "", &t.Sets[s])
+			add(VerbAdd, KindElement, t.Sets[s].Name, "", wholeSet(&t.Sets[s]))
 		}
 	}
 	for f := range t.Flowtables {
-		add(VerbAdd, KindFlowtable, t.Flowtables[f].Name, "", &boundFlowtable{&t.Flowtables[f], want.listed(i, f)})
+		add(VerbAdd, KindFlowtable, t.Flowtables[f].Name, "", &boundFlowtable{spec: &t.Flowtables[f], devices: want.listed(i, f)})
 	}
 	for c := range t.Chains {
 		for r := range t.Chains[c].Rules {
@@ -101,6 +119,9 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 		}
 	}
 }
+
+// wholeSet are all elements of a set that is new.
+func wholeSet(s *Set) *elements { return &elements{set: s, ranges: declaredRanges(s), first: true} }
 
 // sideEffects are what the kernel does besides when it takes the rules.
 func sideEffects(want *Resolved) []string {

@@ -15,13 +15,18 @@ type encoder struct {
 	op    int32 // index of the operation at work
 	err   error
 
-	sets    uint32            // ids of sets given so far; they are unique in the batch
-	setIDs  map[setKey]uint32 // of the named sets that the batch makes
-	exprs   int               // expressions of the rule at work
-	tests   []test            // of the rule at work; memory is kept between rules
-	spans   []span            // of those tests
-	ranges  []keyRange        // of the set at work
-	scratch []byte
+	sets     uint32            // ids of sets given so far; they are unique in the batch
+	setIDs   map[setKey]uint32 // of the named sets that the batch makes
+	contents []digest          // of the sets with these ids, those of anonymous ones
+	exprs    int               // expressions of the rule at work
+	tests    []test            // of the rule at work; memory is kept between rules
+	spans    []span            // of those tests
+	ranges   []keyRange        // of the anonymous set at work
+	scratch  []byte
+
+	reader      bodyReader
+	body        digest // of the last rule
+	expressions []byte // of the last rule, in the batch
 }
 
 // A setKey names a set.
@@ -48,13 +53,17 @@ func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 }
 
 func newEncoder(o nlmsg.Order, operations []Operation) *encoder {
-	return &encoder{
+	e := &encoder{
 		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+512*len(operations))),
 		order:   o,
 		batch:   &Batch{order: o, operations: operations},
 		setIDs:  map[setKey]uint32{},
 		scratch: make([]byte, 0, 512),
 	}
+	e.reader = bodyReader{order: o, content: func(_ string, id uint32) (digest, bool) {
+		return e.contents[id-1], true // ids are our own, from 1
+	}}
+	return e
 }
 
 // frame writes BATCH_BEGIN or BATCH_END. A generation pins the batch: a kernel that has moved on answers ERESTART
@@ -107,20 +116,20 @@ func (e *encoder) fail(err error) {
 
 func (e *encoder) operation(op *Operation) {
 	if op.Verb == VerbDelete {
-		e.deleteTable(op)
+		e.remove(op)
 		return
 	}
 	switch x := op.object.(type) {
+	case nil:
+		e.wakeTable(op)
 	case *newTable:
 		e.createTable(op, x)
 	case *Chain:
 		e.addChain(op, x)
 	case *Set:
-		if op.Kind == KindElement {
-			e.addElements(op, x)
-		} else {
-			e.addSet(op, x)
-		}
+		e.addSet(op, x)
+	case *elements:
+		e.addElements(op, x)
 	case *boundFlowtable:
 		e.addFlowtable(op, x)
 	case *Rule:

@@ -23,16 +23,37 @@ type layer struct {
 	l4proto int  // IPPROTO_*, -1 is unknown
 }
 
-// addRule writes a rule, and before it the anonymous sets of its lists.
+// addRule writes a rule, and before it the anonymous sets of its lists: at the end of its chain, before another, or in place of
+// another.
 func (e *encoder) addRule(op *Operation, r *Rule) {
 	e.exprs = 0
 	e.readTests(op, r)
 	if e.err != nil {
 		return
 	}
-	e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagCreate|nlmsg.FlagAppend)
+	switch op.Verb {
+	case VerbReplace:
+		e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagReplace)
+	case VerbInsert:
+		e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagCreate)
+	default:
+		e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagCreate|nlmsg.FlagAppend)
+	}
 	e.b.String(nlmsg.NFTARuleTable, op.Table)
 	e.b.String(nlmsg.NFTARuleChain, op.Name)
+	switch op.Verb {
+	case VerbReplace:
+		e.b.Uint64BE(nlmsg.NFTARuleHandle, op.Handle)
+	case VerbInsert:
+		e.b.Uint64BE(nlmsg.NFTARulePosition, op.Handle)
+	}
+	e.ruleBody(op, r)
+	e.ruleUdata(r)
+	e.end()
+}
+
+// ruleBody writes the expressions.
+func (e *encoder) ruleBody(op *Operation, r *Rule) {
 	nest := e.b.Nest(nlmsg.NFTARuleExpressions)
 	known := layer{l4proto: -1}
 	if op.Family != Inet {
@@ -48,10 +69,17 @@ func (e *encoder) addRule(op *Operation, r *Rule) {
 		}
 	}
 	e.b.EndNest(nest)
+	e.expressions = e.b.Bytes()[min(nest+4, e.b.Len()):]
+	e.body = e.reader.digest(e.expressions)
+}
+
+// ruleUdata writes the comment, and who the rule is.
+func (e *encoder) ruleUdata(r *Rule) {
+	b := e.scratch[:0]
 	if r.Comment != "" {
-		e.comment(nlmsg.NFTARuleUserdata, nlmsg.UdataRuleComment, r.Comment)
+		b = e.appendComment(b, nlmsg.UdataRuleComment, r.Comment)
 	}
-	e.end()
+	e.b.Data(nlmsg.NFTARuleUserdata, identity{declaredAs(r), e.body}.appendTo(b))
 }
 
 // readTests reads the values of all matches of a rule into e.tests and sends their anonymous sets.

@@ -16,25 +16,27 @@ func (e *encoder) createTable(op *Operation, t *newTable) {
 	e.end()
 }
 
-func (e *encoder) deleteTable(op *Operation) {
-	if familyName(op.Family.number()) != op.Family {
-		e.fail(fmt.Errorf("this library does not know the %s; delete the table by hand", op.Family))
-		return
-	}
-	e.begin(op, nlmsg.NFTMsgDelTable, 0)
+// wakeTable takes all flags from a table that exists.
+func (e *encoder) wakeTable(op *Operation) {
+	e.begin(op, nlmsg.NFTMsgNewTable, 0)
 	e.b.String(nlmsg.NFTATableName, op.Table)
+	e.b.Uint32BE(nlmsg.NFTATableFlags, 0)
 	e.end()
 }
 
-// comment writes one text as user data: type, length, the text and a NUL.
+// comment writes one text as user data.
 func (e *encoder) comment(attr uint16, typ byte, text string) {
-	e.scratch = append(e.scratch[:0], typ, byte(len(text)+1))
-	e.scratch = append(e.scratch, text...)
-	e.scratch = append(e.scratch, 0)
+	e.b.Data(attr, e.appendComment(e.scratch[:0], typ, text))
+}
+
+// appendComment appends type, length, the text and a NUL.
+func (e *encoder) appendComment(b []byte, typ byte, text string) []byte {
 	if len(text) > 254 {
 		e.fail(fmt.Errorf("comment of %d bytes is longer than its length byte can say", len(text)))
 	}
-	e.b.Data(attr, e.scratch)
+	b = append(b, typ, byte(len(text)+1))
+	b = append(b, text...)
+	return append(b, 0)
 }
 
 func (e *encoder) addChain(op *Operation, c *Chain) {
@@ -56,15 +58,11 @@ func (e *encoder) baseChain(c *Chain) {
 	if err != nil {
 		e.fail(err)
 	}
-	typ := c.Type
-	if typ == "" {
-		typ = FilterChain
-	}
 	policy := uint32(nlmsg.VerdictAccept)
 	if c.Policy == VerdictDrop {
 		policy = nlmsg.VerdictDrop
 	}
-	e.b.String(nlmsg.NFTAChainType, string(typ))
+	e.b.String(nlmsg.NFTAChainType, string(c.chainType()))
 	e.b.Uint32BE(nlmsg.NFTAChainPolicy, policy)
 	nest := e.b.Nest(nlmsg.NFTAChainHook)
 	e.b.Uint32BE(nlmsg.NFTAHookHookNum, hook)
@@ -89,34 +87,44 @@ func (h Hook) number() (uint32, bool) {
 	return 0, false
 }
 
-// addFlowtable makes a flowtable with its first 255 devices. The others follow in updates, which must leave the flags out:
-// with them they would replace what the flowtable has (kernel: nft_flowtable_update).
+// addFlowtable makes a flowtable with its first 255 devices, or changes one. Further devices follow in updates, which must leave
+// the flags out: with them they would replace what the flowtable has (kernel: nft_flowtable_update).
 func (e *encoder) addFlowtable(op *Operation, f *boundFlowtable) {
 	first, rest := cut(f.devices, nlmsg.MaxDevices)
-	priority, err := f.spec.Priority.Int32()
-	if err != nil {
-		e.fail(err)
+	e.beginFlowtable(op, nlmsg.NFTMsgNewFlowtable, nlmsg.FlagCreate, f.spec.Name)
+	if !f.update || f.flags {
+		e.b.Uint32BE(nlmsg.NFTAFlowtableFlags, flowtableFlags(f.spec))
 	}
-	e.beginFlowtable(op, f.spec.Name)
-	e.b.Uint32BE(nlmsg.NFTAFlowtableFlags, flowtableFlags(f.spec))
 	hook := e.b.Nest(nlmsg.NFTAFlowtableHook)
-	e.b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
-	e.b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, uint32(priority))
+	if !f.update {
+		priority, err := f.spec.Priority.Int32()
+		if err != nil {
+			e.fail(err)
+		}
+		e.b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
+		e.b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, uint32(priority))
+	}
 	e.devices(first)
 	e.b.EndNest(hook)
 	e.end()
-	for len(rest) > 0 {
-		first, rest = cut(rest, nlmsg.MaxDevices)
-		e.beginFlowtable(op, f.spec.Name)
+	e.moreDevices(op, nlmsg.NFTMsgNewFlowtable, nlmsg.FlagCreate, f.spec.Name, rest)
+}
+
+// moreDevices sends devices that join or leave a flowtable, 255 in a message.
+func (e *encoder) moreDevices(op *Operation, msg, flags uint16, name string, devices []string) {
+	for len(devices) > 0 {
+		var some []string
+		some, devices = cut(devices, nlmsg.MaxDevices)
+		e.beginFlowtable(op, msg, flags, name)
 		hook := e.b.Nest(nlmsg.NFTAFlowtableHook)
-		e.devices(first)
+		e.devices(some)
 		e.b.EndNest(hook)
 		e.end()
 	}
 }
 
-func (e *encoder) beginFlowtable(op *Operation, name string) {
-	e.begin(op, nlmsg.NFTMsgNewFlowtable, nlmsg.FlagCreate)
+func (e *encoder) beginFlowtable(op *Operation, msg, flags uint16, name string) {
+	e.begin(op, msg, flags)
 	e.b.String(nlmsg.NFTAFlowtableTable, op.Table)
 	e.b.String(nlmsg.NFTAFlowtableName, name)
 }

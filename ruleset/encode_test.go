@@ -74,7 +74,12 @@ func TestBytesOfBothOrders(t *testing.T) {
 		require.Equal(t, 5, b.Messages())
 		bytes, err := enchex.DecodeString(strings.Join(strings.Fields(want), ""))
 		require.NoError(t, err)
-		assert.Equal(t, enchex.Dump(bytes), enchex.Dump(b.message(3)), "%s", order)
+		message := b.message(3)
+		rule, udata := message[4:len(bytes)], message[len(bytes):] // behind the expressions stands our identity
+		assert.Equal(t, enchex.Dump(bytes[4:]), enchex.Dump(rule), "%s", order)
+		require.Len(t, udata, 4+2+identityLength+2)
+		_, _, ours := readUdata(udata[4:])
+		assert.True(t, ours)
 	}
 }
 

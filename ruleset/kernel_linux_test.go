@@ -113,18 +113,33 @@ func planText(t testing.TB, s *Spec) string {
 	return p.String()
 }
 
-// dump reads a whole namespace's ruleset as Load takes it: generation, tables, chains, sets, rules, flowtables.
+// dump reads a whole namespace's ruleset as Load takes it: generation, tables, chains, sets, elements, rules, flowtables.
 func dump(t testing.TB, ns *testns.Namespace) []Message {
 	t.Helper()
 	all := request(t, ns, nlmsg.NFTMsgGetGen, nlmsg.FlagAck, nil)
-	for _, msg := range []uint16{nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet, nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
+	for _, msg := range []uint16{nlmsg.NFTMsgGetTable, nlmsg.NFTMsgGetChain, nlmsg.NFTMsgGetSet} {
+		all = append(all, request(t, ns, msg, nlmsg.FlagDump, nil)...)
+	}
+	named, err := Load("", seqOf(all))
+	require.NoError(t, err)
+	for _, s := range named.Sets() {
+		all = append(all, requestOf(t, ns, s.Family, nlmsg.NFTMsgGetSetElem, nlmsg.FlagDump, func(b *nlmsg.Builder) {
+			b.String(nlmsg.NFTASetElemListTable, s.Table)
+			b.String(nlmsg.NFTASetElemListSet, s.Name)
+		})...)
+	}
+	for _, msg := range []uint16{nlmsg.NFTMsgGetRule, nlmsg.NFTMsgGetFlowtable} {
 		all = append(all, request(t, ns, msg, nlmsg.FlagDump, nil)...)
 	}
 	return all
 }
 
-// request sends one request and returns the messages of the answer.
+// request sends one request, about an inet table if there is something to fill in, and returns the messages of the answer.
 func request(t testing.TB, ns *testns.Namespace, msg, flags uint16, fill func(*nlmsg.Builder)) []Message {
+	return requestOf(t, ns, Inet, msg, flags, fill)
+}
+
+func requestOf(t testing.TB, ns *testns.Namespace, f Family, msg, flags uint16, fill func(*nlmsg.Builder)) []Message {
 	t.Helper()
 	where, err := nlsock.OpenNamespace(ns.Path())
 	require.NoError(t, err)
@@ -135,7 +150,7 @@ func request(t testing.TB, ns *testns.Namespace, msg, flags uint16, fill func(*n
 	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
 	family := byte(nlmsg.FamilyUnspec)
 	if fill != nil {
-		family = nlmsg.FamilyInet
+		family = f.number()
 	}
 	b.BeginNetfilter(nlmsg.NFTablesType(msg), nlmsg.FlagRequest|flags, 1, family, 0)
 	if fill != nil {

@@ -26,7 +26,12 @@ type Loaded struct {
 	torn       bool
 	messages   []Message
 	tables     []LoadedTable
+	chains     []LoadedChain
+	sets       []LoadedSet
+	lastSet    int // whose elements came last
+	rules      []LoadedRule
 	flowtables []LoadedFlowtable
+	parts      map[tableKey]*loadedParts // of the tables that bear a mark
 }
 
 // A LoadedTable is a table that a kernel held, of any family and anyone's. Safe for concurrent reading.
@@ -37,6 +42,8 @@ type LoadedTable struct {
 	Owner  string `json:"owner,omitempty"`
 	Handle uint64 `json:"handle"`
 	Use    uint32 `json:"use"` // number of chains, sets and flowtables in it
+	// Flags are NFT_TABLE_F_*: 1 dormant, 2 owned by a socket.
+	Flags uint32 `json:"flags,omitempty"`
 }
 
 // Load reads what a dump of tables, chains, sets, rules and flowtables holds, and the generation from an NFT_MSG_NEWGEN
@@ -63,6 +70,7 @@ func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loa
 	}
 	l.torn = l.isTorn()
 	slices.SortFunc(l.tables, compareTables)
+	l.sortParts(o)
 	return l, nil
 }
 
@@ -95,6 +103,14 @@ func (l *Loaded) add(o nlmsg.Order, m Message) error {
 	switch m.Type {
 	case nlmsg.NFTablesType(nlmsg.NFTMsgNewTable):
 		return l.addTable(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewChain):
+		return l.addChain(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewSet):
+		return l.addSet(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewSetElem):
+		return l.addElements(o, family, attrs)
+	case nlmsg.NFTablesType(nlmsg.NFTMsgNewRule):
+		return l.addRule(o, family, attrs)
 	case nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable):
 		return l.addFlowtable(o, family, attrs)
 	case nlmsg.NFTablesType(nlmsg.NFTMsgNewGen):
@@ -114,6 +130,8 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 			t.Handle, err = a.Uint64BE()
 		case nlmsg.NFTATableUse:
 			t.Use, err = a.Uint32BE()
+		case nlmsg.NFTATableFlags:
+			t.Flags, err = a.Uint32BE()
 		case nlmsg.NFTATableUserdata:
 			t.Owner = ownerOf(a.Data)
 		}

@@ -129,9 +129,14 @@ func normalDump(text string) string {
 	return b.String()
 }
 
+var withoutIdentity = regexp.MustCompile(`(f51466700001[0-9a-f]{32})?( ".*")?$`)
+
 func normalLine(line string) string {
 	if strings.HasPrefix(line, "#") {
 		return strings.Join(strings.Fields(line)[1:3], " ")
+	}
+	if strings.HasPrefix(line, "NFTA_RULE_USERDATA") { // our identity stands behind the comment; nft has none
+		return withoutIdentity.ReplaceAllString(line, "")
 	}
 	if strings.HasPrefix(line, "NFTA_LIST_ELEM(") {
 		return "NFTA_LIST_ELEM"
@@ -146,7 +151,7 @@ func (n *dumpNode) write(b *strings.Builder, depth int) {
 		slices.SortStableFunc(n.below, func(x, y *dumpNode) int { return strings.Compare(x.line, y.line) })
 	}
 	for _, c := range n.below {
-		if c.line == "NFTA_BITWISE_OP 0" || anonymous && strings.HasPrefix(c.line, "NFTA_SET_USERDATA") {
+		if c.line == "NFTA_BITWISE_OP 0" || c.line == "NFTA_RULE_USERDATA " || anonymous && strings.HasPrefix(c.line, "NFTA_SET_USERDATA") {
 			continue
 		}
 		c.write(b, depth+1)

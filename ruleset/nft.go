@@ -105,7 +105,7 @@ func flowtableText(f *flowtable.Spec, devices []string) string {
 func flowtableLines(f *flowtable.Spec, devices []string) []string {
 	lines := []string{"hook ingress priority " + f.Priority.At("ingress")}
 	if len(devices) > 0 {
-		lines = append(lines, "devices = { "+strings.Join(quoteAll(devices), ", ")+" }")
+		lines = append(lines, devicesText(devices))
 	}
 	if f.Hardware == flowtable.HardwareOn {
 		lines = append(lines, "flags offload")
@@ -114,6 +114,10 @@ func flowtableLines(f *flowtable.Spec, devices []string) []string {
 		lines = append(lines, "counter")
 	}
 	return lines
+}
+
+func devicesText(devices []string) string {
+	return "devices = { " + strings.Join(quoteAll(devices), ", ") + " }"
 }
 
 // setText is a set's body on one line, without elements: "{ type ipv4_addr; flags interval; }".

@@ -2,6 +2,8 @@ package ruleset
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 )
@@ -11,9 +13,11 @@ type Verb string
 
 // The verbs.
 const (
-	VerbCreate Verb = "create" // the object must not exist
-	VerbAdd    Verb = "add"
-	VerbDelete Verb = "delete"
+	VerbCreate  Verb = "create" // the object must not exist
+	VerbAdd     Verb = "add"    // of a chain or a flowtable that exists: changes what can be changed in place
+	VerbInsert  Verb = "insert" // of a rule: before another
+	VerbReplace Verb = "replace"
+	VerbDelete  Verb = "delete"
 )
 
 // A Kind is what an Operation is done to, in nft's spelling.
@@ -37,10 +41,15 @@ type Operation struct {
 	Table  string `json:"table"`
 	// Name of the chain, set or flowtable; of the set that holds the elements, of the chain that holds the rule. "" for a table.
 	Name string `json:"name,omitempty"`
+	// Handle of the rule that is replaced or deleted, or before which one is inserted. 0 for everything else, and for the deletion
+	// of all rules of a chain.
+	Handle uint64 `json:"handle,omitempty"`
 	// Reason says in one sentence why. It is "" for the parts of a table whose operation gives the reason.
 	Reason string `json:"reason,omitempty"`
+	// Disruptive says that live flows leave the fast path by this operation. They stay connected.
+	Disruptive bool `json:"disruptive,omitempty"`
 
-	object any // what to encode: *newTable, *Chain, *Set, *boundFlowtable, *Rule; nil for a deletion
+	object any // what to encode: *newTable, *Chain, *Set, *elements, *boundFlowtable, *Rule; nil if the names say it
 }
 
 // A newTable is a table with the mark that it will bear.
@@ -49,17 +58,32 @@ type newTable struct {
 	owner string
 }
 
-// A boundFlowtable is a flowtable with the devices that are sent.
+// A boundFlowtable is a flowtable with the devices that are sent: all of a new one, or those that an existing one gains or loses.
 type boundFlowtable struct {
 	spec    *flowtable.Spec
 	devices []string
+	update  bool // it exists: its hook stays
+	flags   bool // send the flags of an existing one
+}
+
+// Elements are some of a set's: those that it gains or loses.
+type elements struct {
+	set    *Set
+	ranges []keyRange // sorted
+	first  bool       // they are all that a new set holds
 }
 
 // String is the operation as one nft command. The reason is not part of it.
 func (o Operation) String() string {
+	if o.Verb == VerbDelete && o.Kind == KindRule && o.Handle == 0 {
+		return "flush chain " + string(o.Family) + " " + o.Table + " " + o.Name
+	}
 	words := string(o.Verb) + " " + string(o.Kind) + " " + string(o.Family) + " " + o.Table
 	if o.Name != "" {
 		words += " " + o.Name
+	}
+	if o.Handle != 0 {
+		words += " handle " + strconv.FormatUint(o.Handle, 10)
 	}
 	if body := o.body(); body != "" {
 		words += " " + body
@@ -77,20 +101,37 @@ func (o Operation) body() string {
 			return "{ " + head + " }"
 		}
 	case *Set:
-		if o.Kind == KindElement {
-			return elementsText(x)
-		}
 		return setText(x)
+	case *elements:
+		return x.text()
 	case *boundFlowtable:
-		return flowtableText(x.spec, x.devices)
+		return x.text(o.Verb)
 	case *Rule:
 		return ruleText(o.Family, x)
 	}
 	return ""
 }
 
-// Flowtable is a copy of the flowtable that the operation adds, and the devices that are sent with it ("eth0", "ppp*"); false
-// for operations on anything else.
+// text is the flowtable as nft takes it. An update repeats the flags: nft would clear them otherwise.
+func (f *boundFlowtable) text(verb Verb) string {
+	if verb == VerbDelete {
+		return "{ " + devicesText(f.devices) + "; }"
+	}
+	return flowtableText(f.spec, f.devices)
+}
+
+func (e *elements) text() string {
+	kind := kindOf(e.set.Type)
+	_, length, _ := kind.setType()
+	words := make([]string, len(e.ranges))
+	for i := range e.ranges {
+		words[i] = e.ranges[i].span(kind, int(length)).text(kind)
+	}
+	return "{ " + strings.Join(words, ", ") + " }"
+}
+
+// Flowtable is a copy of the flowtable that the operation adds or changes, and the devices that are sent with it ("eth0",
+// "ppp*"): all of a new one, those that an existing one gains or loses. False for operations on anything else.
 func (o Operation) Flowtable() (spec flowtable.Spec, devices []string, ok bool) {
 	f, ok := o.object.(*boundFlowtable)
 	if !ok {
@@ -99,7 +140,7 @@ func (o Operation) Flowtable() (spec flowtable.Spec, devices []string, ok bool) 
 	return cloneFlowtable(*f.spec), slices.Clone(f.devices), true
 }
 
-// Rule is a copy of the rule that the operation adds; false for operations on anything else.
+// Rule is a copy of the rule that the operation adds, inserts or puts in place of another; false for operations on anything else.
 func (o Operation) Rule() (Rule, bool) {
 	r, ok := o.object.(*Rule)
 	if !ok {

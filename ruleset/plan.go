@@ -17,6 +17,7 @@ type Plan struct {
 	bindings   []flowtable.Binding
 	generation uint32
 	disruptive bool
+	adopt      bool
 }
 
 // Empty reports whether there is nothing to do.
@@ -25,8 +26,8 @@ func (p *Plan) Empty() bool { return len(p.operations) == 0 }
 // Operations in the order in which they are sent.
 func (p *Plan) Operations() []Operation { return slices.Clone(p.operations) }
 
-// Disruptive reports whether live flows leave the fast path because a flowtable is deleted. They stay connected: the
-// classic path carries them until a rule offloads them again.
+// Disruptive reports whether live flows leave the fast path because a flowtable, or a device of one, is deleted; the operations
+// say which. The flows stay connected: the classic path carries them until a rule offloads them again.
 func (p *Plan) Disruptive() bool { return p.disruptive }
 
 // Warnings are what applying the plan does besides, one sentence each.
@@ -40,7 +41,9 @@ func (p *Plan) Generation() uint32 { return p.generation }
 func (p *Plan) Owner() string { return p.want.spec.Owner }
 
 // Rebase plans the way to the same declaration from another state of the kernel. Errors are those of Diff.
-func (p *Plan) Rebase(have *Loaded) (*Plan, error) { return Diff(have, p.want) }
+func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
+	return diff(have, p.want, p.adopt)
+}
 
 // Bindings says for each device of each flowtable whether it is listed, and why.
 func (p *Plan) Bindings() []flowtable.Binding { return slices.Clone(p.bindings) }

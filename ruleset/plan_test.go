@@ -116,11 +116,11 @@ func TestDiffNothingDeclared(t *testing.T) {
 	assert.Len(t, b.DryRun(), 20)
 }
 
-func TestDiffReplacesOurs(t *testing.T) {
+func TestDiffOwnership(t *testing.T) {
 	var k kernelState
 	k.generation(0x10007)
 	k.table(nlmsg.FamilyInet, "a", "managed by fastpath")
-	k.flowtable(nlmsg.FamilyInet, "a", "f")
+	k.flowtable(nlmsg.FamilyInet, "a", "g")
 	k.table(nlmsg.FamilyIPv6, "b", "managed by fastpath")
 	k.table(nlmsg.FamilyInet, "old", "managed by fastpath")
 	k.table(nlmsg.FamilyInet, "theirs", "managed by someone")
@@ -128,20 +128,39 @@ func TestDiffReplacesOurs(t *testing.T) {
 	have := k.load(t, "")
 	p, err := Diff(have, resolved(t, smallSpec()))
 	require.NoError(t, err)
-	parts := strings.SplitAfter(smallCreation, `flow add @f comment "x"`+"\n")
-	assert.Equal(t, "delete table inet old\ndelete table inet a\n"+parts[0]+"delete table ip6 b\n"+parts[1], p.String())
+	creation := strings.SplitAfter(smallCreation, "\n")
+	assert.Equal(t, "delete table inet old\ndelete flowtable inet a g\n"+strings.Join(creation[1:len(creation)-2], ""), p.String(),
+		"the table stays; of ip6 b nothing is missing")
 	assert.True(t, p.Disruptive())
 	assert.EqualValues(t, 0x10007, p.Generation())
 	assert.False(t, have.Torn())
 	ops := p.Operations()
 	assert.Equal(t, "it is managed by fastpath and no longer declared", ops[0].Reason)
-	assert.Contains(t, ops[1].Reason, "live flows of its flowtables leave the fast path")
+	assert.False(t, ops[0].Disruptive)
+	assert.Equal(t, "it is not declared; its live flows leave the fast path", ops[1].Reason)
+	assert.True(t, ops[1].Disruptive)
 
 	b, err := p.Batch(nil)
 	require.NoError(t, err)
 	var text strings.Builder
 	require.NoError(t, b.WriteText(&text))
 	assert.True(t, strings.HasPrefix(text.String(), "#0 NFNL_MSG_BATCH_BEGIN unspec REQUEST res_id 10\n  NFNL_BATCH_GENID 65543\n#1 NFT_MSG_DELTABLE inet REQUEST\n  NFTA_TABLE_NAME \"old\"\n"), text.String())
+}
+
+// A table of a declared name without our mark is taken over on purpose only, and then as a whole.
+func TestDiffAdopts(t *testing.T) {
+	var k kernelState
+	k.table(nlmsg.FamilyInet, "a", "")
+	k.flowtable(nlmsg.FamilyInet, "a", "f")
+	k.table(nlmsg.FamilyIPv6, "b", "managed by someone")
+	p, err := DiffAdopt(k.load(t, ""), resolved(t, smallSpec()))
+	require.NoError(t, err)
+	parts := strings.SplitAfter(smallCreation, `flow add @f comment "x"`+"\n")
+	assert.Equal(t, "delete table inet a\n"+parts[0]+"delete table ip6 b\n"+parts[1], p.String())
+	assert.True(t, p.Disruptive())
+	again, err := p.Rebase(k.load(t, ""))
+	require.NoError(t, err)
+	assert.Equal(t, p.String(), again.String(), "a plan that adopts goes on adopting")
 }
 
 // A mark can stand on a table of a family that no Spec names. Its deletion must not hit the inet table of the same name.
@@ -182,8 +201,7 @@ func TestDiffRefusesForeignTables(t *testing.T) {
 	spec.Tables = spec.Tables[1:]
 	p, err := Diff(k.load(t, "someone"), resolved(t, spec))
 	require.NoError(t, err)
-	assert.Equal(t, "delete table ip6 b\ncreate table ip6 b { comment \"managed by someone\"; }\n", p.String())
-	assert.False(t, p.Disruptive(), "the table has no flowtable")
+	assert.True(t, p.Empty())
 }
 
 func TestPlanWarnsOfAccounting(t *testing.T) {

@@ -59,17 +59,33 @@ func (k valueKind) setType() (typ, length, order uint32) {
 	return 0, 0, 0
 }
 
+// A setBody is a set as its elements are sent: its name, its id in the batch, the length of a key.
+type setBody struct {
+	name     string
+	id       uint32 // 0 is a set that exists
+	length   int
+	interval bool
+}
+
+func newSetBody(s *Set) setBody {
+	_, length, _ := kindOf(s.Type).setType()
+	return setBody{name: s.Name, length: int(length), interval: s.Interval}
+}
+
+// nextSet gives a set of the batch its id. The content is that of an anonymous one.
+func (e *encoder) nextSet(content digest) uint32 {
+	e.sets++
+	e.contents = append(e.contents, content)
+	return e.sets
+}
+
 // addSet makes a named set without elements.
 func (e *encoder) addSet(op *Operation, s *Set) {
-	e.sets++
-	e.setIDs[setKey{op.Family, op.Table, s.Name}] = e.sets
-	var flags uint32
-	if s.Interval {
-		flags = nlmsg.SetInterval
-	}
+	id := e.nextSet(0)
+	e.setIDs[setKey{op.Family, op.Table, s.Name}] = id
 	kind := kindOf(s.Type)
 	_, length, _ := kind.setType()
-	e.beginSet(op, s.Name, flags, kind, length, e.sets)
+	e.beginSet(op, s.Name, s.flags(), kind, length, id)
 	e.setOrder(kind)
 	e.end()
 }
@@ -95,97 +111,89 @@ func (e *encoder) setOrder(kind valueKind) {
 	e.b.Data(nlmsg.NFTASetUserdata, e.order.AppendUint32(b, order))
 }
 
-// addElements fills a named set. They are sorted: their order means nothing, and equal sets give equal bytes.
-func (e *encoder) addElements(op *Operation, s *Set) {
-	kind := kindOf(s.Type)
-	_, length, _ := kind.setType()
-	f := fieldInfo{kind: kind, length: length}
-	e.ranges = e.ranges[:0]
-	for _, word := range s.Elements {
-		v, err := parseValue(kind, word)
-		if err != nil {
-			e.fail(err)
-			return
-		}
-		e.ranges = append(e.ranges, e.keyRange(&f, v))
-	}
-	sortRanges(e.ranges)
-	id := e.setIDs[setKey{op.Family, op.Table, s.Name}]
-	e.elements(op, s.Name, id, int(length), s.Interval)
+// addElements puts elements into a named set. They are sorted, so that equal sets give equal bytes.
+func (e *encoder) addElements(op *Operation, x *elements) {
+	s := newSetBody(x.set)
+	s.id = e.setIDs[setKey{op.Family, op.Table, s.name}]
+	e.elements(op, nlmsg.NFTMsgNewSetElem, s, x.ranges, x.first)
 }
 
 // anonymousSet makes the set of a list and fills it; the rule that follows is the only one that uses it. Overlapping and
 // adjacent ranges are joined, as nft joins them.
 func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []span) (id uint32) {
-	e.sets++
-	id = e.sets
 	_, length, _ := f.kind.setType()
 	if f.source == fromPayload {
 		length = f.length
 	}
-	interval := false
+	s := setBody{name: anonymousName, length: int(length)}
 	e.ranges = e.ranges[:0]
-	for _, s := range spans {
-		interval = interval || !s.single()
-		e.ranges = append(e.ranges, e.keyRange(f, s))
+	for _, v := range spans {
+		s.interval = s.interval || !v.single()
+		e.ranges = append(e.ranges, e.keyRange(f, v))
 	}
 	sortRanges(e.ranges)
 	flags := uint32(nlmsg.SetAnonymous | nlmsg.SetConstant)
 	size := uint32(0)
-	if interval {
+	if s.interval {
 		flags |= nlmsg.SetInterval
-		e.ranges = joinRanges(e.ranges, int(length))
+		e.ranges = joinRanges(e.ranges, s.length)
 		size = intervalCount(e.ranges)
 	} else {
 		e.ranges = uniqueRanges(e.ranges)
 		size = uint32(len(e.ranges))
 	}
-	e.beginSet(op, anonymousName, flags, f.kind, length, id)
+	s.id = e.nextSet(digestRanges(e.ranges, s.length))
+	e.beginSet(op, s.name, flags, f.kind, length, s.id)
 	desc := e.b.Nest(nlmsg.NFTASetDesc)
 	e.b.Uint32BE(nlmsg.NFTASetDescSize, size)
 	e.b.EndNest(desc)
 	e.setOrder(f.kind)
 	e.end()
-	e.elements(op, anonymousName, id, int(length), interval)
-	return id
+	e.elements(op, nlmsg.NFTMsgNewSetElem, s, e.ranges, true)
+	return s.id
 }
 
-// elements sends e.ranges, spread over as many messages as they need.
-func (e *encoder) elements(op *Operation, set string, id uint32, length int, interval bool) {
-	if len(e.ranges) == 0 {
+// elements sends elements to a set or takes them out, spread over as many messages as they need. The first ones of an interval
+// set begin with the end of nothing at zero, as nft's do.
+func (e *encoder) elements(op *Operation, msg uint16, s setBody, ranges []keyRange, first bool) {
+	if len(ranges) == 0 {
 		return
 	}
-	list := e.beginElements(op, set, id)
-	if interval && !e.ranges[0].startsAtZero() {
-		e.element(zeros[:length], nlmsg.SetElemIntervalEnd, false)
+	list := e.beginElements(op, msg, s)
+	if first && s.interval && !ranges[0].startsAtZero() {
+		e.element(zeros[:s.length], nlmsg.SetElemIntervalEnd, false)
 	}
-	for i := range e.ranges {
-		if e.b.Len()-list > maxAttr-2*(32+length) {
+	for i := range ranges {
+		if e.b.Len()-list > maxAttr-2*(32+s.length) {
 			e.b.EndNest(list)
 			e.end()
-			list = e.beginElements(op, set, id)
+			list = e.beginElements(op, msg, s)
 		}
-		r := &e.ranges[i]
-		if !interval {
-			e.element(r.low[:length], 0, false)
+		r := &ranges[i]
+		if !s.interval {
+			e.element(r.low[:s.length], 0, false)
 			continue
 		}
-		after, open := r.after(length)
-		e.element(r.low[:length], 0, open)
+		after, open := r.after(s.length)
+		e.element(r.low[:s.length], 0, open)
 		if !open {
-			e.element(after[:length], nlmsg.SetElemIntervalEnd, false)
+			e.element(after[:s.length], nlmsg.SetElemIntervalEnd, false)
 		}
 	}
 	e.b.EndNest(list)
 	e.end()
 }
 
-func (e *encoder) beginElements(op *Operation, set string, id uint32) (list int) {
-	e.begin(op, nlmsg.NFTMsgNewSetElem, nlmsg.FlagCreate)
+func (e *encoder) beginElements(op *Operation, msg uint16, s setBody) (list int) {
+	flags := uint16(nlmsg.FlagCreate)
+	if msg == nlmsg.NFTMsgDelSetElem {
+		flags = 0
+	}
+	e.begin(op, msg, flags)
 	e.b.String(nlmsg.NFTASetElemListTable, op.Table)
-	e.b.String(nlmsg.NFTASetElemListSet, set)
-	if id != 0 {
-		e.b.Uint32BE(nlmsg.NFTASetElemListSetID, id)
+	e.b.String(nlmsg.NFTASetElemListSet, s.name)
+	if s.id != 0 {
+		e.b.Uint32BE(nlmsg.NFTASetElemListSetID, s.id)
 	}
 	return e.b.Nest(nlmsg.NFTASetElemListElements)
 }

@@ -38,12 +38,16 @@ func (r *keyRange) after(length int) (next [16]byte, open bool) {
 }
 
 func sortRanges(ranges []keyRange) {
-	slices.SortFunc(ranges, func(a, b keyRange) int {
-		if c := bytes.Compare(a.low[:], b.low[:]); c != 0 {
-			return c
-		}
-		return bytes.Compare(a.high[:], b.high[:])
-	})
+	if !slices.IsSortedFunc(ranges, compareRanges) { // those of dumps and of machine-made lists often are
+		slices.SortFunc(ranges, compareRanges)
+	}
+}
+
+func compareRanges(a, b keyRange) int {
+	if c := bytes.Compare(a.low[:], b.low[:]); c != 0 {
+		return c
+	}
+	return bytes.Compare(a.high[:], b.high[:])
 }
 
 func uniqueRanges(ranges []keyRange) []keyRange { return slices.Compact(ranges) }

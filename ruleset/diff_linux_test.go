@@ -1,0 +1,185 @@
+package ruleset
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+// move applies s by the least that does it, and demands that nothing is left to do then. It returns the plan.
+func move(t testing.TB, ns *testns.Namespace, s *Spec) *Plan {
+	t.Helper()
+	p, b := batchBetween(t, loadFrom(t, ns), s)
+	if p.Empty() {
+		return p
+	}
+	if refused, ok := commit(t, ns, b).(*CommitError); ok {
+		for _, r := range refused.Refusals {
+			op, _ := b.Operation(r.Message)
+			t.Errorf("%s: %v %s", op, r, b.Attribute(r.Message, r.Offset))
+		}
+		t.FailNow()
+	}
+	again, _ := batchBetween(t, loadFrom(t, ns), s)
+	require.Empty(t, again.String(), "the plan after\n%s", p)
+	return p
+}
+
+// handles are those of the rules of a chain, first to last.
+func handles(l *Loaded, chain string) []uint64 {
+	var list []uint64
+	for _, r := range l.Rules() {
+		if r.Chain == chain {
+			list = append(list, r.Handle)
+		}
+	}
+	return list
+}
+
+// TestNothingToDo applies every form of rule, and every type of set, in every family: what the kernel gives back is what was sent.
+func TestNothingToDo(t *testing.T) {
+	for _, family := range []Family{Inet, IP, IP6} {
+		t.Run(string(family), func(t *testing.T) {
+			ns := testns.NewT(t, "nothing")
+			move(t, ns, oracleSpec(family))
+		})
+	}
+}
+
+// TestNothingToDoAfterNFT loads our text by nft: the rules bear no identity, and what they do is the same.
+func TestNothingToDoAfterNFT(t *testing.T) {
+	for _, family := range []Family{Inet, IP, IP6} {
+		t.Run(string(family), func(t *testing.T) {
+			ns := testns.NewT(t, "after")
+			require.NoError(t, ns.NFT(testContext(t), nftText(t, oracleSpec(family))))
+			p, _ := batchBetween(t, loadFrom(t, ns), oracleSpec(family))
+			var different []string
+			for _, op := range p.Operations() {
+				if op.Verb != VerbDelete {
+					different = append(different, op.body())
+				}
+			}
+			assert.Equal(t, []string{"tcp sport 99 tcp dport 80"}, different, "nft makes one comparison of the two ports, we do not")
+		})
+	}
+}
+
+func chainOf(rules ...Rule) *Spec {
+	return &Spec{Tables: []Table{{Name: "t", Chains: []Chain{{Name: "c", Hook: Forward, Rules: rules}}}}}
+}
+
+func toPort(n uint16) Rule { return R(TCPDport.Is(n), Counter(), Accept()) }
+
+func TestRulesKeepTheirHandles(t *testing.T) {
+	ns := testns.NewT(t, "handles")
+	move(t, ns, chainOf(toPort(1), toPort(2), toPort(3), toPort(4)))
+	before := handles(loadFrom(t, ns), "c")
+
+	p := move(t, ns, chainOf(toPort(1), toPort(22), toPort(3), toPort(4)))
+	require.Len(t, p.Operations(), 1)
+	assert.Equal(t, VerbReplace, p.Operations()[0].Verb)
+	assert.Equal(t, before, handles(loadFrom(t, ns), "c"), "a rule that is replaced keeps its handle")
+
+	p = move(t, ns, chainOf(toPort(9), toPort(1), toPort(22), toPort(8), toPort(7), toPort(3), toPort(4), toPort(5)))
+	assert.Len(t, p.Operations(), 4)
+	h := handles(loadFrom(t, ns), "c")
+	assert.Equal(t, before, []uint64{h[1], h[2], h[5], h[6]})
+
+	p = move(t, ns, chainOf(toPort(3), toPort(1)))
+	assert.Len(t, p.Operations(), 7)
+	assert.Contains(t, listing(t, ns), "tcp dport 3 counter packets 0 bytes 0 accept\n\t\ttcp dport 1 ")
+
+	p = move(t, ns, chainOf(toPort(3), toPort(3), toPort(1), toPort(3)))
+	assert.Len(t, p.Operations(), 2)
+	assert.Empty(t, move(t, ns, chainOf(toPort(3), toPort(3), toPort(1), toPort(3))).String())
+}
+
+func TestForeignEditsAreSeen(t *testing.T) {
+	ns, ctx := testns.NewT(t, "edits"), testContext(t)
+	s := chainOf(toPort(1).Note("one"), toPort(2), toPort(3))
+	s.Tables[0].Sets = []Set{{Name: "s", Type: IPv4Addr, Interval: true, Elements: []string{"10.0.0.0/8", "192.0.2.1-192.0.2.9"}}}
+	move(t, ns, s)
+	for what, c := range map[string]struct{ edit, plan string }{
+		"a rule":            {"insert rule inet t c counter", "delete rule inet t c handle "},
+		"a rule at the end": {"add rule inet t c meta l4proto udp counter", "delete rule inet t c handle "},
+		"a deletion":        {"delete rule inet t c handle %1", "insert rule inet t c handle "},
+		"a flush":           {"flush chain inet t c", "add rule inet t c tcp dport 1"},
+		"another body":      {`replace rule inet t c handle %1 tcp dport 1 accept comment "one"`, "delete rule inet t c handle "},
+		"a chain":           {"add chain inet t x; add rule inet t x accept; add rule inet t c jump x", "delete chain inet t x"},
+		"a policy":          {"add chain inet t c { policy drop; }", "policy accept"},
+		"a set":             {"add set inet t y { type ipv4_addr; }", "delete set inet t y"},
+		"an element":        {"add element inet t s { 172.16.0.0/12 }", "delete element inet t s { 172.16.0.0/12 }"},
+		"a lost element":    {"delete element inet t s { 10.0.0.0/8 }", "add element inet t s { 10.0.0.0/8 }"},
+		"no elements":       {"flush set inet t s", "add element inet t s { 10.0.0.0/8, 192.0.2.1-192.0.2.9 }"},
+		"sleep":             {"add table inet t { flags dormant; }", "add table inet t"},
+		"a map":             {"add map inet t m { type ipv4_addr : verdict; }", "delete set inet t m"},
+		"an odd expression": {"add rule inet t c meta time >= 100 counter", "delete rule inet t c handle "},
+	} {
+		t.Run(what, func(t *testing.T) {
+			text := c.edit
+			for i, handle := range handles(loadFrom(t, ns), "c") {
+				text = strings.ReplaceAll(text, "%"+decimals([]uint16{uint16(i)})[0], decimals([]uint16{uint16(handle)})[0])
+			}
+			require.NoError(t, ns.NFT(ctx, text))
+			before, _ := batchBetween(t, loadFrom(t, ns), s)
+			assert.Contains(t, before.String(), c.plan)
+			move(t, ns, s)
+		})
+	}
+}
+
+func TestSetsChangeByElements(t *testing.T) {
+	ns := testns.NewT(t, "elements")
+	with := func(interval bool, elements ...string) *Spec {
+		return &Spec{Tables: []Table{{Name: "t", Sets: []Set{{Name: "s", Type: IPv4Addr, Interval: interval, Elements: elements}},
+			Chains: []Chain{{Name: "c", Hook: Forward, Rules: []Rule{R(IPSaddr.In("s"), Drop())}}}}}}
+	}
+	for _, step := range []struct {
+		spec *Spec
+		ops  int
+	}{
+		{with(false), 4},
+		{with(false, "192.0.2.1"), 1},
+		{with(false, "192.0.2.2", "192.0.2.1"), 1},
+		{with(false, "192.0.2.3"), 2},
+		{with(true, "192.0.2.3"), 5}, // rule, set, set, elements, rule
+		{with(true, "192.0.2.3", "10.0.0.0/8"), 1},
+		{with(true, "192.0.2.3", "10.0.0.0/9", "10.128.0.0/9"), 2},
+		{with(true, "192.0.2.3", "10.0.0.0-10.200.0.0", "10.200.0.1-10.255.255.255"), 2},
+		{with(true, "0.0.0.0/8", "255.0.0.0/8"), 2},
+		{with(true, "0.0.0.0/8", "224.0.0.0/3"), 2},
+		{with(true), 1},
+		{with(true, "10.0.0.0/8"), 1},
+	} {
+		assert.Len(t, move(t, ns, step.spec).Operations(), step.ops, "%+v", step.spec.Tables[0].Sets)
+	}
+}
+
+func TestChainsChange(t *testing.T) {
+	ns := testns.NewT(t, "chains")
+	base := func(priority, policy string, more ...Chain) *Spec {
+		c := Chain{Name: "c", Hook: Forward, Priority: "10", Policy: Verdict(policy), Rules: []Rule{toPort(1), R(Jump("r"))}}
+		return &Spec{Tables: []Table{{Name: "t", Chains: append([]Chain{c, {Name: "r", Rules: []Rule{toPort(2), toPort(3)}}}, more...)}}}
+	}
+	move(t, ns, base("10", "accept"))
+	p := move(t, ns, base("10", "drop"))
+	assert.Equal(t, "add chain inet t c { type filter hook forward priority filter + 10; policy drop; }\n", p.String())
+	p = move(t, ns, base("10", "drop", Chain{Name: "x", Rules: []Rule{R(Goto("r"))}}))
+	assert.Len(t, p.Operations(), 2)
+
+	s := base("10", "drop") // the chains change places: r leads to c
+	s.Tables[0].Chains[1] = Chain{Name: "r", Hook: Forward, Rules: []Rule{R(Jump("c"))}}
+	s.Tables[0].Chains[0] = Chain{Name: "c", Rules: []Rule{toPort(1)}}
+	move(t, ns, s)
+	move(t, ns, base("10", "accept"))
+
+	s = base("10", "accept") // two regular chains change who leads to whom
+	s.Tables[0].Chains = append(s.Tables[0].Chains, Chain{Name: "a", Rules: []Rule{R(Jump("b"))}}, Chain{Name: "b", Rules: []Rule{toPort(4)}})
+	move(t, ns, s)
+	s.Tables[0].Chains[2].Rules, s.Tables[0].Chains[3].Rules = []Rule{toPort(4)}, []Rule{R(Jump("a"))}
+	move(t, ns, s)
+}

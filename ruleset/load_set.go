@@ -1,0 +1,249 @@
+package ruleset
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// A LoadedSet is a set that a kernel held, a named one or the anonymous one of a rule. Safe for concurrent reading.
+type LoadedSet struct {
+	Family Family `json:"family"`
+	Table  string `json:"table"`
+	Name   string `json:"name"`
+	Handle uint64 `json:"handle"`
+	// Flags are NFT_SET_*: 1 anonymous, 2 constant, 4 interval, 8 map, ...
+	Flags uint32 `json:"flags,omitempty"`
+	// KeyType is nft's number of the elements' type, KeyLen their length in bytes.
+	KeyType uint32 `json:"keyType"`
+	KeyLen  uint32 `json:"keyLen"`
+
+	elements []rawElement // as the kernel gives them
+	ranges   []keyRange   // what they hold, sorted
+	adorned  bool         // it is a map, or its elements time out or carry statements
+}
+
+// A rawElement is an element as a kernel gives it. That of an interval is its first value, or the one behind its last.
+type rawElement struct {
+	key     [16]byte
+	end     bool // it ends an interval
+	adorned bool // it has data, a timeout, statements
+}
+
+// Sets are those of all tables, in the kernel's order.
+func (l *Loaded) Sets() []LoadedSet { return slices.Clone(l.sets) }
+
+// Elements are the set's in nft's spelling, sorted by value; those of types that a Set cannot have are hexadecimal. They are read
+// only for tables that bear an owner's mark.
+func (s *LoadedSet) Elements() []string {
+	words := make([]string, len(s.ranges))
+	for i := range s.ranges {
+		words[i] = s.text(&s.ranges[i])
+	}
+	return words
+}
+
+// text is an element in nft's spelling.
+func (s *LoadedSet) text(r *keyRange) string {
+	for _, t := range [...]SetType{IPv4Addr, IPv6Addr, InetService, IfName} {
+		kind := kindOf(t)
+		if typ, length, _ := kind.setType(); typ == s.KeyType && length == s.KeyLen {
+			return r.span(kind, int(length)).text(kind)
+		}
+	}
+	n := min(int(s.KeyLen), len(r.low))
+	if r.low == r.high {
+		return fmt.Sprintf("0x%x", r.low[:n])
+	}
+	return fmt.Sprintf("0x%x-0x%x", r.low[:n], r.high[:n])
+}
+
+// span is the range as a value of one kind.
+func (r *keyRange) span(kind valueKind, length int) span {
+	s := span{low: r.low[:length], high: r.high[:length]}
+	switch {
+	case kind == kindIfName:
+		s.low = []byte(trimmed(s.low))
+		s.prefix = r.low != r.high
+		s.high = s.low
+	case (kind == kindIPv4 || kind == kindIPv6) && r.low != r.high:
+		bits := prefixLength(s.low, s.high)
+		s.prefix = bytes.Equal(firstOf(s.low, bits), s.low) && bytes.Equal(lastOf(s.low, bits), s.high)
+	}
+	return s
+}
+
+// firstOf is the first address of a prefix of so many bits.
+func firstOf(b []byte, bits int) []byte {
+	first := bytes.Clone(b)
+	for i := range first {
+		keep := min(max(bits-8*i, 0), 8)
+		first[i] &= ^byte(0) << (8 - keep)
+	}
+	return first
+}
+
+func (l *Loaded) addSet(o nlmsg.Order, family byte, b []byte) error {
+	s := LoadedSet{Family: familyName(family)}
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
+		switch a.Type {
+		case nlmsg.NFTASetTable:
+			s.Table = a.String()
+		case nlmsg.NFTASetName:
+			s.Name = a.String()
+		case nlmsg.NFTASetHandle:
+			s.Handle, err = a.Uint64BE()
+		case nlmsg.NFTASetFlags:
+			s.Flags, err = a.Uint32BE()
+		case nlmsg.NFTASetKeyType:
+			s.KeyType, err = a.Uint32BE()
+		case nlmsg.NFTASetKeyLen:
+			s.KeyLen, err = a.Uint32BE()
+		case nlmsg.NFTASetDataType, nlmsg.NFTASetTimeout, nlmsg.NFTASetObjType, nlmsg.NFTASetExpr, nlmsg.NFTASetExpressions:
+			s.adorned = true
+		}
+		return err
+	})
+	l.sets = append(l.sets, s)
+	return err
+}
+
+func (l *Loaded) addElements(o nlmsg.Order, family byte, b []byte) error {
+	var table, name string
+	var list []byte
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
+		switch a.Type {
+		case nlmsg.NFTASetElemListTable:
+			table = a.String()
+		case nlmsg.NFTASetElemListSet:
+			name = a.String()
+		case nlmsg.NFTASetElemListElements:
+			list = a.Data
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s := l.set(familyName(family), table, name)
+	if s == nil {
+		return fmt.Errorf("%w: elements of set %s %s %s, which was not dumped before", nlmsg.ErrMalformed, familyName(family), table, name)
+	}
+	for len(list) > 0 {
+		var a nlmsg.Attr
+		if a, list, err = nlmsg.NextAttr(o, list); err != nil {
+			return err
+		}
+		if err := s.addElement(o, a.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set finds one that was read. Elements come set by set in the order of the sets: the search begins where the last one ended.
+func (l *Loaded) set(f Family, table, name string) *LoadedSet {
+	for n := range l.sets {
+		i := (l.lastSet + n) % len(l.sets)
+		if s := &l.sets[i]; s.Name == name && s.Table == table && s.Family == f {
+			l.lastSet = i
+			return s
+		}
+	}
+	return nil
+}
+
+func (s *LoadedSet) addElement(o nlmsg.Order, b []byte) error {
+	var e rawElement
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(o, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		switch a.Type {
+		case nlmsg.NFTASetElemKey:
+			value, _, err := nlmsg.NextAttr(o, a.Data)
+			if err != nil {
+				return err
+			}
+			copy(e.key[:], value.Data)
+			e.adorned = e.adorned || len(value.Data) > len(e.key)
+		case nlmsg.NFTASetElemFlags:
+			flags, err := a.Uint32BE()
+			if err != nil {
+				return err
+			}
+			e.end = flags&nlmsg.SetElemIntervalEnd != 0
+			e.adorned = e.adorned || flags&^nlmsg.SetElemIntervalEnd != 0
+		case nlmsg.NFTASetElemUserdata:
+		default:
+			e.adorned = true
+		}
+	}
+	s.elements = append(s.elements, e)
+	return nil
+}
+
+// finish makes ranges of the elements.
+func (s *LoadedSet) finish() {
+	for i := range s.elements {
+		s.adorned = s.adorned || s.elements[i].adorned
+	}
+	length := min(int(s.KeyLen), len(keyRange{}.low))
+	if s.Flags&nlmsg.SetInterval == 0 {
+		s.ranges = make([]keyRange, len(s.elements))
+		for i := range s.elements {
+			s.ranges[i] = keyRange{low: s.elements[i].key, high: s.elements[i].key}
+		}
+		sortRanges(s.ranges)
+	} else {
+		s.ranges = intervals(s.elements, length)
+	}
+	s.elements = nil
+}
+
+// intervals puts ends to beginnings. An end without a beginning (the one at zero, with which nft begins a set) is none; a
+// beginning without an end reaches to the greatest value.
+func intervals(elements []rawElement, length int) []keyRange {
+	slices.SortFunc(elements, func(a, b rawElement) int {
+		if c := bytes.Compare(a.key[:], b.key[:]); c != 0 || a.end == b.end {
+			return c
+		}
+		if a.end {
+			return -1
+		}
+		return 1
+	})
+	ranges := make([]keyRange, 0, (len(elements)+1)/2)
+	open := false
+	for i := range elements {
+		e := &elements[i]
+		if open {
+			ranges[len(ranges)-1].high = before(e.key, length)
+		}
+		if open = !e.end; open {
+			ranges = append(ranges, keyRange{low: e.key})
+		}
+	}
+	if open {
+		last := &ranges[len(ranges)-1]
+		for i := range length {
+			last.high[i] = 0xff
+		}
+	}
+	return ranges
+}
+
+// before is the value before a key.
+func before(key [16]byte, length int) [16]byte {
+	for i := length - 1; i >= 0; i-- {
+		key[i]--
+		if key[i] != 0xff {
+			break
+		}
+	}
+	return key
+}
