@@ -1,7 +1,9 @@
 // Command flowctl drives the fastpath library from a shell: it renders, checks, plans and applies a declared ruleset, and
 // lists the connections with the path that carries them.
 //
-//	flowctl render [--target FILE] SPEC      print the nft file that SPEC declares; no kernel, no privilege
+//	flowctl render [--format FORM] [--target FILE] SPEC
+//	                                         print what SPEC declares as an nft file, or as commands, json, dump, batch;
+//	                                         no kernel, no privilege
 //	flowctl check SPEC                       report every mistake in SPEC
 //	flowctl plan [--netns NS] SPEC           print what apply would do, one nft command a line
 //	flowctl apply [--netns NS] SPEC          do it, as one transaction
@@ -39,7 +41,7 @@ type command struct {
 // commands in the order of the usage text.
 func commands() []command {
 	return []command{
-		{"render", "print the nft file that SPEC declares", render},
+		{"render", "print what SPEC declares as an nft file or in other forms", render},
 		{"check", "report every mistake in SPEC", check},
 		{"plan", "print what apply would do, one nft command a line", plan},
 		{"apply", "apply SPEC as one transaction", apply},
