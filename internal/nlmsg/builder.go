@@ -69,6 +69,9 @@ func (b *Builder) Raw(p []byte) {
 // Nest opens a nested attribute (NLA_F_NESTED set) and returns the mark for EndNest.
 func (b *Builder) Nest(typ uint16) int { return b.attr(typ | AttrNested) }
 
+// PlainNest opens a nested attribute without NLA_F_NESTED, as nf_tables writes them in dumps, and returns the mark for EndNest.
+func (b *Builder) PlainNest(typ uint16) int { return b.attr(typ) }
+
 // EndNest closes the nested attribute opened at mark.
 func (b *Builder) EndNest(mark int) { b.closeAttr(mark) }
 

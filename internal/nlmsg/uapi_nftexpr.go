@@ -30,7 +30,7 @@ const (
 	Reg2       = 2 // 16 bytes
 )
 
-// Loads: nft_meta, nft_ct, nft_rt and nft_payload.
+// Loads: nft_meta, nft_ct and nft_payload.
 const (
 	NFTAMetaDreg = 1
 	NFTAMetaKey  = 2
@@ -40,9 +40,6 @@ const (
 	NFTACTKey       = 2
 	NFTACTDirection = 3
 	NFTACTSreg      = 4
-
-	NFTARTDreg = 1
-	NFTARTKey  = 2
 
 	NFTAPayloadDreg   = 1
 	NFTAPayloadBase   = 2
@@ -135,6 +132,7 @@ const (
 	NATDestination = 1
 
 	// NF_NAT_RANGE_* of include/uapi/linux/netfilter/nf_nat.h.
+	NATRangeMapIPs         = 1 << 0
 	NATRangeProtoSpecified = 1 << 1
 	NATRangeFullyRandom    = 1 << 4
 

@@ -84,6 +84,9 @@ func (t *transaction) sameBase(r *request, old *baseChain, point attr) *refusal 
 	if t.model >= linux612 && (!hook.there || !priority.there) {
 		return nil
 	}
+	if typ := r.attrs.get(nlmsg.NFTAChainType); t.model >= linux612 && typ.there && typ.String() != old.typ {
+		return point.refuse(eEXIST)
+	}
 	base, bad := parseBase(r)
 	switch {
 	case bad != nil:
@@ -176,7 +179,7 @@ func (t *transaction) delChain(r *request) *refusal {
 		return nil
 	case bad != nil:
 		return bad
-	case r.has(flagNonRecursive) && len(c.rules) > 0:
+	case r.has(flagNonRecursive) && c.count() > 0:
 		return refuse(eBUSY)
 	}
 	t.deleteRules(tab, c, func(*rule) bool { return true })

@@ -8,7 +8,8 @@ import (
 )
 
 func rows() []row {
-	return slices.Concat(flowtableRows(), updateRows(), deleteRows(), deviceRows(), placementRows(), batchRows(), ruleRows(), setRows(), compiledRows())
+	return slices.Concat(flowtableRows(), updateRows(), deleteRows(), deviceRows(), placementRows(), batchRows(), ruleRows(), setRows(), compiledRows(), expressionRows(),
+		changeRuleRows(), changeReferenceRows(), changeChainRows(), changeTableRows(), changeFlowtableRows(), changeElementRows(), changeIntervalRows())
 }
 
 // same is a row with one answer on all kernels.
@@ -22,6 +23,13 @@ func perKernel(name string, want [3]string, steps ...func(*batch)) row {
 	for _, s := range steps {
 		r.steps = append(r.steps, step{batch: s})
 	}
+	return r
+}
+
+// exactly is perKernel for an exact row.
+func exactly(name string, want [3]string, steps ...func(*batch)) row {
+	r := perKernel(name, want, steps...)
+	r.exact = true
 	return r
 }
 

@@ -1,7 +1,7 @@
 package offloadtest
 
 import (
-	"fmt"
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -12,71 +12,97 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// stateText is what a dump holds, for comparison between kernels: every object with handle and use, flowtables as
-// ruleset.Load reads them, rules by their expressions' names, sets by the number of their elements.
+// stateText is a whole dump as text without loss, for comparison between kernels: every message, every attribute, in the
+// kernel's order. Levelled is what no kernel promises: a set's elements are one message and sorted, the devices of a flowtable are
+// sorted, NEWGEN says nothing but the generation, no set says how it is implemented, and of the header only the type is shown.
 func stateText(t *testing.T, messages []ruleset.Message) string {
 	t.Helper()
-	l, err := ruleset.Load("", func(yield func(ruleset.Message, error) bool) {
-		for _, m := range messages {
-			if !yield(m, nil) {
-				return
-			}
-		}
-	})
-	require.NoError(t, err)
 	var lines []string
-	for _, x := range l.Tables() {
-		lines = append(lines, fmt.Sprintf("table %s %s owner %q use %d", x.Family, x.Name, x.Owner, x.Use))
-	}
-	for _, f := range l.Flowtables() {
-		var devices []string
-		for _, d := range f.Devices {
-			devices = append(devices, d.String())
+	var set ruleset.Message
+	var elements []string
+	flush := func() {
+		if len(elements) > 0 {
+			slices.Sort(elements)
+			lines = append(lines, messageText(t, set, [][]byte{[]byte(strings.Join(elements, ""))}, nlmsg.NFTASetElemListElements))
 		}
-		slices.Sort(devices)
-		lines = append(lines, fmt.Sprintf("flowtable %s %s %s handle %d use %d priority %d flags %d devices %v",
-			f.Family, f.Table, f.Name, f.Handle, f.Use, f.Priority, f.Flags, devices))
+		elements = nil
 	}
-	elements := map[string]int{}
 	for _, m := range messages {
-		if line := objectText(m, elements); line != "" {
-			lines = append(lines, line)
+		list := parse(m.Data[4:], 20)
+		if m.Type != nlmsg.NFTablesType(nlmsg.NFTMsgNewSetElem) {
+			flush()
+		}
+		switch m.Type & 0xff {
+		case nlmsg.NFTMsgNewSet:
+			lines = append(lines, messageText(t, m, nil, setType))
+		case nlmsg.NFTMsgNewGen:
+			lines = append(lines, messageText(t, m, nil, nlmsg.NFTAGenProcPID, nlmsg.NFTAGenProcName))
+		case nlmsg.NFTMsgNewSetElem:
+			if len(elements) > 0 && setName(set) != setName(m) {
+				flush()
+			}
+			set = m
+			for _, e := range list.get(nlmsg.NFTASetElemListElements).inside() {
+				elements = append(elements, string(attrBytes(e)))
+			}
+		case nlmsg.NFTMsgNewFlowtable:
+			lines = append(lines, messageText(t, m, [][]byte{sortedHook(list)}, nlmsg.NFTAFlowtableHook))
+		default:
+			lines = append(lines, messageText(t, m, nil))
 		}
 	}
-	for set, n := range elements {
-		lines = append(lines, fmt.Sprintf("elements %s: %d", set, n))
-	}
-	slices.Sort(lines)
-	return fmt.Sprintf("generation %d\n%s", l.Generation(), strings.Join(lines, "\n"))
+	flush()
+	return strings.Join(lines, "")
 }
 
-func objectText(m ruleset.Message, elements map[string]int) string {
+// setType is NFTA_SET_TYPE, the name or the address of the code behind a set.
+const setType = 19
+
+func setName(m ruleset.Message) string {
 	list := parse(m.Data[4:], 20)
-	switch m.Type & 0xff {
-	case nlmsg.NFTMsgNewChain:
-		hook := list.get(nlmsg.NFTAChainHook).inside()
-		return fmt.Sprintf("chain %s %s handle %d use %d type %q hook %d priority %d policy %d",
-			list.get(nlmsg.NFTAChainTable), list.get(nlmsg.NFTAChainName), list.get(nlmsg.NFTAChainHandle).u64(),
-			list.get(nlmsg.NFTAChainUse).u32(), list.get(nlmsg.NFTAChainType).String(), hook.get(nlmsg.NFTAHookHookNum).u32(),
-			int32(hook.get(nlmsg.NFTAHookPriority).u32()), list.get(nlmsg.NFTAChainPolicy).u32())
-	case nlmsg.NFTMsgNewSet:
-		return fmt.Sprintf("set %s %s handle %d flags %d key %d", list.get(nlmsg.NFTASetTable), list.get(nlmsg.NFTASetName),
-			list.get(nlmsg.NFTASetHandle).u64(), list.get(nlmsg.NFTASetFlags).u32(), list.get(nlmsg.NFTASetKeyLen).u32())
-	case nlmsg.NFTMsgNewSetElem:
-		name := list.get(nlmsg.NFTASetElemListTable).String() + " " + list.get(nlmsg.NFTASetElemListSet).String()
-		elements[name] += len(list.get(nlmsg.NFTASetElemListElements).inside())
-	case nlmsg.NFTMsgNewRule:
-		var exprs []string
-		for _, e := range list.get(nlmsg.NFTARuleExpressions).inside() {
-			in := e.inside()
-			name := in.get(nlmsg.NFTAExprName).String()
-			if name == "lookup" {
-				name += " " + in.get(nlmsg.NFTAExprData).inside().get(nlmsg.NFTALookupSet).String()
+	return list.get(nlmsg.NFTASetElemListTable).String() + " " + list.get(nlmsg.NFTASetElemListSet).String()
+}
+
+// messageText writes a message without some attributes; what one of them holds instead is given.
+func messageText(t *testing.T, m ruleset.Message, instead [][]byte, but ...uint16) string {
+	t.Helper()
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	b.Begin(m.Type, 0, 0)
+	b.Raw(m.Data[:4])
+	for _, a := range parse(m.Data[4:], 20) {
+		switch {
+		case !slices.Contains(but, a.Type):
+			a.append(b)
+		case len(instead) > 0:
+			typ := a.Type
+			if a.Nested {
+				typ |= nlmsg.AttrNested
 			}
-			exprs = append(exprs, name)
+			b.Data(typ, instead[0])
 		}
-		return fmt.Sprintf("rule %s %s handle %d after %d: %s", list.get(nlmsg.NFTARuleTable), list.get(nlmsg.NFTARuleChain),
-			list.get(nlmsg.NFTARuleHandle).u64(), list.get(nlmsg.NFTARulePosition).u64(), strings.Join(exprs, ", "))
 	}
-	return ""
+	b.End()
+	require.NoError(t, b.Err())
+	var text strings.Builder
+	require.NoError(t, nlmsg.WriteText(&text, nlmsg.Native(), b.Bytes()))
+	return text.String()
+}
+
+// sortedHook is a flowtable's hook with its devices sorted.
+func sortedHook(list attrs) []byte {
+	var hook []byte
+	for _, a := range list.get(nlmsg.NFTAFlowtableHook).inside() {
+		if a.Type != nlmsg.NFTAFlowtableHookDevs {
+			hook = append(hook, attrBytes(a)...)
+			continue
+		}
+		var devices [][]byte
+		for _, d := range a.inside() {
+			devices = append(devices, attrBytes(d))
+		}
+		slices.SortFunc(devices, bytes.Compare)
+		a.Data = bytes.Join(devices, nil)
+		hook = append(hook, attrBytes(a)...)
+	}
+	return hook
 }

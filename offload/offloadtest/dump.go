@@ -9,8 +9,8 @@ import (
 const elementsSize = 16 << 10
 
 // dump writes the state as a kernel sends it.
-func (s *state) dump() []ruleset.Message {
-	d := &dumper{generation: s.generation, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
+func (s *state) dump(m model) []ruleset.Message {
+	d := &dumper{generation: s.generation, model: m, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
 	d.message(nlmsg.NFTMsgNewGen, 0, func() { d.b.Uint32BE(nlmsg.NFTAGenID, s.generation) })
 	for _, t := range s.tables {
 		d.table(t)
@@ -49,6 +49,7 @@ func (s *state) dump() []ruleset.Message {
 
 type dumper struct {
 	generation uint32
+	model      model // 6.1 has other orders of attributes
 	b          *nlmsg.Builder
 	messages   []ruleset.Message
 }
@@ -67,9 +68,14 @@ func (d *dumper) message(msg uint16, family byte, attributes func()) {
 func (d *dumper) table(t *table) {
 	d.message(nlmsg.NFTMsgNewTable, t.family, func() {
 		d.b.String(nlmsg.NFTATableName, t.name)
+		if d.model == linux61 {
+			d.b.Uint32BE(nlmsg.NFTATableFlags, t.flags)
+		}
 		d.b.Uint32BE(nlmsg.NFTATableUse, t.use())
 		d.b.Uint64BE(nlmsg.NFTATableHandle, t.handle)
-		d.b.Uint32BE(nlmsg.NFTATableFlags, t.flags)
+		if d.model != linux61 {
+			d.b.Uint32BE(nlmsg.NFTATableFlags, t.flags)
+		}
 		d.userdata(nlmsg.NFTATableUserdata, t.userdata)
 	})
 }
@@ -83,10 +89,15 @@ func (d *dumper) userdata(typ uint16, data []byte) {
 func (d *dumper) chain(t *table, c *chain, use uint32) {
 	d.message(nlmsg.NFTMsgNewChain, t.family, func() {
 		d.b.String(nlmsg.NFTAChainTable, t.name)
+		if d.model == linux61 {
+			d.b.Uint64BE(nlmsg.NFTAChainHandle, c.handle)
+		}
 		d.b.String(nlmsg.NFTAChainName, c.name)
-		d.b.Uint64BE(nlmsg.NFTAChainHandle, c.handle)
+		if d.model != linux61 {
+			d.b.Uint64BE(nlmsg.NFTAChainHandle, c.handle)
+		}
 		if c.base != nil {
-			nest := d.b.Nest(nlmsg.NFTAChainHook)
+			nest := d.b.PlainNest(nlmsg.NFTAChainHook)
 			d.b.Uint32BE(nlmsg.NFTAHookHookNum, c.base.hook)
 			d.b.Uint32BE(nlmsg.NFTAHookPriority, uint32(c.base.priority))
 			d.b.EndNest(nest)
@@ -105,6 +116,9 @@ func (d *dumper) set(t *table, s *set) {
 		d.b.String(nlmsg.NFTASetName, s.name)
 		d.b.Uint64BE(nlmsg.NFTASetHandle, s.handle)
 		d.b.Raw(s.attrs)
+		if d.model == linux72 {
+			d.b.Uint32BE(setCount, s.count())
+		}
 	})
 }
 
@@ -114,7 +128,7 @@ func (d *dumper) elements(t *table, s *set) {
 		d.message(nlmsg.NFTMsgNewSetElem, t.family, func() {
 			d.b.String(nlmsg.NFTASetElemListTable, t.name)
 			d.b.String(nlmsg.NFTASetElemListSet, s.name)
-			nest := d.b.Nest(nlmsg.NFTASetElemListElements)
+			nest := d.b.PlainNest(nlmsg.NFTASetElemListElements)
 			for len(list) > 0 && d.b.Len() < elementsSize {
 				d.listed(list[0].content)
 				list = list[1:]
@@ -126,7 +140,7 @@ func (d *dumper) elements(t *table, s *set) {
 
 // listed writes one NFTA_LIST_ELEM.
 func (d *dumper) listed(content []byte) {
-	nest := d.b.Nest(nlmsg.NFTAListElem)
+	nest := d.b.PlainNest(nlmsg.NFTAListElem)
 	d.b.Raw(content)
 	d.b.EndNest(nest)
 }
@@ -139,7 +153,7 @@ func (d *dumper) rule(t *table, c *chain, i int, r *rule) {
 		if i > 0 {
 			d.b.Uint64BE(nlmsg.NFTARulePosition, c.rules[i-1].handle)
 		}
-		nest := d.b.Nest(nlmsg.NFTARuleExpressions)
+		nest := d.b.PlainNest(nlmsg.NFTARuleExpressions)
 		for _, e := range r.exprs {
 			d.listed(e.content)
 		}
@@ -152,13 +166,18 @@ func (d *dumper) flowtable(t *table, f *flowTable, use uint32) {
 	d.message(nlmsg.NFTMsgNewFlowtable, t.family, func() {
 		d.b.String(nlmsg.NFTAFlowtableTable, t.name)
 		d.b.String(nlmsg.NFTAFlowtableName, f.name)
+		if d.model == linux61 {
+			d.b.Uint32BE(nlmsg.NFTAFlowtableUse, use)
+		}
 		d.b.Uint64BE(nlmsg.NFTAFlowtableHandle, f.handle)
-		d.b.Uint32BE(nlmsg.NFTAFlowtableUse, use)
+		if d.model != linux61 {
+			d.b.Uint32BE(nlmsg.NFTAFlowtableUse, use)
+		}
 		d.b.Uint32BE(nlmsg.NFTAFlowtableFlags, f.flags)
-		hook := d.b.Nest(nlmsg.NFTAFlowtableHook)
+		hook := d.b.PlainNest(nlmsg.NFTAFlowtableHook)
 		d.b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
 		d.b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, uint32(f.priority))
-		nest := d.b.Nest(nlmsg.NFTAFlowtableHookDevs)
+		nest := d.b.PlainNest(nlmsg.NFTAFlowtableHookDevs)
 		for _, x := range f.devices {
 			typ := uint16(nlmsg.NFTADeviceName)
 			if x.prefix {

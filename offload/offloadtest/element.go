@@ -70,27 +70,36 @@ func parseElement(a attr, s *set) (element, int32) {
 	if len(value.Data) != int(s.keyLen) || end && !s.interval() {
 		return element{}, eINVAL
 	}
-	return element{key: string(value.Data), end: end, content: slices.Clone(a.Data)}, 0
+	return element{key: string(value.Data), end: end, content: elementBody(list)}, 0
 }
 
-// overlap finds an added element that lies within another interval.
+// elementBody is what dumps tell of an element.
+func elementBody(sent attrs) []byte {
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	writeParts(b, sent, []part{
+		{typ: nlmsg.NFTASetElemKey, form: asData}, {typ: nlmsg.NFTASetElemFlags, form: unless0}, {typ: nlmsg.NFTASetElemUserdata},
+	})
+	return b.Bytes()
+}
+
+// overlap finds an added element that lies within an interval, or an interval with another in it. A beginning without an end
+// is none: that may come later.
 func (s *set) overlap(added map[string]attr) (attr, bool) {
 	if !s.interval() || len(added) == 0 {
 		return attr{}, false
 	}
-	open := false
 	var last element
-	for _, e := range s.sorted() {
-		if !e.end && open {
-			if a, ok := added[e.id()]; ok {
+	for i, e := range s.sorted() {
+		a, isNew := added[e.id()]
+		if i > 0 && e.end == last.end {
+			if isNew {
 				return a, true
 			}
-			return added[last.id()], added[last.id()].there
+			if a, isNew = added[last.id()]; isNew && e.end {
+				return a, true
+			}
 		}
-		if !e.end {
-			last = e
-		}
-		open = !e.end
+		last = e
 	}
 	return attr{}, false
 }
@@ -115,7 +124,7 @@ func (t *transaction) delElements(r *request) *refusal {
 	s := tab.set(name.String())
 	switch {
 	case s == nil:
-		return name.refuse(eNOENT)
+		return t.point(name, eNOENT)
 	case s.anonymous():
 		return refuse(eOPNOTSUPP)
 	case s.flags&nlmsg.SetConstant != 0 && tab.uses().sets[s.name] > 0:

@@ -24,7 +24,8 @@ func (t *transaction) expressions(r *request, tab *table) ([]expression, *refusa
 	var exprs []expression
 	for _, a := range list {
 		in := a.inside()
-		e := expression{name: in.get(nlmsg.NFTAExprName).String(), content: slices.Clone(a.Data)}
+		name := in.get(nlmsg.NFTAExprName).String()
+		e := expression{name: name, content: t.model.body(name, in.get(nlmsg.NFTAExprData))}
 		if errno := t.reference(&e, in.get(nlmsg.NFTAExprData), tab); errno != 0 {
 			return nil, a.refuse(errno)
 		}
@@ -56,8 +57,6 @@ func (t *transaction) reference(e *expression, data attr, tab *table) int32 {
 		e.natType = in.get(nlmsg.NFTANATType).u32()
 	case "ct":
 		t.account(in)
-	case "counter":
-		e.content = counterContent()
 	}
 	return 0
 }
@@ -76,13 +75,11 @@ func (t *transaction) lookup(e *expression, in attrs, tab *table) int32 {
 		return eBUSY
 	}
 	e.set = s.name
-	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
-	b.String(nlmsg.NFTAExprName, e.name)
-	nest := b.Nest(nlmsg.NFTAExprData)
-	b.String(nlmsg.NFTALookupSet, s.name)
-	b.Raw(keep(in, nlmsg.NFTALookupSet, nlmsg.NFTALookupSetID))
-	b.EndNest(nest)
-	e.content = b.Bytes()
+	named := attr{there: true}
+	named.Type, named.Data = nlmsg.NFTALookupSet, append([]byte(s.name), 0)
+	data := attr{there: true}
+	data.Data = attrBytes(append(slices.Clone(in), named)...)
+	e.content = t.model.body(e.name, data)
 	return 0
 }
 
@@ -113,17 +110,6 @@ func (t *transaction) account(in attrs) {
 	if key := in.get(nlmsg.NFTACTKey); key.there && key.u32() >= packets && key.u32() <= average {
 		t.sysctls[accounting] = "1"
 	}
-}
-
-// counterContent is a counter that has seen nothing.
-func counterContent() []byte {
-	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
-	b.String(nlmsg.NFTAExprName, "counter")
-	nest := b.Nest(nlmsg.NFTAExprData)
-	b.Uint64BE(nlmsg.NFTACounterBytes, 0)
-	b.Uint64BE(nlmsg.NFTACounterPackets, 0)
-	b.EndNest(nest)
-	return b.Bytes()
 }
 
 // isExpression knows the expressions of Linux 6.1 by name.

@@ -102,7 +102,7 @@ func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 		}
 		k.mu.Lock()
 		f := k.takeFault(atDump)
-		messages := k.state.dump()
+		messages := k.state.dump(k.model)
 		k.mu.Unlock()
 		if f.err != nil {
 			yield(ruleset.Message{}, f.err)

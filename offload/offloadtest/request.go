@@ -127,3 +127,12 @@ func (a attr) append(b *nlmsg.Builder) {
 	}
 	b.Data(typ, a.Data)
 }
+
+// attrBytes writes attributes again.
+func attrBytes(list ...attr) []byte {
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	for _, a := range list {
+		a.append(b)
+	}
+	return b.Bytes()
+}

@@ -33,6 +33,9 @@ func (t *transaction) newRule(r *request) *refusal {
 	}
 	if r.has(nlmsg.FlagReplace) {
 		old := c.rules[at]
+		if old.gone {
+			return refuse(eNOENT)
+		}
 		c.rules[at] = made
 		t.dropAnonymous(tab, old)
 	} else {
@@ -126,6 +129,8 @@ func (t *transaction) delRule(r *request) *refusal {
 			return nil
 		}
 		return handle.refuse(eNOENT)
+	case handle.there && c.rules[c.rule(handle.u64())].gone:
+		return refuse(eNOENT)
 	case handle.there:
 		t.deleteRules(tab, c, func(x *rule) bool { return x.handle == handle.u64() })
 	case id.there:
@@ -140,18 +145,14 @@ func (t *transaction) delRule(r *request) *refusal {
 	return nil
 }
 
+// deleteRules leaves a trace of each until the commit: others can be put beside it.
 func (t *transaction) deleteRules(tab *table, c *chain, match func(*rule) bool) {
-	var gone []*rule
-	c.rules = slices.DeleteFunc(c.rules, func(x *rule) bool {
-		if match(x) {
-			gone = append(gone, x)
-			return true
+	for i, x := range c.rules {
+		if !x.gone && match(x) {
+			c.rules[i] = &rule{handle: x.handle, id: x.id, gone: true}
+			t.dropAnonymous(tab, x)
+			t.changed = true
 		}
-		return false
-	})
-	for _, x := range gone {
-		t.dropAnonymous(tab, x)
-		t.changed = true
 	}
 }
 

@@ -13,10 +13,20 @@ const (
 	setMap   = 1 << 3   // NFT_SET_MAP
 	setObj   = 1 << 6   // NFT_SET_OBJECT
 	setFlags = 1<<8 - 1 // NFT_SET_*
+	setCount = 20       // NFTA_SET_COUNT
 )
 
 func (s *set) anonymous() bool { return s.flags&nlmsg.SetAnonymous != 0 }
 func (s *set) interval() bool  { return s.flags&nlmsg.SetInterval != 0 }
+
+// count is how many elements a set tells that it has: an interval is one, though both its ends are elements.
+func (s *set) count() uint32 {
+	n := uint32(len(s.elements))
+	if s.interval() {
+		n /= 2
+	}
+	return n
+}
 
 func (t *transaction) newSet(r *request) *refusal {
 	if bad := r.attrs.checkNames(nlmsg.NFTASetTable, nlmsg.NFTASetName); bad != nil {
@@ -46,7 +56,7 @@ func (t *transaction) newSet(r *request) *refusal {
 			return refuse(eOPNOTSUPP)
 		}
 		t.setIDs[setID{tab, id.u32()}] = old
-		t.changed = t.changed || t.model >= linux612
+		t.changed = true
 		return nil
 	}
 	if !r.has(nlmsg.FlagCreate) {
@@ -54,7 +64,7 @@ func (t *transaction) newSet(r *request) *refusal {
 	}
 	s.name = tab.setName(name.String())
 	s.handle = tab.nextHandle()
-	s.attrs = keep(r.attrs, nlmsg.NFTASetTable, nlmsg.NFTASetName, nlmsg.NFTASetID, nlmsg.NFTASetHandle)
+	s.attrs = setBody(r.attrs)
 	tab.sets = append(tab.sets, s)
 	t.setIDs[setID{tab, id.u32()}] = s
 	t.changed = true
@@ -70,17 +80,6 @@ func (t *table) setName(pattern string) string {
 		}
 	}
 	return pattern
-}
-
-// keep writes all attributes but some.
-func keep(list attrs, but ...uint16) []byte {
-	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
-	for _, a := range list {
-		if !slices.Contains(but, a.Type) {
-			a.append(b)
-		}
-	}
-	return b.Bytes()
 }
 
 // setOf finds a set by name, or by the number that the batch gave it.
@@ -123,4 +122,17 @@ func (t *transaction) delSet(r *request) *refusal {
 	tab.sets = slices.Delete(tab.sets, i, i+1)
 	t.changed = true
 	return nil
+}
+
+// setBody is what dumps tell of a set behind its names and handle.
+func setBody(sent attrs) []byte {
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	writeParts(b, sent, []part{
+		{typ: nlmsg.NFTASetFlags, form: unless0}, {typ: nlmsg.NFTASetKeyType, form: always}, {typ: nlmsg.NFTASetKeyLen},
+		{typ: nlmsg.NFTASetTimeout}, {typ: nlmsg.NFTASetGCInterval, form: unless0}, {typ: nlmsg.NFTASetPolicy, form: unless0}, {typ: nlmsg.NFTASetUserdata},
+	})
+	desc := b.PlainNest(nlmsg.NFTASetDesc)
+	writeParts(b, sent.get(nlmsg.NFTASetDesc).inside(), []part{{typ: nlmsg.NFTASetDescSize, form: unless0}})
+	b.EndNest(desc)
+	return b.Bytes()
 }

@@ -43,6 +43,7 @@ type rule struct {
 	id       uint32 // NFTA_RULE_ID, good within the batch that made it
 	userdata []byte
 	exprs    []expression
+	gone     bool // deleted by the batch at work
 }
 
 // An expression is kept as it was sent; references are looked up, and written by their names.
@@ -132,9 +133,12 @@ func (s *set) own() {
 	}
 }
 
-// settle makes what the batch added to flowtables count.
+// settle forgets the rules that the batch deleted, and makes what it added to flowtables count.
 func (s *state) settle() {
 	for _, t := range s.tables {
+		for _, c := range t.chains {
+			c.rules = slices.DeleteFunc(c.rules, func(r *rule) bool { return r.gone })
+		}
 		for _, f := range t.flowtables {
 			f.devices = append(slices.Clone(f.pending), f.devices...)
 			f.pending = nil
@@ -161,6 +165,17 @@ func (t *table) chain(name string) *chain {
 		}
 	}
 	return nil
+}
+
+// count is the number of the chain's rules.
+func (c *chain) count() uint32 {
+	n := uint32(0)
+	for _, r := range c.rules {
+		if !r.gone {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *table) set(name string) *set {
@@ -195,7 +210,7 @@ type uses struct {
 func (t *table) uses() uses {
 	u := uses{map[string]uint32{}, map[string]uint32{}, map[string]uint32{}}
 	for _, c := range t.chains {
-		u.chains[c.name] += uint32(len(c.rules))
+		u.chains[c.name] += c.count()
 		for _, r := range c.rules {
 			for _, e := range r.exprs {
 				u.sets[e.set]++

@@ -9,6 +9,8 @@ import (
 // Flags that are common to the deletions.
 const flagNonRecursive = 0x100 // NLM_F_NONREC
 
+const tableFlags = 7 // dormant, owner, persist
+
 func (t *transaction) newTable(r *request) *refusal {
 	if bad := r.attrs.checkNames(nlmsg.NFTATableName); bad != nil {
 		return bad
@@ -17,14 +19,17 @@ func (t *transaction) newTable(r *request) *refusal {
 		return bad
 	}
 	name, flags := r.attrs.get(nlmsg.NFTATableName), r.attrs.get(nlmsg.NFTATableFlags).u32()
-	if !name.there {
+	switch {
+	case t.model == linux72 && flags&^tableFlags != 0:
+		return &refusal{eINVAL, r.attrs.get(nlmsg.NFTATableFlags).at, "reserved bit set"}
+	case !name.there:
 		return refuse(eINVAL)
 	}
 	if old := t.state.table(r.family, name.String()); old != nil {
 		switch {
 		case r.has(nlmsg.FlagExcl):
 			return name.refuse(eEXIST)
-		case r.has(nlmsg.FlagReplace), flags&^7 != 0:
+		case r.has(nlmsg.FlagReplace), flags&^tableFlags != 0:
 			return refuse(eOPNOTSUPP)
 		}
 		if old.flags != flags && r.attrs.get(nlmsg.NFTATableFlags).there {
@@ -32,7 +37,7 @@ func (t *transaction) newTable(r *request) *refusal {
 		}
 		return nil // a comment is ignored
 	}
-	if flags&^7 != 0 { // dormant, owner, persist
+	if flags&^tableFlags != 0 {
 		return refuse(eOPNOTSUPP)
 	}
 	t.tableHandles++
