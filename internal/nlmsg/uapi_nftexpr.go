@@ -30,7 +30,7 @@ const (
 	Reg2       = 2 // 16 bytes
 )
 
-// Loads: nft_meta, nft_ct and nft_payload.
+// Loads: nft_meta, nft_ct, nft_rt and nft_payload.
 const (
 	NFTAMetaDreg = 1
 	NFTAMetaKey  = 2
@@ -40,6 +40,9 @@ const (
 	NFTACTKey       = 2
 	NFTACTDirection = 3
 	NFTACTSreg      = 4
+
+	NFTARTDreg = 1
+	NFTARTKey  = 2
 
 	NFTAPayloadDreg   = 1
 	NFTAPayloadBase   = 2
