@@ -31,14 +31,38 @@ func cloneTable(t *Table) {
 	for i := range t.Sets {
 		t.Sets[i].Elements = slices.Clone(t.Sets[i].Elements)
 	}
+	t.Offload = slices.Clone(t.Offload)
+	for i := range t.Offload {
+		t.Offload[i] = clonePolicy(t.Offload[i])
+	}
 	t.Chains = slices.Clone(t.Chains)
 	for i := range t.Chains {
-		rules := slices.Clone(t.Chains[i].Rules)
-		for j := range rules {
-			rules[j] = cloneRule(rules[j])
-		}
-		t.Chains[i].Rules = rules
+		t.Chains[i].Rules = cloneRules(t.Chains[i].Rules)
 	}
+}
+
+func clonePolicy(p Policy) Policy {
+	o, e := &p.Only, &p.Except
+	o.Protocols, o.States = slices.Clone(o.Protocols), slices.Clone(o.States)
+	o.Between = slices.Clone(o.Between)
+	for i := range o.Between {
+		pair := &o.Between[i]
+		pair.From, pair.To = slices.Clone(pair.From), slices.Clone(pair.To)
+	}
+	o.Also = cloneStatements(o.Also)
+	e.Rules = cloneRules(e.Rules)
+	e.Marks, e.CTMarks = slices.Clone(e.Marks), slices.Clone(e.CTMarks)
+	e.DSCP, e.Devices, e.Addrs, e.Ports = slices.Clone(e.DSCP), slices.Clone(e.Devices), slices.Clone(e.Addrs), slices.Clone(e.Ports)
+	e.Sets, e.Helpers, e.Zones = slices.Clone(e.Sets), slices.Clone(e.Helpers), slices.Clone(e.Zones)
+	return p
+}
+
+func cloneRules(rules []Rule) []Rule {
+	c := slices.Clone(rules)
+	for i := range c {
+		c[i] = cloneRule(c[i])
+	}
+	return c
 }
 
 func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
@@ -47,11 +71,16 @@ func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
 }
 
 func cloneRule(r Rule) Rule {
-	r.Do = slices.Clone(r.Do)
-	for i := range r.Do {
-		cloneStatement(&r.Do[i])
-	}
+	r.Do = cloneStatements(r.Do)
 	return r
+}
+
+func cloneStatements(do []Statement) []Statement {
+	c := slices.Clone(do)
+	for i := range c {
+		cloneStatement(&c[i])
+	}
+	return c
 }
 
 func cloneStatement(s *Statement) {

@@ -31,9 +31,10 @@ func TestDeclaredAgainstNFT(t *testing.T) {
 	}
 }
 
-// withoutFlowtables leaves out what a kernel without flowtables cannot take.
+// withoutFlowtables leaves out what a kernel without flowtables cannot take, of policies too.
 func withoutFlowtables(s *Spec) *Spec {
-	c := cloneSpec(s)
+	c := s.lowered()
+	c = cloneSpec(&c)
 	for i := range c.Tables {
 		c.Tables[i].Flowtables = nil
 		for j := range c.Tables[i].Chains {

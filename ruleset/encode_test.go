@@ -213,6 +213,10 @@ func TestResolvedIsADeepCopy(t *testing.T) {
 	spec := routerSpec()
 	spec.Tables[0].Chains[0].Rules = append(spec.Tables[0].Chains[0].Rules,
 		R(Statement{Log: &Logging{Group: &group}}), R(CTMark.Set(1, 1)), R(Statement{Raw: &Raw{Text: "x", Expr: [][]byte{{8, 0, 1, 0, 'x', 'y', 'z', 0}}}}))
+	spec.Tables[0].Offload = []Policy{everything()}
+	spec.Tables[0].Offload[0].Flowtable = "f"
+	spec.Tables[0].Offload[0].Except.Sets = []string{"slow"}
+	spec.Tables[0].Offload[0].Only.Between = spec.Tables[0].Offload[0].Only.Between[:1]
 	r, err := spec.Resolve(nil)
 	require.NoError(t, err)
 	before := r.Spec()

@@ -81,7 +81,7 @@ func ExampleParse() {
 	}
 	fmt.Println(spec.Validate())
 	// Output:
-	// line 2, column 28: tables[0].flowtable: unknown field; known here: family, name, flowtables, sets, chains
+	// line 2, column 28: tables[0].flowtable: unknown field; known here: family, name, flowtables, sets, offload, chains
 	// tables[0].flowtables[0].devices[1]: "eth*" is already picked by "eth0"; remove one, the kernel refuses both
 	// tables[0].chains[0].rules[0].do[0].flowAdd: flow add works only in "forward", and this chain is at hook "input"; move the rule to a forward chain
 }

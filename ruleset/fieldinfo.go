@@ -59,6 +59,7 @@ const (
 
 	protoTCP = 6
 	protoUDP = 17
+	protoGRE = 47
 
 	nfprotoIPv4 = 2
 	nfprotoIPv6 = 10

@@ -23,6 +23,13 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	for _, spec := range policies() {
+		text, err := json.Marshal(spec)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
 	for _, text := range []string{
 		"", "{}", "[]", "null", `{"tables":null}`, `{"tables":[{}]}`, `{"tables":[{"name":"x","chains":[{"name":"c","rules":[{"do":[{}]}]}]}]}`,
 		`{"tables":[{"name":"x","sets":[{"name":"s","type":"ifname","interval":true,"elements":["a*","b"]}]}]}`,
@@ -49,6 +56,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		roundTrip(t, spec)
+		if lowered := spec.lowered(); lowered.Validate() != nil {
+			t.Fatalf("valid policies became invalid chains: %v", lowered.Validate())
+		}
 		if first, second := writeNFT(t, spec), writeNFT(t, spec); first != second {
 			t.Fatalf("two texts of one Spec:\n%s", cmp.Diff(first, second))
 		}

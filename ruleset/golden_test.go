@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the golden files of testdata anew
 // goldenSpecs are the Specs of testdata/NAME.golden. TestGoldensAgainstNFT holds the files to nft's own messages.
 func goldenSpecs() map[string]*Spec {
 	return map[string]*Spec{
-		"flowtables": flowtablesSpec(), "router": routerSpec(), "matches": matchesSpec(), "nat6": nat6Spec(), "fields": fieldsSpec(),
+		"flowtables": flowtablesSpec(), "router": routerSpec(), "matches": matchesSpec(), "nat6": nat6Spec(), "fields": fieldsSpec(), "policy": policyTable(Inet, everything()),
 	}
 }
 

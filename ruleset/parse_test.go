@@ -64,7 +64,7 @@ func TestParseRefuses(t *testing.T) {
 		"unknown at the top":   {`{"table": []}`, 1, 2, "table: unknown field; known here: owner, tables"},
 		"other case":           {`{"Tables": []}`, 1, 2, "Tables: unknown field"},
 		"line break in a name": {`{"a\nb\u001b": []}`, 1, 2, `"a\nb\x1b": unknown field; known here: owner, tables`},
-		"unknown in a table":   {`{"tables": [{"name": "x", "set": []}]}`, 1, 27, "tables[0].set: unknown field; known here: family, name, flowtables, sets, chains"},
+		"unknown in a table":   {`{"tables": [{"name": "x", "set": []}]}`, 1, 27, "tables[0].set: unknown field; known here: family, name, flowtables, sets, offload, chains"},
 		"unknown in a flowtable": {`{"tables": [{"name": "x", "flowtables": [{"nme": "x"}]}]}`, 1, 43,
 			"tables[0].flowtables[0].nme: unknown field; known here: name, devices, priority, hardware, noCounter"},
 		"unknown in a selector":  {`{"tables": [{"flowtables": [{"devices": [{"name": "a"}, {"glob": "b"}]}]}]}`, 1, 58, "tables[0].flowtables[0].devices[1].glob: unknown field"},
@@ -101,7 +101,7 @@ func TestParseNamesThePath(t *testing.T) {
 	var field *flowtable.FieldError
 	require.ErrorAs(t, err, &field)
 	assert.Equal(t, "tables[0].nam", field.Path)
-	assert.EqualError(t, err, "line 1, column 14: tables[0].nam: unknown field; known here: family, name, flowtables, sets, chains")
+	assert.EqualError(t, err, "line 1, column 14: tables[0].nam: unknown field; known here: family, name, flowtables, sets, offload, chains")
 }
 
 func TestParsePassesReadErrorsOn(t *testing.T) {

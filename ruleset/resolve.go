@@ -10,7 +10,8 @@ import (
 // A Resolved is a validated Spec, bound to the devices of a machine. It is an immutable deep copy: changes of the Spec that it
 // came from do not reach it. Safe for concurrent use.
 type Resolved struct {
-	spec     Spec
+	declared Spec                    // with its policies
+	spec     Spec                    // with plain chains in place of them
 	bindings [][][]flowtable.Binding // of each table's flowtables
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
 }
@@ -24,7 +25,8 @@ func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
 	if t == nil {
 		t = &flowtable.Target{}
 	}
-	r := &Resolved{spec: cloneSpec(s)}
+	r := &Resolved{declared: cloneSpec(s)}
+	r.spec = r.declared.lowered()
 	for i := range r.spec.Tables {
 		var bindings [][]flowtable.Binding
 		var devices [][]string
@@ -47,7 +49,7 @@ func (r *Resolved) Bindings() []flowtable.Binding {
 }
 
 // Spec is a deep copy of what was declared, with the owner filled in.
-func (r *Resolved) Spec() Spec { return cloneSpec(&r.spec) }
+func (r *Resolved) Spec() Spec { return cloneSpec(&r.declared) }
 
 // bindingsOf are those of one flowtable.
 func (r *Resolved) bindingsOf(table, index int) []flowtable.Binding { return r.bindings[table][index] }

@@ -22,7 +22,9 @@ type Table struct {
 
 	Flowtables []flowtable.Spec `json:"flowtables,omitempty"`
 	Sets       []Set            `json:"sets,omitempty"`
-	Chains     []Chain          `json:"chains,omitempty"`
+	// Offload says what the flowtables take and when. Each Policy compiles to one more chain, in place of rules written by hand.
+	Offload []Policy `json:"offload,omitempty"`
+	Chains  []Chain  `json:"chains,omitempty"`
 }
 
 // Family is an nftables address family.
@@ -41,6 +43,9 @@ type Set struct {
 	Type SetType `json:"type"`
 	// Interval sets hold prefixes and ranges beside single values (nft's `flags interval`). Elements must not overlap.
 	Interval bool `json:"interval,omitempty"`
+	// Live elements are left alone by plans: those that others add and remove while the ruleset is in force, such as addresses to
+	// keep off the fast path. Elements is what the set is created with, and is not looked at again.
+	Live bool `json:"live,omitempty"`
 	// Elements such as "192.0.2.1", "10.0.0.0/8", "10.0.0.1-10.0.0.9", "2001:db8::/32", "443", "1024-2047", "eth0". Order does not matter.
 	Elements []string `json:"elements,omitempty"`
 }

@@ -20,6 +20,7 @@ const maxComment = 127
 func (s *Spec) Validate() error {
 	var v validator
 	v.add("owner", checkOwner(s.Owner))
+	v.checkAnnouncements(s)
 	tables := map[string]int{}
 	for i := range s.Tables {
 		t := &s.Tables[i]
@@ -87,13 +88,21 @@ func (v *validator) unique(seen map[string]int, key string, index int, path, kin
 }
 
 // A place is where a mistake can be.
-type place struct{ table, chain, rule, statement int }
+type place struct {
+	table, chain, rule, statement int
+	// policy is the path below the table of what holds a policy's rules, "" in chains. If also is set it holds statements.
+	policy string
+	also   bool
+}
 
 // path of the table, and below it.
 func (p place) path(below string) string { return "tables[" + strconv.Itoa(p.table) + "]." + below }
 
 // chainPath is the path of something in the chain.
 func (p place) chainPath(below string) string {
+	if p.policy != "" {
+		return p.path(p.policy + "." + below)
+	}
 	return p.path("chains[" + strconv.Itoa(p.chain) + "]." + below)
 }
 
@@ -105,6 +114,9 @@ func (p place) rulePath(below string) string {
 // statementPath is the path of the statement, or of something in it.
 func (p place) statementPath(below string) string {
 	path := p.rulePath("do[" + strconv.Itoa(p.statement) + "]")
+	if p.also {
+		path = p.chainPath("also[" + strconv.Itoa(p.statement) + "]")
+	}
 	if below == "" {
 		return path
 	}

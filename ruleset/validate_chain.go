@@ -19,7 +19,9 @@ func (v *validator) checkChains(p place, t *Table) {
 		v.unique(names, t.Chains[i].Name, i, p.chainPath("name"), "chain", "chains")
 		v.checkHook(p, &t.Chains[i])
 	}
-	s := newScope(t)
+	lowered := t.lowered()
+	s := newScope(&lowered)
+	v.checkPolicies(p, s, t, names)
 	v.checkJumps(p, s)
 	for i := range t.Chains {
 		p.chain = i

@@ -26,7 +26,8 @@ func (v *validator) checkMatch(p place, s *scope, m *Match, known *packet) {
 	if len(m.Not) > 0 {
 		list, words = "match.not", m.Not
 	}
-	spans := v.checkValues(p, s, m.Field, info, mask, list, words)
+	at := func(i int) string { return p.statementPath(list + "[" + strconv.Itoa(i) + "]") }
+	spans := v.checkValues(s, m.Field, info.kind, mask, words, at)
 	v.addStatement(p, "match", known.learn(m, info, spans))
 }
 
@@ -78,10 +79,9 @@ func parseMask(word string) (uint32, error) {
 }
 
 // checkValues checks a list of values, or one set, and gives back the values.
-func (v *validator) checkValues(p place, s *scope, f Field, info fieldInfo, mask uint32, list string, words []string) []span {
-	at := func(i int) string { return p.statementPath(list + "[" + strconv.Itoa(i) + "]") }
+func (v *validator) checkValues(s *scope, f Field, kind valueKind, mask uint32, words []string, at func(i int) string) []span {
 	if len(words) == 1 && isReference(words[0]) {
-		v.add(at(0), s.checkSet(f, info.kind, words[0][1:]))
+		v.add(at(0), s.checkSet(f, kind, words[0][1:]))
 		return nil
 	}
 	spans := make([]span, 0, len(words))
@@ -91,8 +91,8 @@ func (v *validator) checkValues(p place, s *scope, f Field, info fieldInfo, mask
 			v.add(at(i), fmt.Errorf("%q is a set beside other values; match the set alone, or add the values to it", word))
 			continue
 		}
-		value, err := parseValue(info.kind, word)
-		if err == nil && info.kind == kindMark && binary.BigEndian.Uint32(value.low)&^mask != 0 {
+		value, err := parseValue(kind, word)
+		if err == nil && kind == kindMark && binary.BigEndian.Uint32(value.low)&^mask != 0 {
 			err = fmt.Errorf("%q has bits outside the mask %s and never matches; widen the mask, or clear the bits", word, hex(mask))
 		}
 		if err != nil {
