@@ -86,3 +86,16 @@ func TestFewAllocations(t *testing.T) {
 		t.Errorf("%.1f allocations a rule, more than 12", perRule)
 	}
 }
+
+// TestValidateAllocatesLittle: a valid rule costs Validate no memory.
+func TestValidateAllocatesLittle(t *testing.T) {
+	spec := tenThousand()
+	n := testing.AllocsPerRun(2, func() {
+		if err := spec.Validate(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 1000 {
+		t.Errorf("%.0f allocations for 10,000 rules, more than 1000", n)
+	}
+}

@@ -13,13 +13,41 @@ func cloneSpec(s *Spec) Spec {
 	if c.Owner == "" {
 		c.Owner = DefaultOwner
 	}
+	var k cloner
 	for i := range c.Tables {
-		cloneTable(&c.Tables[i])
+		k.table(&c.Tables[i])
 	}
 	return c
 }
 
-func cloneTable(t *Table) {
+// A cloner copies rules into large pieces of memory: there can be ten thousand of them.
+type cloner struct {
+	statements slab[Statement]
+	matches    slab[Match]
+	words      slab[string]
+}
+
+// A slab is memory for copies.
+type slab[T any] struct{ free []T }
+
+const slabSize = 512
+
+// copy is a copy of the list, nil of nil.
+func (s *slab[T]) copy(list []T) []T {
+	if list == nil {
+		return nil
+	}
+	n := len(list)
+	if n > len(s.free) {
+		s.free = make([]T, max(n, slabSize))
+	}
+	c := s.free[:n:n]
+	s.free = s.free[n:]
+	copy(c, list)
+	return c
+}
+
+func (k *cloner) table(t *Table) {
 	if t.Family == "" {
 		t.Family = Inet
 	}
@@ -33,15 +61,15 @@ func cloneTable(t *Table) {
 	}
 	t.Offload = slices.Clone(t.Offload)
 	for i := range t.Offload {
-		t.Offload[i] = clonePolicy(t.Offload[i])
+		t.Offload[i] = k.policy(t.Offload[i])
 	}
 	t.Chains = slices.Clone(t.Chains)
 	for i := range t.Chains {
-		t.Chains[i].Rules = cloneRules(t.Chains[i].Rules)
+		t.Chains[i].Rules = k.rules(t.Chains[i].Rules)
 	}
 }
 
-func clonePolicy(p Policy) Policy {
+func (k *cloner) policy(p Policy) Policy {
 	o, e := &p.Only, &p.Except
 	o.Protocols, o.States = slices.Clone(o.Protocols), slices.Clone(o.States)
 	o.Between = slices.Clone(o.Between)
@@ -49,18 +77,18 @@ func clonePolicy(p Policy) Policy {
 		pair := &o.Between[i]
 		pair.From, pair.To = slices.Clone(pair.From), slices.Clone(pair.To)
 	}
-	o.Also = cloneStatements(o.Also)
-	e.Rules = cloneRules(e.Rules)
+	o.Also = k.list(o.Also)
+	e.Rules = k.rules(e.Rules)
 	e.Marks, e.CTMarks = slices.Clone(e.Marks), slices.Clone(e.CTMarks)
 	e.DSCP, e.Devices, e.Addrs, e.Ports = slices.Clone(e.DSCP), slices.Clone(e.Devices), slices.Clone(e.Addrs), slices.Clone(e.Ports)
 	e.Sets, e.Helpers, e.Zones = slices.Clone(e.Sets), slices.Clone(e.Helpers), slices.Clone(e.Zones)
 	return p
 }
 
-func cloneRules(rules []Rule) []Rule {
+func (k *cloner) rules(rules []Rule) []Rule {
 	c := slices.Clone(rules)
 	for i := range c {
-		c[i] = cloneRule(c[i])
+		c[i].Do = k.list(c[i].Do)
 	}
 	return c
 }
@@ -70,24 +98,24 @@ func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
 	return f
 }
 
+// cloneRule copies one rule.
 func cloneRule(r Rule) Rule {
-	r.Do = cloneStatements(r.Do)
+	r.Do = new(cloner).list(r.Do)
 	return r
 }
 
-func cloneStatements(do []Statement) []Statement {
-	c := slices.Clone(do)
+func (k *cloner) list(do []Statement) []Statement {
+	c := k.statements.copy(do)
 	for i := range c {
-		cloneStatement(&c[i])
+		k.statement(&c[i])
 	}
 	return c
 }
 
-func cloneStatement(s *Statement) {
-	if s.Match != nil {
-		m := *s.Match
-		m.Is, m.Not = slices.Clone(m.Is), slices.Clone(m.Not)
-		s.Match = &m
+func (k *cloner) statement(s *Statement) {
+	if m := s.Match; m != nil {
+		s.Match = &k.matches.copy([]Match{*m})[0]
+		s.Match.Is, s.Match.Not = k.words.copy(m.Is), k.words.copy(m.Not)
 	}
 	if s.Log != nil {
 		l := *s.Log

@@ -7,8 +7,8 @@ import (
 	"github.com/go-fastpath/fastpath/flowtable"
 )
 
-// parseIfName reads a device name, or a prefix that ends in "*".
-func parseIfName(word string) (span, error) {
+// ifName reads a device name, or a prefix that ends in "*".
+func (r *valueReader) ifName(word string) (span, error) {
 	name, prefix := strings.CutSuffix(word, "*")
 	if !prefix {
 		if err := flowtable.CheckDevice(word); err != nil {
@@ -19,5 +19,6 @@ func parseIfName(word string) (span, error) {
 	} else if err := flowtable.CheckDevicePrefix(name); err != nil {
 		return span{}, err
 	}
-	return span{low: []byte(name), high: []byte(name), prefix: prefix}, nil
+	b := r.text(name)
+	return span{low: b, high: b, prefix: prefix}, nil
 }

@@ -2,7 +2,6 @@ package ruleset
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -12,8 +11,8 @@ type packet struct {
 	family Family // IP or IP6, "" for either
 	// oneFamily says that the table itself is of that family.
 	oneFamily bool
-	// protocols are the transport protocols that can still come, nil for any.
-	protocols []byte
+	// protocols are the transport protocols that can still come, none for any.
+	protocols protocolSet
 	// unknown says that a Raw statement may have matched anything.
 	unknown bool
 }
@@ -31,16 +30,11 @@ func (k *packet) anything() { k.unknown = true }
 
 // hasPorts reports whether every packet that comes so far has ports at the start of its transport header.
 func (k *packet) hasPorts() bool {
-	return k.unknown || len(k.protocols) > 0 && !slices.ContainsFunc(k.protocols, func(p byte) bool { return !carriesPorts(p) })
-}
-
-// carriesPorts reports whether the protocol's header begins with two ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-func carriesPorts(protocol byte) bool {
-	return slices.Contains([]byte{protoTCP, protoUDP, 33, 132, 136}, protocol)
+	return k.unknown || k.protocols.count() > 0 && k.protocols.without(protocolsWithPorts()).count() == 0
 }
 
 // learn adds what a match says, or refuses a match that contradicts what is known.
-func (k *packet) learn(m *Match, info fieldInfo, spans []span) error {
+func (k *packet) learn(m *Match, info *fieldInfo, spans []span) error {
 	if info.needsL4Proto && !k.hasPorts() {
 		return fmt.Errorf(`%q needs a match on protocols with ports before it; put "meta l4proto" with "tcp", "udp" or both ahead`, string(m.Field))
 	}
@@ -50,7 +44,7 @@ func (k *packet) learn(m *Match, info fieldInfo, spans []span) error {
 	case m.Field == fieldNFProto:
 		return k.learnFamily(m, spans)
 	case m.Field == fieldL4Proto && len(m.Is) > 0 && len(spans) > 0:
-		return k.narrowProtocols(m.Field, spans)
+		return k.narrowProtocols(m.Field, protocolsOf(spans))
 	case info.l4proto != 0:
 		return k.learnProtocol(m.Field, info.l4proto)
 	}
@@ -73,14 +67,14 @@ func (k *packet) learnFamily(m *Match, spans []span) error {
 // learnProtocol takes a field of TCP or UDP. Behind a match on several protocols nft takes one of them for the only one, and
 // refuses fields of the others.
 func (k *packet) learnProtocol(f Field, protocol byte) error {
-	if len(k.protocols) > 1 {
+	if k.protocols.count() > 1 {
 		_, port, _ := strings.Cut(string(f), " ")
 		if f == fieldTCPFlags {
 			return fmt.Errorf("nft refuses %q behind a match on several protocols; match one protocol", string(f))
 		}
 		return fmt.Errorf("nft refuses %q behind a match on several protocols; write \"th %s\", or match one protocol", string(f), port)
 	}
-	return k.narrowProtocols(f, []span{{low: []byte{protocol}}})
+	return k.narrowProtocols(f, protocols(protocol))
 }
 
 func familyOf(nfproto byte) Family {
@@ -101,18 +95,15 @@ func (k *packet) narrowFamily(f Field, family Family) error {
 	return nil
 }
 
-func (k *packet) narrowProtocols(f Field, spans []span) error {
-	var left []byte
-	for _, s := range spans {
-		if k.protocols == nil || slices.Contains(k.protocols, s.low[0]) {
-			left = append(left, s.low[0])
-		}
+func (k *packet) narrowProtocols(f Field, to protocolSet) error {
+	if k.protocols.count() > 0 {
+		to = to.both(k.protocols)
 	}
-	if len(left) == 0 && !k.unknown {
+	switch {
+	case to.count() > 0:
+		k.protocols = to
+	case !k.unknown:
 		return fmt.Errorf("%q contradicts the protocol matched before; remove one of the matches", string(f))
-	}
-	if len(left) > 0 {
-		k.protocols = left
 	}
 	return nil
 }

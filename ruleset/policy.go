@@ -172,8 +172,8 @@ func (p *Policy) protocols() []string {
 func (p *Policy) numbers() []byte {
 	var all []byte
 	for _, word := range p.protocols() {
-		if b, err := parseWord(kindProto, word); err == nil {
-			all = append(all, b[0])
+		if s, err := parseValue(kindProto, word); err == nil {
+			all = append(all, s.low[0])
 		}
 	}
 	return all

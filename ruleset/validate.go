@@ -34,6 +34,11 @@ func (s *Spec) Validate() error {
 // A validator gathers the mistakes of one Spec.
 type validator struct {
 	mistakes []error
+
+	// Of the list of values at work; memory is kept between lists.
+	reader valueReader
+	spans  []span
+	values values
 }
 
 func (v *validator) add(path string, err error) {

@@ -13,14 +13,14 @@ func (v *validator) checkMatch(p place, s *scope, m *Match, known *packet) {
 		v.addStatement(p, "match.field", fmt.Errorf(`unknown field %q; write one such as "ct state", "meta l4proto", "ip daddr", "tcp dport", "iifname"`, string(m.Field)))
 		return
 	}
-	if err := m.checkShape(info); err != nil {
+	if err := m.checkShape(info.kind); err != nil {
 		v.addStatement(p, "match", err)
 		return
 	}
 	if info.kind == kindMeter {
 		return
 	}
-	mask, err := m.maskOf(info)
+	mask, err := m.maskOf(info.kind)
 	v.addStatement(p, "match.mask", err)
 	list, words := "match.is", m.Is
 	if len(m.Not) > 0 {
@@ -28,18 +28,18 @@ func (v *validator) checkMatch(p place, s *scope, m *Match, known *packet) {
 	}
 	at := func(i int) string { return p.statementPath(list + "[" + strconv.Itoa(i) + "]") }
 	spans := v.checkValues(s, m.Field, info.kind, mask, words, at)
-	v.addStatement(p, "match", known.learn(m, info, spans))
+	v.addStatement(p, "match", known.learn(m, &info, spans))
 }
 
 // checkShape refuses a match with no comparison, with several, or with one that does not suit the field.
-func (m *Match) checkShape(info fieldInfo) error {
+func (m *Match) checkShape(kind valueKind) error {
 	set := 0
 	for _, is := range [...]bool{len(m.Is) > 0, len(m.Not) > 0, m.AtLeast != 0, m.Below != 0} {
 		if is {
 			set++
 		}
 	}
-	meter := info.kind == kindMeter
+	meter := kind == kindMeter
 	switch {
 	case set == 0 && meter:
 		return fmt.Errorf("the match on %q compares with nothing; set atLeast or below to 1 or more", string(m.Field))
@@ -56,11 +56,11 @@ func (m *Match) checkShape(info fieldInfo) error {
 }
 
 // maskOf reads the mask; every bit if there is none.
-func (m *Match) maskOf(info fieldInfo) (uint32, error) {
+func (m *Match) maskOf(kind valueKind) (uint32, error) {
 	if m.Mask == "" {
 		return 1<<32 - 1, nil
 	}
-	if info.kind != kindMark {
+	if kind != kindMark {
 		return 1<<32 - 1, fmt.Errorf("%q has no mask; only marks have", string(m.Field))
 	}
 	return parseMask(m.Mask)
@@ -78,20 +78,22 @@ func parseMask(word string) (uint32, error) {
 	return uint32(n), nil
 }
 
-// checkValues checks a list of values, or one set, and gives back the values.
+// checkValues checks a list of values, or one set, and gives back the values, which stay valid until the next list.
 func (v *validator) checkValues(s *scope, f Field, kind valueKind, mask uint32, words []string, at func(i int) string) []span {
+	v.reader.forget()
+	v.spans, v.values = v.spans[:0], v.values[:0]
 	if len(words) == 1 && isReference(words[0]) {
-		v.add(at(0), s.checkSet(f, kind, words[0][1:]))
+		if err := s.checkSet(f, kind, words[0][1:]); err != nil {
+			v.add(at(0), err)
+		}
 		return nil
 	}
-	spans := make([]span, 0, len(words))
-	var comparable values
 	for i, word := range words {
 		if isReference(word) {
 			v.add(at(i), fmt.Errorf("%q is a set beside other values; match the set alone, or add the values to it", word))
 			continue
 		}
-		value, err := parseValue(kind, word)
+		value, err := v.reader.value(kind, word)
 		if err == nil && kind == kindMark && binary.BigEndian.Uint32(value.low)&^mask != 0 {
 			err = fmt.Errorf("%q has bits outside the mask %s and never matches; widen the mask, or clear the bits", word, hex(mask))
 		}
@@ -99,13 +101,13 @@ func (v *validator) checkValues(s *scope, f Field, kind valueKind, mask uint32, 
 			v.add(at(i), err)
 			continue
 		}
-		spans = append(spans, value)
+		v.spans = append(v.spans, value)
 		if len(words) > 1 {
-			comparable = append(comparable, newValue(i, word, value))
+			v.values = append(v.values, newValue(i, word, value))
 		}
 	}
-	v.checkOverlaps(comparable, at)
-	return spans
+	v.checkOverlaps(v.values, at)
+	return v.spans
 }
 
 // checkSet asks for a set of the table whose elements are of the field's kind.

@@ -47,7 +47,7 @@ func (c *policyCheck) also() {
 	if only.Family != "" && !known.oneFamily {
 		known.family = only.Family
 	}
-	known.protocols = c.policy.numbers()
+	known.protocols = protocols(c.policy.numbers()...)
 	for i := range only.Also {
 		p.statement = i
 		st := &only.Also[i]

@@ -36,27 +36,26 @@ func (s *Statement) ends() bool {
 
 // checkShape refuses a statement with no field set, or several.
 func (s *Statement) checkShape() error {
-	first := ""
-	for _, field := range [...]struct {
-		name string
-		set  bool
-	}{
-		{"match", s.Match != nil}, {"flowAdd", s.FlowAdd != ""}, {"verdict", s.Verdict != ""}, {"jump", s.Jump != ""}, {"goto", s.Goto != ""},
-		{"set", s.Set != nil}, {"dnat", s.DNAT != nil}, {"snat", s.SNAT != nil}, {"masquerade", s.Masquerade != nil},
-		{"counter", s.Counter != nil}, {"limit", s.Limit != nil}, {"log", s.Log != nil}, {"raw", s.Raw != nil},
-	} {
-		if !field.set {
-			continue
+	set := [...]bool{s.Match != nil, s.FlowAdd != "", s.Verdict != "", s.Jump != "", s.Goto != "", s.Set != nil, s.DNAT != nil,
+		s.SNAT != nil, s.Masquerade != nil, s.Counter != nil, s.Limit != nil, s.Log != nil, s.Raw != nil}
+	first := -1
+	for i, is := range set {
+		switch {
+		case is && first >= 0:
+			return fmt.Errorf("the statement has both %s and %s; make two statements", statementFields()[first], statementFields()[i])
+		case is:
+			first = i
 		}
-		if first != "" {
-			return fmt.Errorf("the statement has both %s and %s; make two statements", first, field.name)
-		}
-		first = field.name
 	}
-	if first == "" {
+	if first < 0 {
 		return errors.New("the statement is empty; set one field, such as match, flowAdd or verdict")
 	}
 	return nil
+}
+
+// statementFields are the names of a Statement's fields, in order.
+func statementFields() [13]string {
+	return [...]string{"match", "flowAdd", "verdict", "jump", "goto", "set", "dnat", "snat", "masquerade", "counter", "limit", "log", "raw"}
 }
 
 func (v *validator) checkStatement(p place, s *scope, st *Statement, known *packet) {

@@ -198,15 +198,15 @@ func existsNumber(word string) (uint64, bool) {
 // maxHelper is the longest name of a helper in bytes (NF_CT_HELPER_NAME_LEN without the NUL).
 const maxHelper = 15
 
-// parseHelper takes the name of a conntrack helper. nft would read a "*" at its end as a wildcard.
-func parseHelper(word string) ([]byte, error) {
+// helper reads the name of a conntrack helper. nft would read a "*" at its end as a wildcard.
+func (r *valueReader) helper(word string) ([]byte, error) {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
 	}
 	if len(word) > maxHelper || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
 		return nil, kindHelper.unfit(word)
 	}
-	return []byte(word), nil
+	return r.text(word), nil
 }
 
 // dscpNumber reads a name of a code point (nftables src/proto.c): csN is 8N, afXY is 8X+2Y, ef is 46.

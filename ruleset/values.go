@@ -2,12 +2,8 @@ package ruleset
 
 import (
 	"bytes"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
-	"strings"
 )
 
 // A valueKind says how the words of a field or a set are read.
@@ -46,105 +42,6 @@ func (s span) single() bool { return !s.isNamePrefix() && bytes.Equal(s.low, s.h
 // isNamePrefix reports whether the span is a device name prefix: unlike those of an address prefix its bounds are equal.
 func (s span) isNamePrefix() bool { return s.prefix && bytes.Equal(s.low, s.high) }
 
-// parseValue reads one word in nft's spelling. Set references ("@slow") are not values.
-func parseValue(kind valueKind, word string) (span, error) {
-	if word == "" {
-		return span{}, fmt.Errorf("a value is empty; write %s", kind.expects())
-	}
-	switch kind {
-	case kindIPv4, kindIPv6:
-		return parseAddress(kind, word)
-	case kindIfName:
-		return parseIfName(word)
-	case kindPort, kindDSCP:
-		if low, high, ok := strings.Cut(word, "-"); ok {
-			return parseRange(kind, word, low, high)
-		}
-	}
-	b, err := parseWord(kind, word)
-	if err != nil {
-		return span{}, err
-	}
-	return span{low: b, high: b}, nil
-}
-
-func parseRange(kind valueKind, word, low, high string) (span, error) {
-	l, err := parseWord(kind, low)
-	if err != nil {
-		return span{}, err
-	}
-	h, err := parseWord(kind, high)
-	if err != nil {
-		return span{}, err
-	}
-	if bytes.Compare(l, h) > 0 {
-		return span{}, fmt.Errorf("range %q runs backwards; write the lower bound first", word)
-	}
-	return span{low: l, high: h}, nil
-}
-
-// parseWord reads one value that is neither a range nor a prefix.
-func parseWord(kind valueKind, word string) ([]byte, error) {
-	if v, ok := kind.number(word); ok {
-		return kind.bytes(v), nil
-	}
-	switch kind {
-	case kindIPv4, kindIPv6:
-		addr, err := parseAddr(kind, word)
-		return addr.AsSlice(), err
-	case kindHelper:
-		return parseHelper(word)
-	case kindPort, kindDSCP, kindProto, kindMark, kindZone:
-		v, err := parseNumber(word)
-		if err != nil || v > kind.max() {
-			return nil, kind.unfit(word)
-		}
-		return kind.bytes(v), nil
-	}
-	return nil, kind.unfit(word)
-}
-
-// parseNumber reads a number as nft writes it, decimal or hexadecimal ("0x10"). Octal is refused: nft reads "010" as 8.
-func parseNumber(word string) (uint64, error) {
-	if digits, ok := strings.CutPrefix(word, "0x"); ok {
-		return strconv.ParseUint(digits, 16, 64)
-	}
-	if len(word) > 1 && word[0] == '0' {
-		return 0, errors.New("a leading zero means octal to nft; leave it out")
-	}
-	return strconv.ParseUint(word, 10, 64)
-}
-
-func parseAddress(kind valueKind, word string) (span, error) {
-	if low, high, ok := strings.Cut(word, "-"); ok {
-		return parseRange(kind, word, low, high)
-	}
-	if !strings.Contains(word, "/") {
-		b, err := parseWord(kind, word)
-		if err != nil {
-			return span{}, err
-		}
-		return span{low: b, high: b}, nil
-	}
-	p, err := netip.ParsePrefix(word)
-	if err != nil || !kind.takes(p.Addr()) {
-		return span{}, kind.unfit(word)
-	}
-	if p.Masked() != p {
-		return span{}, fmt.Errorf("prefix %q has bits set behind its length; write %q", word, p.Masked())
-	}
-	low := p.Addr().AsSlice()
-	return span{low: low, high: lastOf(low, p.Bits()), prefix: p.Bits() < 8*len(low)}, nil
-}
-
-func parseAddr(kind valueKind, word string) (netip.Addr, error) {
-	addr, err := netip.ParseAddr(word)
-	if err != nil || !kind.takes(addr) {
-		return netip.Addr{}, kind.unfit(word)
-	}
-	return addr, nil
-}
-
 // takes reports whether the address belongs to the kind. A zone ("fe80::1%eth0") has no place in a rule.
 func (k valueKind) takes(a netip.Addr) bool {
 	if k == kindIPv4 {
@@ -156,16 +53,15 @@ func (k valueKind) takes(a netip.Addr) bool {
 // lastOf returns the highest address of the prefix that starts at low.
 func lastOf(low []byte, bits int) []byte {
 	high := bytes.Clone(low)
-	for i := bits; i < 8*len(high); i++ {
-		high[i/8] |= 0x80 >> (i % 8)
-	}
+	setBits(high, bits)
 	return high
 }
 
-// bytes puts a number into the kind's width, big endian.
-func (k valueKind) bytes(v uint64) []byte {
-	b := binary.BigEndian.AppendUint64(nil, v)
-	return b[8-k.width():]
+// setBits sets all bits from one on.
+func setBits(b []byte, from int) {
+	for i := from; i < 8*len(b); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
 }
 
 // width of one value in bytes; 0 for names, which differ.
