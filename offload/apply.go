@@ -28,16 +28,34 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	}
 	defer m.unlock()
 	if plan.Empty() {
-		return plan.Generation(), nil
+		return m.nothing(ctx, plan)
 	}
-	sent, err := m.send(ctx, "apply", plan, m.kernel.Commit)
+	var echoes []ruleset.Message
+	sent, err := m.send(ctx, "apply", plan, func(ctx context.Context, b *ruleset.Batch) (err error) {
+		echoes, err = m.kernel.Commit(ctx, b)
+		return err
+	})
 	switch {
 	case err == nil:
+		m.follow(sent, echoes)
 		return m.applied(ctx, sent)
 	case isUnknown(err):
 		return m.settle(ctx, sent)
 	}
 	return 0, err
+}
+
+// nothing makes sure that a plan without operations still is the plan.
+func (m *Manager) nothing(ctx context.Context, plan *ruleset.Plan) (uint32, error) {
+	have, err := m.load(ctx, plan.Owner())
+	if err != nil {
+		return 0, err
+	}
+	if have.Generation() != plan.Generation() && !inForce(plan, have) {
+		return 0, fmt.Errorf("offload: apply: %w (generation %d, now %d): there was nothing to do, now there is; plan again",
+			ErrConflict, plan.Generation(), have.Generation())
+	}
+	return have.Generation(), nil
 }
 
 // send sends a plan, and follows others who commit in between as long as it stays the same plan. It returns the one that was
@@ -74,6 +92,14 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 	}
 	m.log.InfoContext(ctx, "applied", "operations", len(plan.Operations()), "generation", generation, "disruptive", plan.Disruptive())
 	return generation, nil
+}
+
+// follow brings what was read last forward, where the kernel's echoes say enough; else it is read again when it is asked for.
+func (m *Manager) follow(plan *ruleset.Plan, echoes []ruleset.Message) {
+	have, _ := m.memory.get()
+	if now, ok := plan.After(have, echoes, next(plan.Generation())); ok {
+		m.memory.keep(now)
+	}
 }
 
 // next is the generation after one more commit; 0 means none and is skipped (nf_tables_commit).

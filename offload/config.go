@@ -33,8 +33,9 @@ type Kernel interface {
 	// Flowtables yields NEWGEN and the flowtables of all families, of one generation. Up to Linux 6.15 a device that is
 	// unregistered leaves its flowtable without a new generation. An error is the last pair.
 	Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error]
-	// Commit sends a batch as one transaction. What is refused is a *ruleset.CommitError.
-	Commit(ctx context.Context, b *ruleset.Batch) error
+	// Commit sends a batch as one transaction, and returns what is echoed of messages that ask for it (NLM_F_ECHO), in order; a
+	// Kernel that does not echo is only slower to plan for. What is refused is a *ruleset.CommitError.
+	Commit(ctx context.Context, b *ruleset.Batch) (echoes []ruleset.Message, err error)
 	// Check has a batch validated and taken back. Errors are as those of Commit.
 	Check(ctx context.Context, b *ruleset.Batch) error
 	Close() error

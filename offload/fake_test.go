@@ -30,15 +30,15 @@ type fake struct {
 
 func (f *fake) Target(context.Context) (*flowtable.Target, error) { t := f.target; return &t, nil }
 
-func (f *fake) Commit(_ context.Context, _ *ruleset.Batch) error {
+func (f *fake) Commit(_ context.Context, _ *ruleset.Batch) ([]ruleset.Message, error) {
 	f.committed++
 	if len(f.commits) == 0 {
 		f.generation++
-		return nil
+		return nil, nil
 	}
 	do := f.commits[0]
 	f.commits = f.commits[1:]
-	return do(f)
+	return nil, do(f)
 }
 
 func (f *fake) Check(_ context.Context, b *ruleset.Batch) error {

@@ -46,6 +46,9 @@ func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 			return nil, fmt.Errorf("%s: %w", p.operations[i], e.err)
 		}
 	}
+	if p.asksEchoes() && e.b.Len() <= maxEchoed {
+		e.askForEchoes()
+	}
 	e.askForAck()
 	e.frame(nlmsg.NFTypeBatchEnd, 0)
 	e.batch.bytes = e.b.Bytes()
@@ -78,14 +81,26 @@ func (e *encoder) frame(typ uint16, generation uint32) {
 	e.b.End()
 }
 
+// askForEchoes has the kernel send the rules of the batch back, with their handles, and their anonymous sets.
+func (e *encoder) askForEchoes() {
+	for i, owner := range e.batch.owners {
+		if owner >= 0 && e.batch.operations[owner].object != nil && e.batch.operations[owner].Kind == KindRule {
+			e.flag(i, nlmsg.FlagEcho)
+		}
+	}
+}
+
 // askForAck sets NLM_F_ACK on the last operation's message, so that success is seen too. All others answer errors alone.
 func (e *encoder) askForAck() {
-	n := len(e.batch.starts)
-	if n < 2 {
-		return
+	if n := len(e.batch.starts); n >= 2 {
+		e.flag(n-1, nlmsg.FlagAck)
 	}
-	flags := e.b.Bytes()[e.batch.starts[n-1]+6:]
-	e.order.PutUint16(flags, e.order.Uint16(flags)|nlmsg.FlagAck)
+}
+
+// flag sets a flag in the header of a message that is written.
+func (e *encoder) flag(message int, flag uint16) {
+	flags := e.b.Bytes()[e.batch.starts[message]+6:]
+	e.order.PutUint16(flags, e.order.Uint16(flags)|flag)
 }
 
 // begin opens a message of the operation at work.

@@ -70,7 +70,8 @@ func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loa
 	}
 	l.torn = l.isTorn()
 	slices.SortFunc(l.tables, compareTables)
-	l.sortParts(o)
+	l.finish(o)
+	l.index()
 	return l, nil
 }
 

@@ -18,6 +18,7 @@ type LoadedRule struct {
 	// Expressions are the content of NFTA_RULE_EXPRESSIONS, in this machine's byte order. Read only.
 	Expressions []byte `json:"expressions,omitempty"`
 
+	message  int      // its place in Loaded.messages
 	identity identity // as it bears it
 	body     digest   // what the expressions are; 0 if they cannot be read, or nobody asked
 }
@@ -29,7 +30,7 @@ func (r *LoadedRule) intact() bool { return r.Ours && r.body != 0 && r.body == r
 func (l *Loaded) Rules() []LoadedRule { return slices.Clone(l.rules) }
 
 func (l *Loaded) addRule(o nlmsg.Order, family byte, b []byte) error {
-	r := LoadedRule{Family: familyName(family)}
+	r := LoadedRule{Family: familyName(family), message: len(l.messages)}
 	for len(b) > 0 {
 		a, rest, err := nlmsg.NextAttr(o, b)
 		if err != nil {
@@ -72,24 +73,44 @@ type loadedParts struct {
 	rules                    map[string][]int // of each chain, first to last
 }
 
-// sortParts tells the parts of the marked tables by table, reads their sets, and hashes their rules.
-func (l *Loaded) sortParts(o nlmsg.Order) {
+// finish reads the sets, and hashes the rules of the tables that bear a mark.
+func (l *Loaded) finish(o nlmsg.Order) {
+	anonymous := map[setKey]digest{}
+	for i := range l.sets {
+		s := &l.sets[i]
+		s.finish()
+		if s.Flags&nlmsg.SetAnonymous != 0 {
+			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), len(keyRange{}.low)))
+		}
+	}
+	marked := map[tableKey]bool{}
+	for _, t := range l.tables {
+		marked[tableKey{t.Family, t.Name}] = t.Owner != ""
+	}
+	var at tableKey
+	reader := bodyReader{order: o, content: func(name string, _ uint32) (digest, bool) {
+		d, ok := anonymous[setKey{at.family, at.name, name}]
+		return d, ok
+	}}
+	for i := range l.rules {
+		r := &l.rules[i]
+		if at = (tableKey{r.Family, r.Table}); marked[at] {
+			r.body = reader.digest(r.Expressions)
+		}
+	}
+}
+
+// index tells the parts of the marked tables by table.
+func (l *Loaded) index() {
 	l.parts = map[tableKey]*loadedParts{}
 	for _, t := range l.tables {
 		if t.Owner != "" {
 			l.parts[tableKey{t.Family, t.Name}] = &loadedParts{rules: map[string][]int{}}
 		}
 	}
-	anonymous := map[setKey]digest{}
 	for i := range l.sets {
 		s := &l.sets[i]
-		s.finish()
-		p := l.parts[tableKey{s.Family, s.Table}]
-		switch {
-		case p == nil:
-		case s.Flags&nlmsg.SetAnonymous != 0:
-			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), 16))
-		default:
+		if p := l.parts[tableKey{s.Family, s.Table}]; p != nil && s.Flags&nlmsg.SetAnonymous == 0 {
 			p.sets = append(p.sets, i)
 		}
 	}
@@ -103,21 +124,9 @@ func (l *Loaded) sortParts(o nlmsg.Order) {
 			p.flowtables = append(p.flowtables, i)
 		}
 	}
-	l.sortRules(o, anonymous)
-}
-
-func (l *Loaded) sortRules(o nlmsg.Order, anonymous map[setKey]digest) {
-	var at tableKey
-	reader := bodyReader{order: o, content: func(name string, _ uint32) (digest, bool) {
-		d, ok := anonymous[setKey{at.family, at.name, name}]
-		return d, ok
-	}}
 	for i := range l.rules {
-		r := &l.rules[i]
-		at = tableKey{r.Family, r.Table}
-		if p := l.parts[at]; p != nil {
-			p.rules[r.Chain] = append(p.rules[r.Chain], i)
-			r.body = reader.digest(r.Expressions)
+		if p := l.parts[tableKey{l.rules[i].Family, l.rules[i].Table}]; p != nil {
+			p.rules[l.rules[i].Chain] = append(p.rules[l.rules[i].Chain], i)
 		}
 	}
 }

@@ -9,27 +9,36 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// Commit sends a batch as one transaction: all of it is in force afterwards, or nothing. What the kernel refuses is a
-// *ruleset.CommitError; a batch that does not fit the socket and may not make it larger matches nlsock.ErrSendBuffer.
-func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) error {
+// Commit sends a batch as one transaction: all of it is in force afterwards, or nothing. It returns what the kernel echoed of
+// messages that ask for it. What the kernel refuses is a *ruleset.CommitError; a batch that does not fit the socket and may not
+// make it larger matches nlsock.ErrSendBuffer.
+func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
 	return k.send(ctx, b.Bytes(), b.Messages())
 }
 
 // Check sends a batch without its end: the kernel validates it as for a commit and takes everything back. Drivers are really
 // asked where a flowtable has the hardware flag, and rules that test ct packets or bytes really turn accounting on.
 func (k *Kernel) Check(ctx context.Context, b *ruleset.Batch) error {
-	return k.send(ctx, b.DryRun(), b.Messages()-1)
+	_, err := k.send(ctx, b.DryRun(), b.Messages()-1)
+	return err
 }
 
 // send dials a socket for one batch, so that no answer of another can be taken for its.
-func (k *Kernel) send(ctx context.Context, batch []byte, messages int) error {
+func (k *Kernel) send(ctx context.Context, batch []byte, messages int) ([]ruleset.Message, error) {
 	sock, err := k.dial()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer sock.Close()
-	acks, err := sock.Commit(ctx, batch, messages)
-	return verdict(acks, err)
+	acks, echoes, err := sock.CommitEchoes(ctx, batch, messages)
+	if err := verdict(acks, err); err != nil {
+		return nil, err
+	}
+	list := make([]ruleset.Message, len(echoes))
+	for i, m := range echoes {
+		list[i] = ruleset.Message{Type: m.Type, Flags: m.Flags, Data: m.Data}
+	}
+	return list, nil
 }
 
 // verdict reads the answers to a batch. One error is enough for the whole to be refused. The last message asks for an

@@ -144,14 +144,15 @@ func TestCommitAndCheck(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, text)
 
-	require.NoError(t, k.Commit(testContext(t), batch))
+	_, err = k.Commit(testContext(t), batch)
+	require.NoError(t, err)
 	l := load(t, k)
 	assert.Equal(t, before+1, l.Generation())
 	require.Len(t, l.Tables(), 1)
 	assert.Equal(t, "fw", l.Tables()[0].Name)
 	assert.Equal(t, ruleset.DefaultOwner, l.Tables()[0].Owner)
 
-	err = k.Commit(testContext(t), batch)
+	_, err = k.Commit(testContext(t), batch)
 	var refused *ruleset.CommitError
 	require.ErrorAs(t, err, &refused)
 	assert.False(t, refused.Unknown)

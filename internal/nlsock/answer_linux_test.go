@@ -131,8 +131,10 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil && x.interrupted && len(taken) == 0 && len(d) < 16 {
 			t.Errorf("interrupted by %d bytes", len(d))
 		}
-		acks, err := appendAcks(nil, d)
-		if len(acks)*20 > len(d) || err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
+		var a answers
+		err = a.read(d)
+		acks := a.acks
+		if len(acks)*20+len(a.echoes)*16 > len(d) || err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
 			t.Errorf("%d acks out of %d bytes, error %v", len(acks), len(d), err)
 		}
 	})

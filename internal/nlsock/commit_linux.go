@@ -1,6 +1,7 @@
 package nlsock
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,61 +24,77 @@ const (
 // Errors: ErrOverrun and ErrUnanswered beside the answers that were read: those that are missing may have been errors or
 // acknowledgements. With any other, ErrSendBuffer and ctx's own among them, nothing was sent.
 func (s *Socket) Commit(ctx context.Context, batch []byte, messages int) ([]nlmsg.Ack, error) {
+	acks, _, err := s.CommitEchoes(ctx, batch, messages)
+	return acks, err
+}
+
+// CommitEchoes is Commit, and also returns the messages that the kernel sent back because they asked for it (NLM_F_ECHO).
+func (s *Socket) CommitEchoes(ctx context.Context, batch []byte, messages int) (acks []nlmsg.Ack, echoes []nlmsg.Message, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := s.makeRoom(len(batch), messages); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch err := s.send(batch); {
 	case errors.Is(err, unix.EMSGSIZE):
-		return nil, s.tooSmall(len(batch))
+		return nil, nil, s.tooSmall(len(batch))
 	case errors.Is(err, unix.ENOBUFS): // netlink_sendmsg could not allocate its copy
-		return nil, fmt.Errorf("the kernel has no memory for a batch of %d bytes, nothing was sent: %w", len(batch), err)
+		return nil, nil, fmt.Errorf("the kernel has no memory for a batch of %d bytes, nothing was sent: %w", len(batch), err)
 	case err != nil:
-		return nil, fmt.Errorf("send a batch of %d bytes: %w", len(batch), err)
+		return nil, nil, fmt.Errorf("send a batch of %d bytes: %w", len(batch), err)
 	}
-	return s.answers()
+	var a answers
+	err = s.readAnswers(&a)
+	return a.acks, a.echoes, err
+}
+
+// Answers are what a kernel sends back to a batch.
+type answers struct {
+	acks   []nlmsg.Ack
+	echoes []nlmsg.Message
 }
 
 // answers takes what is in the receive buffer, without waiting. What an overrun left in it is read too.
-func (s *Socket) answers() (acks []nlmsg.Ack, overrun error) {
+func (s *Socket) readAnswers(to *answers) (overrun error) {
 	for {
 		b, err := s.poll()
 		switch {
 		case err == unix.EAGAIN:
-			return acks, overrun
+			return overrun
 		case errors.Is(err, ErrOverrun):
 			overrun = err
 			continue
 		case err != nil:
-			return acks, fmt.Errorf("%w: %w", ErrUnanswered, err)
+			return fmt.Errorf("%w: %w", ErrUnanswered, err)
 		}
-		if acks, err = appendAcks(acks, b); err != nil {
-			return acks, fmt.Errorf("%w: %w", ErrUnanswered, err)
+		if err = to.read(b); err != nil {
+			return fmt.Errorf("%w: %w", ErrUnanswered, err)
 		}
 	}
 }
 
-// appendAcks takes the acknowledgements out of one datagram; echoes are passed over.
-func appendAcks(acks []nlmsg.Ack, b []byte) ([]nlmsg.Ack, error) {
+// read takes acknowledgements and echoes out of one datagram.
+func (a *answers) read(b []byte) error {
 	o := nlmsg.Native()
 	for len(b) > 0 {
 		m, rest, err := nlmsg.NextMessage(o, b)
 		if err != nil {
-			return acks, err
+			return err
 		}
 		b = rest
 		if m.Type != nlmsg.TypeError {
+			m.Data = bytes.Clone(m.Data)
+			a.echoes = append(a.echoes, m)
 			continue
 		}
 		ack, err := nlmsg.ParseAck(o, m)
 		if err != nil {
-			return acks, err
+			return err
 		}
-		acks = append(acks, ack)
+		a.acks = append(a.acks, ack)
 	}
-	return acks, nil
+	return nil
 }
 
 // makeRoom sizes the socket's buffers by the batch. The kernel doubles what it is asked for.

@@ -117,8 +117,8 @@ func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 }
 
 // Commit takes all of a batch or nothing. What is refused is a *ruleset.CommitError, message by message.
-func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) error {
-	return k.send(ctx, b.Bytes(), atCommit)
+func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
+	return nil, k.send(ctx, b.Bytes(), atCommit)
 }
 
 // Check validates a batch and takes it back, with the holes that the kernel has: a misplaced flow add in a table that is new
