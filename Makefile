@@ -14,7 +14,8 @@ BENCH       := bin/fastpath-bench
 # turn to two boots of each kernel: this order makes them equally long. One that
 # does not exist is left out.
 VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/testns examples/flowctl conntrack \
-	examples/quickstart internal/kernel internal/nlsock offload/offloadtest ruleset/replay,$(if $(wildcard $(d)/*_test.go),./$(d)))
+	examples/quickstart internal/kernel internal/nlsock offload/offloadtest ruleset/replay \
+	examples/firmware examples/firmware/loader,$(if $(wildcard $(d)/*_test.go),./$(d)))
 
 PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/...
 
@@ -50,7 +51,7 @@ bench-go:
 # Every fuzz target for FUZZTIME each.
 fuzz:
 	@set -e; grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's|^(.*)/[^/]*_test.go:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | \
-	while read -r dir name; do echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; done
+	while read -r dir name; do echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$dir" </dev/null; done
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi

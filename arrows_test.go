@@ -38,6 +38,8 @@ var rooms = map[string]room{
 	"internal/testns/vm":   {imports: []string{"internal/testns/vm/wire"}},
 	"examples/flowctl":     {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
 	"examples/quickstart":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns"}},
+	"examples/firmware":    {imports: []string{"ruleset", "flowtable", "ruleset/replay"}},
+	"examples/firmware/*":  {imports: []string{"ruleset/replay"}},
 	"internal/testns/vm/*": {imports: []string{"internal/testns/vm", "internal/testns/vm/wire"}},
 }
 
