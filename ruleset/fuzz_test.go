@@ -48,6 +48,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		_ = spec.Lint()
 		if err := spec.Validate(); err != nil {
 			var field *flowtable.FieldError
 			if !errors.As(err, &field) {

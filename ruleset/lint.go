@@ -1,0 +1,170 @@
+package ruleset
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// A Finding is one thing that a reviewer would say of a Spec that is legal. Safe for concurrent reading.
+//
+// The codes are stable:
+//
+//	accounting             a rule tests ct packets or bytes: the kernel switches net.netfilter.nf_conntrack_acct on and leaves it so
+//	announced-bit          a rule of this Spec tests or sets the bit of the ct mark that a policy announces with
+//	drop-behind-offload    a drop behind flow add: offloaded connections do not come to it
+//	one-device             a flowtable with one device
+//	one-family             an inet table whose rules offload one family alone
+//	unreachable-flow-add   flow add where what could be offloaded never comes
+//	verdict-after-flow-add a verdict behind flow add in one rule: what is not offloaded does not come to it
+type Finding struct {
+	Code string `json:"code"`
+	Path string `json:"path"` // in the Spec: "tables[0].chains[1].rules[2]", "tables[0].offload[0]"
+	Text string `json:"text"` // what is the matter, one sentence without a full stop
+	Fix  string `json:"fix"`  // the next step
+}
+
+// String is the text and the next step.
+func (f Finding) String() string { return f.Text + "; " + f.Fix }
+
+// Lint reports what is legal but likely wrong, in the order of the Spec. It looks at no machine and at no other tables than
+// these, and takes no Raw statement apart. Rules that policies compile to are reported at the policy.
+func (s *Spec) Lint() []Finding {
+	all := linter{spec: s, announced: s.Announced()}
+	for i := range s.Tables {
+		all.table(i)
+	}
+	return all.findings
+}
+
+// warnings are what to know of a ruleset before it is applied, one sentence each.
+func warnings(r *Resolved) []string {
+	var list []string
+	for _, f := range r.declared.Lint() {
+		list = append(list, f.String())
+	}
+	return list
+}
+
+// A linter gathers the findings of one Spec.
+type linter struct {
+	spec       *Spec
+	announced  map[uint32]string
+	accounting bool // told already
+	findings   []Finding
+}
+
+// A tableLint is one table at work.
+type tableLint struct {
+	*linter
+	path     string
+	declared *Table
+	lowered  Table
+	scope    *scope
+}
+
+func (l *linter) table(index int) {
+	t := &tableLint{linter: l, path: "tables[" + strconv.Itoa(index) + "]", declared: &l.spec.Tables[index]}
+	t.lowered = t.declared.lowered()
+	t.scope = newScope(&t.lowered)
+	t.devices()
+	t.families()
+	for i := range t.lowered.Chains {
+		t.chain(i)
+	}
+	t.drops()
+}
+
+func (t *tableLint) add(code, path, fix, format string, args ...any) {
+	t.findings = append(t.findings, Finding{Code: code, Path: path, Text: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// name is the table as nft spells it.
+func (t *tableLint) name() string { return familyText(t.declared.Family) + " " + t.declared.Name }
+
+// chainPath is where a chain was declared.
+func (t *tableLint) chainPath(chain int) string {
+	if n := len(t.declared.Chains); chain >= n {
+		return t.path + ".offload[" + strconv.Itoa(chain-n) + "]"
+	}
+	return t.path + ".chains[" + strconv.Itoa(chain) + "]"
+}
+
+// rulePath is where a rule was declared.
+func (t *tableLint) rulePath(chain, rule int) string {
+	if chain >= len(t.declared.Chains) {
+		return t.chainPath(chain)
+	}
+	return t.chainPath(chain) + ".rules[" + strconv.Itoa(rule) + "]"
+}
+
+// chain looks at each rule alone, and at whether packets come to flow add.
+func (t *tableLint) chain(index int) {
+	c := &t.lowered.Chains[index]
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		t.meters(index, i, r)
+		t.announcements(index, i, r)
+		if at := flowAddIn(r); at >= 0 {
+			t.verdictBehind(index, i, r.Do[at+1:])
+		}
+	}
+	t.unreachable(index)
+}
+
+// meters tells once for the whole Spec: there is one sysctl.
+func (t *tableLint) meters(chain, rule int, r *Rule) {
+	for i := range r.Do {
+		m := r.Do[i].Match
+		if t.accounting || m == nil {
+			continue
+		}
+		if info, _ := infoOf(m.Field); info.kind == kindMeter {
+			t.accounting = true
+			t.add("accounting", t.rulePath(chain, rule), "set it yourself at boot, so that connections have counters from their start",
+				"chain %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so", t.name(), t.lowered.Chains[chain].Name, string(m.Field))
+		}
+	}
+}
+
+// announcements are for policies alone.
+func (t *tableLint) announcements(chain, rule int, r *Rule) {
+	if len(t.announced) == 0 || chain >= len(t.declared.Chains) && flowAddIn(r) >= 0 {
+		return
+	}
+	for i := range r.Do {
+		var bits uint32
+		switch st := &r.Do[i]; {
+		case st.Match != nil && st.Match.Field == fieldCTMark:
+			bits = (&Mutation{Mask: st.Match.Mask}).mask()
+		case st.Set != nil && st.Set.Field == fieldCTMark:
+			bits = st.Set.mask()
+		}
+		for _, bit := range sortedBits(t.announced) {
+			if bits&bit != 0 {
+				t.add("announced-bit", t.rulePath(chain, rule), "leave the bit out of the mask, or announce with another bit",
+					"chain %s %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", t.name(), t.lowered.Chains[chain].Name, hex(bit), t.announced[bit])
+			}
+		}
+	}
+}
+
+func sortedBits(announced map[uint32]string) []uint32 {
+	var bits []uint32
+	for bit := range announced {
+		bits = append(bits, bit)
+	}
+	slices.Sort(bits)
+	return bits
+}
+
+// devices looks for flowtables that can forward nothing but between VLANs of one device.
+func (t *tableLint) devices() {
+	for i := range t.declared.Flowtables {
+		f := &t.declared.Flowtables[i]
+		if len(f.Devices) == 1 && f.Devices[0].Name != "" {
+			t.add("one-device", t.path+".flowtables["+strconv.Itoa(i)+"]", "list the devices of both directions",
+				"flowtable %s %s has one device, %s: packets of the other direction keep to the classic path, unless they come in by the same device", t.name(), f.Name, f.Devices[0].Name)
+		}
+	}
+}
