@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -40,14 +41,37 @@ func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, erro
 	if have, err := m.recall(ctx, owner); have != nil || err != nil {
 		return have, err
 	}
-	have, err := ruleset.Load(owner, m.kernel.Dump(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("offload: %w", err)
+	for attempt := range maxTorn {
+		have, err := ruleset.Load(owner, m.kernel.Dump(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("offload: %w", err)
+		}
+		if !have.Torn() {
+			if have.Generation() != 0 {
+				m.memory.keep(have)
+			}
+			return have, nil
+		}
+		if err := pause(ctx, time.Duration(attempt+1)*10*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("offload: %w", err)
+		}
 	}
-	if have.Generation() != 0 && !have.Torn() {
-		m.memory.keep(have)
+	return nil, fmt.Errorf("offload: the kernel's ruleset changed %d times while it was read; try again when those who change it are done", maxTorn)
+}
+
+// maxTorn bounds how often a ruleset is read that changes meanwhile. A large set moves its memory for some time after it was filled.
+const maxTorn = 20
+
+// pause waits, but not longer than ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return have, nil
 }
 
 // recall is what was read last, if it still holds; nil if not. Before Linux 6.16 a device that vanishes leaves its flowtable

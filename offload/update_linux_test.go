@@ -123,7 +123,8 @@ func TestUpdateReplace(t *testing.T) {
 	kept := l.ruleHandles(t)
 	spec.Tables[0].Flowtables[0].Priority = "filter - 10"
 	plan, messages, _ := l.step(t, f, spec)
-	assert.Equal(t, 4, messages, plan)
+	assert.Len(t, plan.Operations(), 4, "the rule goes, the flowtable goes, it comes back, the rule comes back")
+	assert.Equal(t, 6, messages, "the rule has a list of protocols, which is a set of its own")
 	assert.True(t, plan.Disruptive())
 	assert.Contains(t, plan.Operations()[1].Reason, "its priority is 0, which cannot be changed in place; its live flows leave the fast path")
 	now := l.ruleHandles(t)

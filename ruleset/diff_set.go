@@ -61,8 +61,11 @@ func (s *Set) flags() uint32 {
 	return 0
 }
 
-// diffElements compares the elements one by one: what both hold is not sent.
+// diffElements compares the elements one by one: what both hold is not sent. Those of a live set are not ours to plan.
 func (d *tableDiff) diffElements(old *LoadedSet, want *Set) {
+	if want.Live {
+		return
+	}
 	lost, gained := split(old.ranges, declaredRanges(want), compareRanges)
 	if len(lost) > 0 {
 		why := fmt.Sprintf("%d of %d are not declared", len(lost), len(old.ranges))

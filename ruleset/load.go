@@ -81,7 +81,8 @@ func (l *Loaded) Owner() string { return l.owner }
 // Generation is the ruleset's generation when the dump began; 0 if it did not say.
 func (l *Loaded) Generation() uint32 { return l.generation }
 
-// Torn reports whether the messages belong to different generations: the ruleset changed while it was read. Read again.
+// Torn reports whether the messages do not belong together: they are of different generations, or a set changed its memory while
+// it was listed. Read again.
 func (l *Loaded) Torn() bool { return l.torn }
 
 // Tables are all tables, ours and others', sorted by family and name.

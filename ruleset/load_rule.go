@@ -78,7 +78,7 @@ func (l *Loaded) finish(o nlmsg.Order) {
 	anonymous := map[setKey]digest{}
 	for i := range l.sets {
 		s := &l.sets[i]
-		s.finish()
+		l.torn = !s.finish() || l.torn
 		if s.Flags&nlmsg.SetAnonymous != 0 {
 			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), len(keyRange{}.low)))
 		}

@@ -187,8 +187,9 @@ func (s *LoadedSet) addElement(o nlmsg.Order, b []byte) error {
 	return nil
 }
 
-// finish makes ranges of the elements.
-func (s *LoadedSet) finish() {
+// finish makes ranges of the elements. It is false if one is there twice: the kernel moved a hash table while it listed it, and
+// then others are missing (rhashtable grows some time after a commit, and the ruleset's generation does not tell).
+func (s *LoadedSet) finish() bool {
 	for i := range s.elements {
 		s.adorned = s.adorned || s.elements[i].adorned
 	}
@@ -202,7 +203,9 @@ func (s *LoadedSet) finish() {
 	} else {
 		s.ranges = intervals(s.elements, length)
 	}
-	s.elements = nil
+	listed := len(s.ranges)
+	s.elements, s.ranges = nil, uniqueRanges(s.ranges)
+	return len(s.ranges) == listed
 }
 
 // intervals puts ends to beginnings. An end without a beginning (the one at zero, with which nft begins a set) is none; a
