@@ -26,12 +26,7 @@ func (r *Resolved) checkJSON(config *JSONConfig) error {
 			v.checkSetJSON(p.path("sets["+strconv.Itoa(k)+"]"), &t.Sets[k])
 		}
 		for p.chain = range t.Chains {
-			for p.rule = range t.Chains[p.chain].Rules {
-				do := t.Chains[p.chain].Rules[p.rule].Do
-				for p.statement = range do {
-					v.checkStatementJSON(p, &do[p.statement])
-				}
-			}
+			v.checkChainJSON(p, &t.Chains[p.chain], p.chain-len(r.declared.Tables[i].Chains))
 		}
 	}
 	return errors.Join(v.mistakes...)
@@ -57,22 +52,35 @@ func (v *validator) checkSetJSON(path string, s *Set) {
 	}
 }
 
-func (v *validator) checkStatementJSON(p place, s *Statement) {
-	switch {
-	case s.Raw != nil:
-		v.addStatement(p, "raw", fmt.Errorf("%w: a raw statement is nft text and bytes; write the text form, or the batch", ErrNotInJSON))
-	case s.Match != nil:
-		if info, _ := infoOf(s.Match.Field); info.kind == kindIfName || info.kind == kindHelper {
-			v.checkNamesJSON(p, "is", s.Match.Is)
-			v.checkNamesJSON(p, "not", s.Match.Not)
+// checkChainJSON looks at every statement. A chain that a policy became has the policy's index, others a negative one.
+func (v *validator) checkChainJSON(p place, c *Chain, policy int) {
+	at := func(below string) string { return p.statementPath(below) }
+	if policy >= 0 {
+		at = func(string) string { return p.path("offload[" + strconv.Itoa(policy) + "]") }
+	}
+	for p.rule = range c.Rules {
+		for p.statement = range c.Rules[p.rule].Do {
+			v.checkStatementJSON(at, &c.Rules[p.rule].Do[p.statement])
 		}
 	}
 }
 
-func (v *validator) checkNamesJSON(p place, field string, words []string) {
+func (v *validator) checkStatementJSON(at func(below string) string, s *Statement) {
+	switch {
+	case s.Raw != nil:
+		v.add(at("raw"), fmt.Errorf("%w: the raw statement %q is nft text and bytes; write the text form, or the batch", ErrNotInJSON, s.Raw.Text))
+	case s.Match != nil:
+		if info, _ := infoOf(s.Match.Field); info.kind == kindIfName || info.kind == kindHelper {
+			v.checkNamesJSON(at, "is", s.Match.Is)
+			v.checkNamesJSON(at, "not", s.Match.Not)
+		}
+	}
+}
+
+func (v *validator) checkNamesJSON(at func(below string) string, field string, words []string) {
 	for i, word := range words {
 		if !isReference(word) && !isJSONName(word) {
-			v.addStatement(p, "match."+field+"["+strconv.Itoa(i)+"]", notJSONName(word))
+			v.add(at("match."+field+"["+strconv.Itoa(i)+"]"), notJSONName(word))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -76,7 +77,9 @@ func TestJSONDeclaredAgainstNFT(t *testing.T) {
 	for _, c := range declared() {
 		t.Run(c.name, func(t *testing.T) { compareJSON(t, withoutFlowtables(c.spec)) })
 	}
-	for name, spec := range goldenSpecs() {
+	others := goldenSpecs()
+	maps.Copy(others, policies())
+	for name, spec := range others {
 		t.Run(name, func(t *testing.T) { compareJSON(t, withoutFlowtables(spec)) })
 	}
 }

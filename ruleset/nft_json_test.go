@@ -54,6 +54,7 @@ func TestJSONRefusals(t *testing.T) {
 			R(Statement{Raw: &Raw{Text: "reject", Expr: [][]byte{{8, 0, 1, 0, 'x', 0, 0, 0}}}}),
 			R(L4Proto.Is("tcp"), IIFName.In("s")),
 		}}},
+		Offload: []Policy{{Flowtable: "plain"}, {Flowtable: "counted", Except: Exclusions{Devices: []string{"udp"}}}},
 	}}}
 	r, err := s.Resolve(nil)
 	require.NoError(t, err)
@@ -63,7 +64,8 @@ func TestJSONRefusals(t *testing.T) {
 	assert.Empty(t, b.String())
 	flags := []string{"tables[0].flowtables[1].noCounter", "tables[0].flowtables[2].hardware", "tables[0].flowtables[2].noCounter"}
 	others := []string{"tables[0].sets[0].elements[1]", "tables[0].sets[0].elements[2]",
-		"tables[0].chains[0].rules[0].do[1].match.not[1]", "tables[0].chains[0].rules[1].do[0].raw"}
+		"tables[0].chains[0].rules[0].do[1].match.not[1]", "tables[0].chains[0].rules[1].do[0].raw",
+		"tables[0].offload[1]", "tables[0].offload[1]"}
 	assert.Equal(t, append(flags, others...), jsonMistakes(t, err))
 	assert.Contains(t, err.Error(), "`flags offload` of flowtable \"hard\"")
 	assert.Contains(t, err.Error(), "`counter` of flowtable \"counted\"")

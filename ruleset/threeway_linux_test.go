@@ -25,6 +25,9 @@ func threeWayCorpus() map[string]*Spec {
 	for name, spec := range goldenSpecs() {
 		corpus["golden "+name] = spec
 	}
+	for name, spec := range policies() {
+		corpus["policy "+name] = spec
+	}
 	for _, family := range []Family{Inet, IP, IP6} {
 		corpus["every statement, "+string(family)] = oracleSpec(family)
 	}

@@ -40,8 +40,8 @@ func hasNeighbours(do []Statement) bool {
 	return false
 }
 
-// hasRange reports whether a match compares with one range outside of a set, which is one expression to nft 1.1 and two to us, or a shifted field with ranges in a set: nft 1.1
-// shifts the field then, we shift the elements.
+// hasRange reports whether a match compares with one range outside of a set, which is one expression to nft 1.1 and two to us,
+// or a shifted field with ranges in a set: nft 1.1 shifts the field then, we shift the elements.
 func hasRange(do []Statement) bool {
 	for _, s := range do {
 		if s.Match == nil {
