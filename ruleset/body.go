@@ -18,7 +18,6 @@ type bodyReader struct {
 // digest is that of the content of NFTA_RULE_EXPRESSIONS; 0 if it cannot be read.
 func (r *bodyReader) digest(expressions []byte) digest {
 	d := digestStart
-	n := uint64(0)
 	for len(expressions) > 0 {
 		elem, rest, err := nlmsg.NextAttr(r.order, expressions)
 		if err != nil {
@@ -30,12 +29,11 @@ func (r *bodyReader) digest(expressions []byte) digest {
 			return 0
 		}
 		var ok bool
-		if d, ok = r.expr(d.text(name), name, data); !ok {
+		if d, ok = r.expr(d, name, data); !ok {
 			return 0
 		}
-		n++
 	}
-	return d.number(n)
+	return d
 }
 
 // splitExpr finds the name and the attributes of an expression.
@@ -80,6 +78,29 @@ func (r *bodyReader) expr(d digest, name string, data []byte) (digest, bool) {
 			list[i], list[i-1] = list[i-1], a
 		}
 	}
+	if name == "range" && len(list) == 4 && number32(list[1]) == nlmsg.RangeEq {
+		return r.between(d, list)
+	}
+	return r.hash(d, name, list)
+}
+
+// between hashes a range as the two comparisons that nft wrote for it before 1.1, and we do.
+func (r *bodyReader) between(d digest, list []nlmsg.Attr) (digest, bool) {
+	bound := func(op byte, value nlmsg.Attr) []nlmsg.Attr {
+		return []nlmsg.Attr{
+			{Type: nlmsg.NFTACmpSreg, Data: list[0].Data}, {Type: nlmsg.NFTACmpOp, Data: []byte{0, 0, 0, op}}, {Type: nlmsg.NFTACmpData, Data: value.Data},
+		}
+	}
+	d, ok := r.hash(d, "cmp", bound(nlmsg.CmpGte, list[2]))
+	if !ok {
+		return 0, false
+	}
+	return r.hash(d, "cmp", bound(nlmsg.CmpLte, list[3]))
+}
+
+// hash hashes an expression whose attributes are in order.
+func (r *bodyReader) hash(d digest, name string, list []nlmsg.Attr) (digest, bool) {
+	d = d.text(name)
 	for _, a := range list {
 		if isSilent(name, a, list) {
 			continue

@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,7 +64,11 @@ func TestNothingToDoAfterNFT(t *testing.T) {
 					different = append(different, op.body())
 				}
 			}
-			assert.Equal(t, []string{"tcp sport 99 tcp dport 80"}, different, "nft makes one comparison of the two ports, we do not")
+			assert.Contains(t, different, "tcp sport 99 tcp dport 80", "nft makes one comparison of the two ports, we do not")
+			different = slices.DeleteFunc(different, func(rule string) bool {
+				return rule == "tcp sport 99 tcp dport 80" || strings.Contains(rule, " dscp {") // nft 1.1 masks the elements of such a set otherwise
+			})
+			assert.Empty(t, different)
 		})
 	}
 }

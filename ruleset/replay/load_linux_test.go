@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/internal/testns"
+	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 	"github.com/go-fastpath/fastpath/ruleset/replay"
 )
@@ -93,6 +94,28 @@ func TestLoadManyRules(t *testing.T) {
 	_, err := load(ns, imageOf(t, manyRules(10_000), nil))
 	require.NoError(t, err)
 	assert.Equal(t, 10_000, strings.Count(listing(t, ns), "counter packets"))
+}
+
+// TestLoadThenPlan: a Manager on the running machine finds what it declares, and keeps it.
+func TestLoadThenPlan(t *testing.T) {
+	ns := testns.NewT(t, "plan")
+	s := routerSpec()
+	if have, _ := testns.HaveFlowtables(t.Context()); have {
+		require.NoError(t, ns.IP(t.Context(), "link add lan0 type veth peer name wan0"))
+		s = routerSpec("lan0", "wan0")
+	}
+	_, err := load(ns, imageOf(t, s, nil))
+	require.NoError(t, err)
+	m, err := offload.Open(t.Context(), &offload.Config{NetNS: ns.Path()})
+	require.NoError(t, err)
+	defer m.Close()
+	plan, err := m.Plan(t.Context(), s)
+	require.NoError(t, err)
+	assert.True(t, plan.Empty(), "%s", plan)
+	s.Tables[0].Sets[0].Elements = s.Tables[0].Sets[0].Elements[:1]
+	plan, err = m.Plan(t.Context(), s)
+	require.NoError(t, err)
+	assert.Len(t, plan.Operations(), 1)
 }
 
 // TestLoadRefusesForeign: a table without the image's mark is not deleted.
