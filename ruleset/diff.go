@@ -42,6 +42,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 			d := tableDiff{have: have, want: want, index: i, table: t, old: old, reader: bodyReader{order: nlmsg.Native()}}
 			ops, err := d.operations()
 			p.operations, errs = append(p.operations, ops...), append(errs, err)
+			p.warnings = append(p.warnings, d.warnings...)
 		case adopt:
 			p.deleteTable(old, "it is adopted: only a new table can bear our mark", accelerated)
 			p.createTable(want, i, "in place of the one before")

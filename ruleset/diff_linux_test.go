@@ -137,6 +137,20 @@ func TestForeignEditsAreSeen(t *testing.T) {
 	}
 }
 
+// Stateful objects are not ours to read; that they are there is told.
+func TestForeignObjectsAreTold(t *testing.T) {
+	ns, s := testns.NewT(t, "objects"), chainOf(toPort(1), R(TCPDport.Is(2, 3)))
+	s.Tables[0].Sets = []Set{{Name: "s", Type: InetService}}
+	move(t, ns, s)
+	p, _ := batchBetween(t, loadFrom(t, ns), s)
+	assert.Empty(t, p.Warnings())
+	require.NoError(t, ns.NFT(testContext(t), "add counter inet t x; add quota inet t y { 10 mbytes }"))
+	p, _ = batchBetween(t, loadFrom(t, ns), s)
+	assert.True(t, p.Empty())
+	require.Len(t, p.Warnings(), 1)
+	assert.Contains(t, p.Warnings()[0], "table inet t holds 2 stateful objects")
+}
+
 func TestSetsChangeByElements(t *testing.T) {
 	ns := testns.NewT(t, "elements")
 	with := func(interval bool, elements ...string) *Spec {
