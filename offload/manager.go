@@ -73,7 +73,7 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	have, err := m.load(ctx, want.Spec().Owner)
+	have, err := m.load(ctx, want.Owner())
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 	for s := range t.Sets {
 		add(VerbAdd, KindSet, t.Sets[s].Name, "", &t.Sets[s])
 		if len(t.Sets[s].Elements) > 0 {
-			add(VerbAdd, KindElement, t.Sets[s].Name, "", wholeSet(&t.Sets[s]))
+			add(VerbAdd, KindElement, t.Sets[s].Name, "", want.wholeSet(i, s))
 		}
 	}
 	for f := range t.Flowtables {
@@ -122,7 +122,9 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 }
 
 // wholeSet are all elements of a set that is new.
-func wholeSet(s *Set) *elements { return &elements{set: s, ranges: declaredRanges(s), first: true} }
+func (r *Resolved) wholeSet(table, index int) *elements {
+	return &elements{set: &r.spec.Tables[table].Sets[index], ranges: r.elements[table][index], first: true}
+}
 
 // sideEffects are what the kernel does besides when it takes the rules.
 func sideEffects(want *Resolved) []string {

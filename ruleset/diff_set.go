@@ -8,24 +8,24 @@ import (
 
 // diffSets compares the named sets. One whose type or flags differ is replaced, with the rules that look it up.
 func (d *tableDiff) diffSets() {
-	declared := map[string]*Set{}
+	declared := map[string]int{}
 	for i := range d.table.Sets {
-		declared[d.table.Sets[i].Name] = &d.table.Sets[i]
+		declared[d.table.Sets[i].Name] = i
 	}
 	kept := map[string]bool{}
 	for _, i := range d.present.sets {
 		old := &d.have.sets[i]
-		want := declared[old.Name]
-		if want == nil {
+		index, ok := declared[old.Name]
+		if !ok {
 			d.remove(KindSet, old.Name, "it is not declared", false)
 			continue
 		}
-		if why := setDiffers(old, want); why != "" {
+		if why := setDiffers(old, &d.table.Sets[index]); why != "" {
 			d.remove(KindSet, old.Name, why+", and a set keeps what it is", false)
 			continue
 		}
 		kept[old.Name] = true
-		d.diffElements(old, want)
+		d.diffElements(old, index)
 	}
 	for i := range d.table.Sets {
 		s := &d.table.Sets[i]
@@ -34,7 +34,7 @@ func (d *tableDiff) diffSets() {
 		}
 		d.build = append(d.build, d.operation(VerbAdd, KindSet, s.Name, "it does not exist", s))
 		if len(s.Elements) > 0 {
-			d.build = append(d.build, d.operation(VerbAdd, KindElement, s.Name, "", wholeSet(s)))
+			d.build = append(d.build, d.operation(VerbAdd, KindElement, s.Name, "", d.want.wholeSet(d.index, i)))
 		}
 	}
 }
@@ -62,11 +62,12 @@ func (s *Set) flags() uint32 {
 }
 
 // diffElements compares the elements one by one: what both hold is not sent. Those of a live set are not ours to plan.
-func (d *tableDiff) diffElements(old *LoadedSet, want *Set) {
+func (d *tableDiff) diffElements(old *LoadedSet, index int) {
+	want := &d.table.Sets[index]
 	if want.Live {
 		return
 	}
-	lost, gained := split(old.ranges, declaredRanges(want), compareRanges)
+	lost, gained := split(old.ranges, d.want.elements[d.index][index], compareRanges)
 	if len(lost) > 0 {
 		why := fmt.Sprintf("%d of %d are not declared", len(lost), len(old.ranges))
 		d.build = append(d.build, d.operation(VerbDelete, KindElement, want.Name, why, &elements{set: want, ranges: lost}))
@@ -90,30 +91,4 @@ func split[T any](have, want []T, compare func(a, b T) int) (lost, gained []T) {
 		}
 	}
 	return append(lost, have...), append(gained, want...)
-}
-
-// declaredRanges are a set's elements, sorted: their order means nothing. Validate read them.
-func declaredRanges(s *Set) []keyRange {
-	kind := kindOf(s.Type)
-	ranges := make([]keyRange, 0, len(s.Elements))
-	for _, word := range s.Elements {
-		if v, err := parseValue(kind, word); err == nil {
-			ranges = append(ranges, rangeOf(kind, v))
-		}
-	}
-	sortRanges(ranges)
-	return ranges
-}
-
-// rangeOf is a value as the elements of a set hold it. The types of named sets are all in network byte order.
-func rangeOf(kind valueKind, s span) keyRange {
-	var r keyRange
-	copy(r.low[:], s.low)
-	copy(r.high[:], s.high)
-	if s.isNamePrefix() {
-		for i := len(s.low); i < len(r.high); i++ {
-			r.high[i] = 0xff
-		}
-	}
-	return r
 }

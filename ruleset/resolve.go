@@ -13,19 +13,21 @@ type Resolved struct {
 	declared Spec                    // with its policies
 	spec     Spec                    // with plain chains in place of them
 	bindings [][][]flowtable.Binding // of each table's flowtables
+	elements [][][]keyRange          // of each table's sets, sorted
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
 }
 
 // Resolve validates s and binds its flowtables to the devices of t; a nil t is the zero Target, which knows nothing of the
 // machine. Its errors are those of Validate.
 func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
-	if err := s.Validate(); err != nil {
+	var v validator
+	if err := v.check(s); err != nil {
 		return nil, err
 	}
 	if t == nil {
 		t = &flowtable.Target{}
 	}
-	r := &Resolved{declared: cloneSpec(s)}
+	r := &Resolved{declared: cloneSpec(s), elements: v.elements}
 	r.spec = r.declared.lowered()
 	for i := range r.spec.Tables {
 		var bindings [][]flowtable.Binding
@@ -38,6 +40,9 @@ func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
 	}
 	return r, nil
 }
+
+// Owner is the owner of the tables.
+func (r *Resolved) Owner() string { return r.spec.Owner }
 
 // Bindings says for each device of each flowtable whether it is listed, and why, in the order of the Spec.
 func (r *Resolved) Bindings() []flowtable.Binding {

@@ -8,16 +8,25 @@ import (
 // A keyRange is one element of a set: inclusive bounds as the register holds them, in the first bytes of low and high.
 type keyRange struct{ low, high [16]byte }
 
-// keyRange encodes a span's bounds for a set over a field.
-func (e *encoder) keyRange(f *fieldInfo, s span) keyRange {
+// rangeOf is a value as the elements of a named set hold it: those are all in network byte order.
+func rangeOf(s span) keyRange {
 	var r keyRange
+	copy(r.low[:], s.low)
+	copy(r.high[:], s.high)
 	if s.isNamePrefix() {
-		copy(r.low[:], s.low)
-		for i := copy(r.high[:], s.low); i < len(r.high); i++ {
+		for i := len(s.low); i < len(r.high); i++ {
 			r.high[i] = 0xff
 		}
-		return r
 	}
+	return r
+}
+
+// keyRange encodes a span's bounds for a set over a field.
+func (e *encoder) keyRange(f *fieldInfo, s span) keyRange {
+	if s.isNamePrefix() {
+		return rangeOf(s)
+	}
+	var r keyRange
 	copy(r.low[:], e.appendValue(e.scratch[:0], f, s.low))
 	copy(r.high[:], e.appendValue(e.scratch[:0], f, s.high))
 	return r
@@ -48,6 +57,16 @@ func compareRanges(a, b keyRange) int {
 		return c
 	}
 	return bytes.Compare(a.high[:], b.high[:])
+}
+
+// haveOverlaps reports whether any of sorted ranges share a value.
+func haveOverlaps(ranges []keyRange) bool {
+	for i := 1; i < len(ranges); i++ {
+		if bytes.Compare(ranges[i].low[:], ranges[i-1].high[:]) <= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func uniqueRanges(ranges []keyRange) []keyRange { return slices.Compact(ranges) }

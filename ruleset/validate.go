@@ -17,8 +17,10 @@ const maxComment = 127
 // path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices. Two
 // things only the kernel knows: what Raw statements mean, and whether a rule of dozens of statements is beyond the 4095 bytes of
 // its own memory for one (EFBIG).
-func (s *Spec) Validate() error {
-	var v validator
+func (s *Spec) Validate() error { return new(validator).check(s) }
+
+// check is Validate. What it read of sets stays with the validator.
+func (v *validator) check(s *Spec) error {
 	v.add("owner", checkOwner(s.Owner))
 	v.checkAnnouncements(s)
 	tables := map[string]int{}
@@ -34,6 +36,7 @@ func (s *Spec) Validate() error {
 // A validator gathers the mistakes of one Spec.
 type validator struct {
 	mistakes []error
+	elements [][][]keyRange // of each table's sets, sorted
 
 	// Of the list of values at work; memory is kept between lists.
 	reader valueReader

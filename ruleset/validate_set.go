@@ -11,34 +11,53 @@ import (
 
 func (v *validator) checkSets(p place, sets []Set) {
 	names := map[string]int{}
+	elements := make([][]keyRange, len(sets))
 	for i := range sets {
 		path := p.path("sets[" + strconv.Itoa(i) + "]")
 		v.add(path+".name", flowtable.CheckReference(sets[i].Name))
 		v.unique(names, sets[i].Name, i, path+".name", "set", "sets")
-		v.checkElements(path, &sets[i])
+		elements[i] = v.checkElements(path, &sets[i])
 	}
+	v.elements = append(v.elements, elements)
 }
 
-func (v *validator) checkElements(path string, s *Set) {
+// checkElements gives back the elements, sorted: their order means nothing.
+func (v *validator) checkElements(path string, s *Set) []keyRange {
 	kind := kindOf(s.Type)
 	if kind == 0 {
 		v.add(path+".type", fmt.Errorf(`unknown set type %q; write "ipv4_addr", "ipv6_addr", "inet_service" or "ifname"`, string(s.Type)))
-		return
+		return nil
 	}
-	var elements values
+	at := func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" }
+	ranges := make([]keyRange, 0, len(s.Elements))
 	for i, word := range s.Elements {
-		at := func() string { return path + ".elements[" + strconv.Itoa(i) + "]" }
-		value, err := parseValue(kind, word)
+		v.reader.forget()
+		value, err := v.reader.value(kind, word)
 		switch {
 		case err != nil:
-			v.add(at(), err)
+			v.add(at(i), err)
 		case !s.Interval && !value.single():
-			v.add(at(), fmt.Errorf(`%q is more than one value; set "interval" to true, or list single values`, word))
+			v.add(at(i), fmt.Errorf(`%q is more than one value; set "interval" to true, or list single values`, word))
 		default:
-			elements = append(elements, newValue(i, word, value))
+			ranges = append(ranges, rangeOf(value))
 		}
 	}
-	v.checkOverlaps(elements, func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" })
+	sortRanges(ranges)
+	if haveOverlaps(ranges) {
+		v.checkOverlaps(s.values(), at)
+	}
+	return ranges
+}
+
+// values are the elements that can be read, as they are listed.
+func (s *Set) values() values {
+	var all values
+	for i, word := range s.Elements {
+		if value, err := parseValue(kindOf(s.Type), word); err == nil && (s.Interval || value.single()) {
+			all = append(all, newValue(i, word, value))
+		}
+	}
+	return all
 }
 
 // A value is a word of a list with its place in it.
