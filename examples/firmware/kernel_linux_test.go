@@ -23,6 +23,7 @@ func specs(t *testing.T) map[string]string {
 		"owner":    `{"owner": "appliance", "tables": [{"family": "ip", "name": "fw", "chains": [{"name": "in", "hook": "input", "priority": "filter - 5", "rules": [{"do": [{"match": {"field": "tcp dport", "is": ["22", "8000-8100"]}}, {"log": {"prefix": "ssh "}}, {"verdict": "drop"}]}]}]}]}`,
 		"limits":   `{"tables": [{"name": "t", "chains": [{"name": "c", "rules": [{"do": [{"limit": {"rate": 10, "per": "second"}}, {"counter": {}}, {"verdict": "return"}]}, {"do": [{"set": {"field": "meta mark", "value": "0x10", "mask": "0xff"}}]}]}]}]}`,
 		"hardware": `{"tables": [{"name": "t", "flowtables": [{"name": "f", "hardware": "on", "priority": "-10", "devices": [{"name": "lan0"}, {"name": "wan0"}]}]}]}`,
+		"policy":   `{"tables": [{"name": "t", "flowtables": [{"name": "fast", "devices": [{"name": "lan0"}, {"name": "wan0"}]}], "offload": [{"flowtable": "fast", "except": {"marks": [{"value": "0x10", "mask": "0xff"}], "rules": [{"do": [{"match": {"field": "udp dport", "is": ["53"]}}]}]}}]}]}`,
 		"silent":   `{"tables": [{"family": "ip", "name": "t", "flowtables": [{"name": "f", "noCounter": true}, {"name": "g", "devices": [{"name": "lan0"}]}], "chains": [{"name": "c", "hook": "forward", "rules": [{"do": [{"flowAdd": "f"}]}, {"do": [{"match": {"field": "meta l4proto", "is": ["udp"]}}, {"flowAdd": "g"}]}]}]}]}`,
 	}
 	if have, _ := testns.HaveFlowtables(t.Context()); !have {

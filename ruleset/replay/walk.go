@@ -17,7 +17,7 @@ const (
 	typeBatchEnd   = 17
 
 	subsysNFTables = 10
-	newTable       = subsysNFTables<<8 | 0
+	newTable       = subsysNFTables << 8
 	getTable       = subsysNFTables<<8 | 1
 	newFlowtable   = subsysNFTables<<8 | 22
 
