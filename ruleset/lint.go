@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // A Finding is one thing that a reviewer would say of a Spec that is legal. Safe for concurrent reading.
@@ -27,7 +28,7 @@ type Finding struct {
 // String is the text and the next step.
 func (f Finding) String() string { return f.Text + "; " + f.Fix }
 
-// Lint reports what is legal but likely wrong, in the order of the Spec. It looks at no machine and at no other tables than
+// Lint reports what is legal but likely wrong, table by table. It looks at no machine and at no other tables than
 // these, and takes no Raw statement apart. Rules that policies compile to are reported at the policy.
 func (s *Spec) Lint() []Finding {
 	all := linter{spec: s, announced: s.Announced()}
@@ -61,16 +62,23 @@ type tableLint struct {
 	declared *Table
 	lowered  Table
 	scope    *scope
+	adds     [][]int // of each chain, the rules with flow add
 }
 
 func (l *linter) table(index int) {
 	t := &tableLint{linter: l, path: "tables[" + strconv.Itoa(index) + "]", declared: &l.spec.Tables[index]}
 	t.lowered = t.declared.lowered()
 	t.scope = newScope(&t.lowered)
+	t.adds = make([][]int, len(t.lowered.Chains))
+	for i := range t.lowered.Chains {
+		t.rules(i)
+	}
 	t.devices()
 	t.families()
-	for i := range t.lowered.Chains {
-		t.chain(i)
+	for i, adds := range t.adds {
+		if len(adds) > 0 {
+			t.unreachable(i)
+		}
 	}
 	t.drops()
 }
@@ -98,25 +106,25 @@ func (t *tableLint) rulePath(chain, rule int) string {
 	return t.chainPath(chain) + ".rules[" + strconv.Itoa(rule) + "]"
 }
 
-// chain looks at each rule alone, and at whether packets come to flow add.
-func (t *tableLint) chain(index int) {
-	c := &t.lowered.Chains[index]
+// rules looks at each rule of a chain alone.
+func (t *tableLint) rules(chain int) {
+	c := &t.lowered.Chains[chain]
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		t.meters(index, i, r)
-		t.announcements(index, i, r)
+		t.meters(chain, i, r)
+		t.announcements(chain, i, r)
 		if at := flowAddIn(r); at >= 0 {
-			t.verdictBehind(index, i, r.Do[at+1:])
+			t.adds[chain] = append(t.adds[chain], i)
+			t.verdictBehind(chain, i, r.Do[at+1:])
 		}
 	}
-	t.unreachable(index)
 }
 
 // meters tells once for the whole Spec: there is one sysctl.
 func (t *tableLint) meters(chain, rule int, r *Rule) {
-	for i := range r.Do {
+	for i := 0; i < len(r.Do) && !t.accounting; i++ {
 		m := r.Do[i].Match
-		if t.accounting || m == nil {
+		if m == nil || !strings.HasPrefix(string(m.Field), "ct ") {
 			continue
 		}
 		if info, _ := infoOf(m.Field); info.kind == kindMeter {

@@ -33,8 +33,8 @@ type flowAddAt struct {
 
 // firstFlowAdd is the one that packets come to first.
 func (t *tableLint) firstFlowAdd() (first flowAddAt, found bool) {
-	leads := t.leadToFlowAdd()
-	for i := range t.lowered.Chains {
+	leads, some := t.leadToFlowAdd()
+	for i := 0; some && i < len(leads); i++ {
 		c := &t.lowered.Chains[i]
 		priority, err := c.Priority.Int32()
 		if !leads[i] || c.Hook != Forward || err != nil || found && priority >= first.priority {
@@ -52,20 +52,20 @@ func (t *tableLint) firstFlowAdd() (first flowAddAt, found bool) {
 }
 
 // leadToFlowAdd marks the chains that hold flow add, or jump to one that does.
-func (t *tableLint) leadToFlowAdd() []bool {
-	chains := t.lowered.Chains
-	leads := make([]bool, len(chains))
-	from := make([][]int, len(chains)) // who jumps to each
+func (t *tableLint) leadToFlowAdd() (leads []bool, some bool) {
+	leads = make([]bool, len(t.adds))
+	from := make([][]int, len(t.adds)) // who jumps to each
 	var next []int
-	for i := range chains {
+	for i := range t.adds {
 		for _, j := range t.scope.jumps[i] {
 			from[j.target] = append(from[j.target], i)
 		}
-		if slices.ContainsFunc(chains[i].Rules, func(r Rule) bool { return flowAddIn(&r) >= 0 }) {
+		if len(t.adds[i]) > 0 {
 			leads[i] = true
 			next = append(next, i)
 		}
 	}
+	some = len(next) > 0
 	for len(next) > 0 {
 		chain := next[len(next)-1]
 		next = next[:len(next)-1]
@@ -76,7 +76,7 @@ func (t *tableLint) leadToFlowAdd() []bool {
 			}
 		}
 	}
-	return leads
+	return leads, some
 }
 
 // A dropWalk follows packets behind flow add.

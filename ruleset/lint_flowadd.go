@@ -10,7 +10,12 @@ const maxFlowAdds = 100
 
 // flowAddIn is the index of the rule's flow add, -1 if there is none.
 func flowAddIn(r *Rule) int {
-	return slices.IndexFunc(r.Do, func(s Statement) bool { return s.FlowAdd != "" })
+	for i := range r.Do {
+		if r.Do[i].FlowAdd != "" {
+			return i
+		}
+	}
+	return -1
 }
 
 // verdictBehind looks at what is behind flow add. The kernel ends the rule there if it did not offload
@@ -111,34 +116,26 @@ func (t *tableLint) families() {
 	if familyText(t.declared.Family) != string(Inet) {
 		return
 	}
+	filled := map[string]Family{} // by the name of the flowtable; Inet is both
+	for chain, adds := range t.adds {
+		meant := chain >= len(t.declared.Chains) && t.declared.Offload[chain-len(t.declared.Chains)].Only.Family != ""
+		for _, rule := range adds {
+			r := &t.lowered.Chains[chain].Rules[rule]
+			at := flowAddIn(r)
+			family := familyMatched(r.Do[:at])
+			if before, ok := filled[r.Do[at].FlowAdd]; meant || family == "" || ok && before != family {
+				family = Inet
+			}
+			filled[r.Do[at].FlowAdd] = family
+		}
+	}
 	for i := range t.declared.Flowtables {
 		name := t.declared.Flowtables[i].Name
-		if family := t.onlyFamily(name); family != "" {
+		if family := filled[name]; family == IP || family == IP6 {
 			t.add("one-family", t.path+".flowtables["+strconv.Itoa(i)+"]", "add a rule for the other family, or leave the family out",
 				"only connections of family %s are offloaded to flowtable %s %s, although the table carries both", family, t.name(), name)
 		}
 	}
-}
-
-// onlyFamily is the family of all rules that fill a flowtable, "" if they are of both, or none.
-func (t *tableLint) onlyFamily(flowtable string) Family {
-	found := Family("")
-	for i := range t.lowered.Chains {
-		meant := i >= len(t.declared.Chains) && t.declared.Offload[i-len(t.declared.Chains)].Only.Family != ""
-		for j := range t.lowered.Chains[i].Rules {
-			r := &t.lowered.Chains[i].Rules[j]
-			at := flowAddIn(r)
-			if at < 0 || r.Do[at].FlowAdd != flowtable {
-				continue
-			}
-			family := familyMatched(r.Do[:at])
-			if meant || family == "" || found != "" && found != family {
-				return ""
-			}
-			found = family
-		}
-	}
-	return found
 }
 
 // familyMatched is the family that statements let pass, "" if it is both.

@@ -1,0 +1,135 @@
+package ruleset
+
+import (
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// Conflicts reports the rules of other tables that test, set or copy the bit of the ct mark that a policy announces with, as
+// findings of code "announced-bit"; their Path is the rule in nft's words. It knows nft's own expressions and iptables-nft's
+// connmark and CONNMARK. It sees neither the old iptables nor programs that set marks from outside, such as through ctnetlink.
+func (r *Resolved) Conflicts(have *Loaded) []Finding {
+	announced := r.declared.Announced()
+	if have == nil || len(announced) == 0 {
+		return nil
+	}
+	ours := map[tableKey]bool{}
+	for _, t := range have.owned(r.owner()) {
+		ours[tableKey{t.Family, t.Name}] = true
+	}
+	var findings []Finding
+	for i := range have.rules {
+		rule := &have.rules[i]
+		if ours[tableKey{rule.Family, rule.Table}] {
+			continue
+		}
+		used := ctMarkBits(nlmsg.Native(), rule.Expressions)
+		for _, bit := range sortedBits(announced) {
+			if used&bit == 0 {
+				continue
+			}
+			where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
+			findings = append(findings, Finding{
+				Code: "announced-bit", Path: "rule " + where,
+				Text: fmt.Sprintf("rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, hex(bit), announced[bit]),
+				Fix:  "announce with another bit, or leave the bit out of that rule's mask",
+			})
+		}
+	}
+	return findings
+}
+
+// ctMarkBits are the bits of the ct mark that a rule's expressions look at, copy or change. What is malformed uses none.
+func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
+	m := markReader{order: o}
+	_ = nlmsg.EachAttr(o, expressions, func(a nlmsg.Attr) error {
+		var name string
+		var data []byte
+		err := nlmsg.EachAttr(o, a.Data, func(a nlmsg.Attr) error {
+			switch a.Type {
+			case nlmsg.NFTAExprName:
+				name = a.String()
+			case nlmsg.NFTAExprData:
+				data = a.Data
+			}
+			return nil
+		})
+		if err == nil {
+			m.expression(name, m.attrs(data))
+		}
+		return err
+	})
+	return m.used
+}
+
+// A markReader runs a rule's expressions and follows the ct mark through the registers.
+type markReader struct {
+	order nlmsg.Order
+	used  uint32
+	regs  [16]markRegister // of 32 bits each
+}
+
+// A markRegister is what a register of 32 bits has of the ct mark: bits at their place, and those of them that are unaltered.
+type markRegister struct{ bits, kept uint32 }
+
+// exprAttrs are the attributes of an expression, by type; more than any has that is known here.
+type exprAttrs [16][]byte
+
+func (m *markReader) attrs(data []byte) exprAttrs {
+	var list exprAttrs
+	_ = nlmsg.EachAttr(m.order, data, func(a nlmsg.Attr) error {
+		if int(a.Type) < len(list) {
+			list[a.Type] = a.Data
+		}
+		return nil
+	})
+	return list
+}
+
+// number is an attribute of 32 bits in network byte order; false if it is not there.
+func (list *exprAttrs) number(typ int) (uint32, bool) {
+	if len(list[typ]) != 4 {
+		return 0, false
+	}
+	return bigEndian(list[typ]), true
+}
+
+// register is the first 32-bit register that an attribute names; -1 if none. Registers 1 to 4 are four of them each
+// (enum nft_registers, include/uapi/linux/netfilter/nf_tables.h).
+func (list *exprAttrs) register(typ int) int {
+	n, ok := list.number(typ)
+	switch {
+	case ok && n >= nlmsg.Reg1 && n <= 4:
+		return 4 * int(n-nlmsg.Reg1)
+	case ok && n >= 8 && n < 8+16:
+		return int(n - 8)
+	}
+	return -1
+}
+
+// value is a number in the machine's order within a nest of register data.
+func (m *markReader) value(nest []byte) uint32 {
+	var v uint32
+	_ = nlmsg.EachAttr(m.order, nest, func(a nlmsg.Attr) error {
+		if a.Type == nlmsg.NFTADataValue && len(a.Data) == 4 {
+			v = m.order.Uint32(a.Data)
+		}
+		return nil
+	})
+	return v
+}
+
+// look notes that a register is read, and those behind it: keys can be longer than one.
+func (m *markReader) look(register int) {
+	for i := max(register, 0); register >= 0 && i < len(m.regs); i++ {
+		m.used |= m.regs[i].bits
+	}
+}
+
+// overwrite notes that something else is loaded, of up to 16 bytes.
+func (m *markReader) overwrite(register int) {
+	for i := register; register >= 0 && i < min(register+4, len(m.regs)); i++ {
+		m.regs[i] = markRegister{}
+	}
+}
