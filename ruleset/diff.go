@@ -51,7 +51,9 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 		}
 	}
 	p.disruptive = slices.ContainsFunc(p.operations, func(op Operation) bool { return op.Disruptive })
-	p.warnings = append(p.warnings, sideEffects(want)...)
+	for _, f := range want.Conflicts(have) {
+		p.warnings = append(p.warnings, f.String())
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -124,33 +126,4 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 // wholeSet are all elements of a set that is new.
 func (r *Resolved) wholeSet(table, index int) *elements {
 	return &elements{set: &r.spec.Tables[table].Sets[index], ranges: r.elements[table][index], first: true}
-}
-
-// sideEffects are what the kernel does besides when it takes the rules.
-func sideEffects(want *Resolved) []string {
-	for i := range want.spec.Tables {
-		t := &want.spec.Tables[i]
-		for j := range t.Chains {
-			if f := meterOf(&t.Chains[j]); f != "" {
-				return []string{fmt.Sprintf("chain %s %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so",
-					t.Family, t.Name, t.Chains[j].Name, f)}
-			}
-		}
-	}
-	return nil
-}
-
-// meterOf is the first field of a chain's rules that counts a connection's packets or bytes, "" if there is none.
-func meterOf(c *Chain) Field {
-	for i := range c.Rules {
-		for _, s := range c.Rules[i].Do {
-			if s.Match == nil {
-				continue
-			}
-			if f, _ := infoOf(s.Match.Field); f.kind == kindMeter {
-				return s.Match.Field
-			}
-		}
-	}
-	return ""
 }

@@ -137,6 +137,30 @@ func TestForeignEditsAreSeen(t *testing.T) {
 	}
 }
 
+// TestPlanIsNFT gives the text of plans to nft instead of sending their batches, and comes to the same.
+func TestPlanIsNFT(t *testing.T) {
+	ns := testns.NewT(t, "text")
+	with := func(elements []string, rules ...Rule) *Spec {
+		s := chainOf(rules...)
+		s.Tables[0].Sets = []Set{{Name: "s", Type: IPv4Addr, Interval: true, Elements: elements}, {Name: "n", Type: IfName, Interval: true, Elements: []string{"ppp*", "eth0"}}}
+		return s
+	}
+	dropping := with(nil, toPort(1))
+	dropping.Tables[0].Chains[0].Policy = VerdictDrop
+	moved := with(nil, toPort(1))
+	moved.Tables[0].Chains[0].Priority = "5"
+	moved.Tables[0].Sets[1].Elements = []string{"ppp*", "wan*"} // nft 1.0 finds no "ppp*" to delete
+	for _, s := range []*Spec{
+		with([]string{"10.0.0.0/8"}, toPort(1), toPort(2), toPort(3)), with([]string{"10.0.0.0/9", "192.0.2.1-192.0.2.5"}, toPort(3), R(IPSaddr.In("s"), Drop()).Note("x"), toPort(1), toPort(4)),
+		with(nil, toPort(1)), dropping, moved, {Tables: []Table{{Name: "t", Chains: []Chain{{Name: "r"}}}}}, {},
+	} {
+		p, _ := batchBetween(t, loadFrom(t, ns), s)
+		require.NoError(t, ns.NFT(testContext(t), p.String()), "%s", p)
+		left, _ := batchBetween(t, loadFrom(t, ns), s)
+		assert.Empty(t, left.String(), "after\n%s", p)
+	}
+}
+
 // Stateful objects are not ours to read; that they are there is told.
 func TestForeignObjectsAreTold(t *testing.T) {
 	ns, s := testns.NewT(t, "objects"), chainOf(toPort(1), R(TCPDport.Is(2, 3)))
@@ -172,10 +196,16 @@ func TestSetsChangeByElements(t *testing.T) {
 		{with(true, "0.0.0.0/8", "255.0.0.0/8"), 2},
 		{with(true, "0.0.0.0/8", "224.0.0.0/3"), 2},
 		{with(true), 1},
+		{with(true), 0},
 		{with(true, "10.0.0.0/8"), 1},
 	} {
 		assert.Len(t, move(t, ns, step.spec).Operations(), step.ops, "%+v", step.spec.Tables[0].Sets)
 	}
+	names := func(elements ...string) *Spec {
+		return &Spec{Tables: []Table{{Name: "t", Sets: []Set{{Name: "s", Type: IfName, Interval: true, Elements: elements}}}}}
+	}
+	move(t, ns, names("eth0", "ppp*", "wan*"))
+	assert.Equal(t, "delete element inet t s { \"eth0\", \"ppp*\" }\nadd element inet t s { \"lan*\" }\n", move(t, ns, names("lan*", "wan*")).String())
 }
 
 func TestChainsChange(t *testing.T) {

@@ -112,7 +112,7 @@ func (o Operation) body() string {
 	return ""
 }
 
-// text is the flowtable as nft takes it. An update repeats the flags: nft would clear them otherwise.
+// text is the flowtable as nft takes it. An update repeats the flags, which nft would clear otherwise.
 func (f *boundFlowtable) text(verb Verb) string {
 	if verb == VerbDelete {
 		return "{ " + devicesText(f.devices) + "; }"

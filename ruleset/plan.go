@@ -30,8 +30,9 @@ func (p *Plan) Operations() []Operation { return slices.Clone(p.operations) }
 // say which. The flows stay connected: the classic path carries them until a rule offloads them again.
 func (p *Plan) Disruptive() bool { return p.disruptive }
 
-// Warnings are what applying the plan does besides, one sentence each.
-func (p *Plan) Warnings() []string { return slices.Clone(p.warnings) }
+// Warnings are what Lint finds in the declaration, what applying it does besides, and what the kernel holds that stands in its
+// way, one sentence each.
+func (p *Plan) Warnings() []string { return append(warnings(p.want), p.warnings...) }
 
 // Generation of the kernel's ruleset that the plan was made for. The batch is refused by a kernel that has moved on. 0 is
 // any: the plan was made without looking.
@@ -48,7 +49,8 @@ func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
 // Bindings says for each device of each flowtable whether it is listed, and why.
 func (p *Plan) Bindings() []flowtable.Binding { return slices.Clone(p.bindings) }
 
-// String is the plan as nft commands, one a line. nft -f takes it as it is.
+// String is the plan as nft commands, one a line. nft -f takes it as it is, with two exceptions of nft 1.0: it deletes no name prefix
+// from a set, and no device from a flowtable whose priority is not 0. The batch does both.
 func (p *Plan) String() string {
 	var b strings.Builder
 	for _, op := range p.operations {
