@@ -41,7 +41,13 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 		case old.Owner == want.spec.Owner:
 			d := tableDiff{have: have, want: want, index: i, table: t, old: old, reader: bodyReader{order: nlmsg.Native()}}
 			ops, err := d.operations()
-			p.operations, errs = append(p.operations, ops...), append(errs, err)
+			errs = append(errs, err)
+			if d.replace != "" {
+				p.deleteTable(old, d.replace, accelerated)
+				p.createTable(want, i, "in place of the one before")
+				continue
+			}
+			p.operations = append(p.operations, ops...)
 			p.warnings = append(p.warnings, d.warnings...)
 		case adopt:
 			p.deleteTable(old, "it is adopted: only a new table can bear our mark", accelerated)

@@ -137,6 +137,20 @@ func TestForeignEditsAreSeen(t *testing.T) {
 	}
 }
 
+// A table that sleeps is woken; if its chains change too, it is replaced.
+func TestDormantTables(t *testing.T) {
+	ns := testns.NewT(t, "dormant")
+	move(t, ns, chainOf(toPort(1)))
+	require.NoError(t, ns.NFT(testContext(t), "add table inet t { flags dormant; }"))
+	assert.Equal(t, "add table inet t\n", move(t, ns, chainOf(toPort(1))).String())
+	require.NoError(t, ns.NFT(testContext(t), "add table inet t { flags dormant; }"))
+	s := chainOf(toPort(1))
+	s.Tables[0].Chains = append(s.Tables[0].Chains, Chain{Name: "d", Hook: Input})
+	p := move(t, ns, s)
+	assert.Equal(t, "delete table inet t", p.Operations()[0].String())
+	assert.Contains(t, p.Operations()[0].Reason, "someone made it dormant")
+}
+
 // TestPlanIsNFT gives the text of plans to nft instead of sending their batches, and comes to the same.
 func TestPlanIsNFT(t *testing.T) {
 	ns := testns.NewT(t, "text")

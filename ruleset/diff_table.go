@@ -1,6 +1,9 @@
 package ruleset
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A tableDiff plans the way from one table as the kernel holds it to the same table as it was declared. It gathers operations by
 // the turn in which kernels take them.
@@ -20,6 +23,7 @@ type tableDiff struct {
 	gone    map[object]string
 	present *loadedParts
 
+	replace  string // why the table is replaced as a whole; "" if it is not
 	warnings []string
 	err      error
 }
@@ -45,6 +49,9 @@ func (d *tableDiff) operations() ([]Operation, error) {
 	all := make([]Operation, 0, len(d.wake)+len(d.forget)+len(d.drop)+len(d.build)+len(d.rules))
 	for _, part := range [][]Operation{d.wake, d.forget, d.drop, d.build, d.rules} {
 		all = append(all, part...)
+	}
+	if len(d.wake) > 0 && slices.ContainsFunc(all, func(op Operation) bool { return op.Kind == KindChain }) {
+		d.replace = "someone made it dormant, and kernels wake no table while its chains change (nf_tables_addchain answers EINVAL)"
 	}
 	return all, d.err
 }
