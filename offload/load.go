@@ -3,11 +3,9 @@ package offload
 import (
 	"context"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
-	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -91,29 +89,13 @@ func (m *Manager) recall(ctx context.Context, owner string) (*ruleset.Loaded, er
 	if byName || len(have.Flowtables()) == 0 {
 		return have, nil
 	}
-	fresh, err := ruleset.Load(have.Owner(), withFlowtables(have, m.kernel.Flowtables(ctx)))
+	now, same, err := have.WithFlowtables(m.kernel.Flowtables(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("offload: %w", err)
 	}
-	if fresh.Torn() || fresh.Generation() != have.Generation() {
+	if !same {
 		return nil, nil
 	}
-	m.memory.keep(fresh)
-	return fresh, nil
-}
-
-// withFlowtables are the messages of a dump with those of a later one in place of its generation and flowtables.
-func withFlowtables(have *ruleset.Loaded, later iter.Seq2[ruleset.Message, error]) iter.Seq2[ruleset.Message, error] {
-	return func(yield func(ruleset.Message, error) bool) {
-		for m := range have.Messages() {
-			switch m.Type {
-			case nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable):
-			default:
-				if !yield(m, nil) {
-					return
-				}
-			}
-		}
-		later(yield)
-	}
+	m.memory.keep(now)
+	return now, nil
 }

@@ -2,6 +2,9 @@ package ruleset
 
 import (
 	"fmt"
+	"iter"
+	"reflect"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -30,6 +33,48 @@ func (f LoadedFlowtable) Hardware() bool { return f.Flags&nlmsg.FlowtableHWOfflo
 
 // Counter reports whether flows are counted on the fast path (nft's `counter`).
 func (f LoadedFlowtable) Counter() bool { return f.Flags&nlmsg.FlowtableCounter != 0 }
+
+// WithFlowtables is l with the flowtables of a later dump of the generation and the flowtables alone: before Linux 6.16 a device that
+// vanishes leaves its flowtable without a new generation. It is false if the generation is another one, or the dump torn; then
+// everything has to be read.
+func (l *Loaded) WithFlowtables(messages iter.Seq2[Message, error]) (now *Loaded, ok bool, err error) {
+	fresh, err := Load(l.owner, messages)
+	if err != nil {
+		return nil, false, err
+	}
+	if fresh.torn || fresh.generation != l.generation {
+		return nil, false, nil
+	}
+	if slices.EqualFunc(l.flowtables, fresh.flowtables, sameFlowtable) {
+		return l, true, nil
+	}
+	c := *l
+	c.flowtables = fresh.flowtables
+	c.rules = slices.Clone(l.rules)
+	c.messages = make([]Message, 0, len(l.messages))
+	at := make([]int, len(l.messages))
+	for i, m := range l.messages {
+		at[i] = len(c.messages)
+		if m.Type != nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable) {
+			c.messages = append(c.messages, m)
+		}
+	}
+	for i := range c.rules {
+		c.rules[i].message = at[c.rules[i].message]
+	}
+	for _, m := range fresh.messages {
+		if m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable) {
+			c.messages = append(c.messages, m)
+		}
+	}
+	c.index()
+	return &c, true, nil
+}
+
+func sameFlowtable(a, b LoadedFlowtable) bool {
+	return a.Family == b.Family && a.Table == b.Table && a.Name == b.Name && a.Handle == b.Handle && a.Use == b.Use &&
+		a.Hook == b.Hook && a.Priority == b.Priority && a.Flags == b.Flags && reflect.DeepEqual(a.Devices, b.Devices)
+}
 
 // withFlowtables are the tables that hold a flowtable.
 func (l *Loaded) withFlowtables() map[tableKey]bool {

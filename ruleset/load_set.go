@@ -47,11 +47,8 @@ func (s *LoadedSet) Elements() []string {
 
 // text is an element in nft's spelling.
 func (s *LoadedSet) text(r *keyRange) string {
-	for _, t := range [...]SetType{IPv4Addr, IPv6Addr, InetService, IfName} {
-		kind := kindOf(t)
-		if typ, length, _ := kind.setType(); typ == s.KeyType && length == s.KeyLen {
-			return r.span(kind, int(length)).text(kind)
-		}
+	if t := s.setType(); t != "" {
+		return r.span(kindOf(t), int(s.KeyLen)).text(kindOf(t))
 	}
 	n := min(int(s.KeyLen), len(r.low))
 	if r.low == r.high {

@@ -18,6 +18,7 @@ type Plan struct {
 	generation uint32
 	disruptive bool
 	adopt      bool
+	again      func(*Loaded) (*Plan, error) // plans the same from another state; nil is by Diff
 }
 
 // Empty reports whether there is nothing to do.
@@ -43,6 +44,9 @@ func (p *Plan) Owner() string { return p.want.spec.Owner }
 
 // Rebase plans the way to the same declaration from another state of the kernel. Errors are those of Diff.
 func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
+	if p.again != nil {
+		return p.again(have)
+	}
 	return diff(have, p.want, p.adopt)
 }
 
