@@ -2,14 +2,13 @@ package ruleset
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"unicode/utf8"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/strictjson"
 )
 
 // A ParseError is the first mistake in the JSON form of a Spec, with its place in the text, both counted from 1; the column is
@@ -35,61 +34,29 @@ func Parse(r io.Reader) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the ruleset: %w", err)
 	}
-	if err := checkSyntax(data); err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	s := strictReader{data: data, tokens: d}
-	if err := s.check("", reflect.TypeFor[Spec]()); err != nil {
-		return nil, err
-	}
 	var spec Spec
-	if err := json.Unmarshal(data, &spec); err != nil {
-		return nil, parseError(data, 0, err)
+	if err := strictjson.Decode(data, &spec); err != nil {
+		return nil, parseError(data, err)
 	}
 	return &spec, nil
 }
 
-// checkSyntax refuses what is not one JSON document in UTF-8.
-func checkSyntax(data []byte) error {
-	if len(bytes.TrimSpace(data)) == 0 {
-		return parseError(data, 0, errors.New(`the input is empty; write an object such as {"tables": []}`))
+// parseError puts a mistake at its place in the text.
+func parseError(data []byte, err error) error {
+	var m *strictjson.Mistake
+	if !errors.As(err, &m) {
+		return err
 	}
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			return parseError(data, i, errors.New("this byte is not UTF-8; save the file as UTF-8"))
-		}
-		i += size
+	if m.Offset == 0 && len(bytes.TrimSpace(data)) == 0 {
+		err = errors.New(`the input is empty; write an object such as {"tables": []}`)
+	} else if err = m.Err; m.Path != "" {
+		err = &flowtable.FieldError{Path: m.Path, Err: m.Err}
 	}
-	var document json.RawMessage
-	err := json.Unmarshal(data, &document)
-	if err == nil {
-		return nil
-	}
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return parseError(data, int(syntax.Offset)-1, fmt.Errorf("this is not JSON: %w", err))
-	}
-	return parseError(data, 0, err)
-}
-
-// parseError puts an error at a byte of the text.
-func parseError(data []byte, offset int, err error) error {
-	before := data[:max(0, min(offset, len(data)))]
+	before := data[:max(0, min(m.Offset, len(data)))]
 	start := bytes.LastIndexByte(before, '\n') + 1
 	return &ParseError{
 		Line:   bytes.Count(before, []byte("\n")) + 1,
 		Column: utf8.RuneCount(before[start:]) + 1,
 		Err:    err,
 	}
-}
-
-// fieldError is a ParseError about a field, or about the whole document if path is "".
-func fieldError(data []byte, offset int, path string, err error) error {
-	if path != "" {
-		err = &flowtable.FieldError{Path: path, Err: err}
-	}
-	return parseError(data, offset, err)
 }

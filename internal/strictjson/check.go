@@ -1,4 +1,4 @@
-package ruleset
+package strictjson
 
 import (
 	"encoding/base64"
@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// A strictReader compares a JSON document, known to be well formed, with a type. encoding/json alone is laxer: it knows no
+// A reader compares a JSON document, known to be well formed, with a type. encoding/json alone is laxer: it knows no
 // places, takes field names in any case, takes a field twice, and lets every type with an UnmarshalJSON be lax below itself.
-type strictReader struct {
+type reader struct {
 	data   []byte
 	tokens *json.Decoder // with UseNumber
 }
 
 // check reads one value and compares it with a type.
-func (s *strictReader) check(path string, t reflect.Type) error {
+func (s *reader) check(path string, t reflect.Type) error {
 	start := s.next()
 	token, err := s.tokens.Token()
 	if err != nil {
-		return fieldError(s.data, start, path, err)
+		return mistake(start, path, err)
 	}
 	if token == nil && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice) {
 		return nil
@@ -36,18 +36,18 @@ func (s *strictReader) check(path string, t reflect.Type) error {
 		return s.checkList(path, t)
 	}
 	if problem := unfitToken(token, t); problem != "" {
-		return fieldError(s.data, start, path, fmt.Errorf("want %s, found %s", problem, describe(token)))
+		return mistake(start, path, fmt.Errorf("want %s, found %s", problem, describe(token)))
 	}
 	return nil
 }
 
-func (s *strictReader) checkObject(path string, t reflect.Type) error {
+func (s *reader) checkObject(path string, t reflect.Type) error {
 	seen := map[string]bool{}
 	for s.tokens.More() {
 		start := s.next()
 		token, err := s.tokens.Token()
 		if err != nil {
-			return fieldError(s.data, start, path, err)
+			return mistake(start, path, err)
 		}
 		name, _ := token.(string)
 		field, ok := fieldNamed(t, name)
@@ -56,10 +56,10 @@ func (s *strictReader) checkObject(path string, t reflect.Type) error {
 			if !isPlain(name) {
 				inner = joinPath(path, strconv.Quote(name))
 			}
-			return fieldError(s.data, start, inner, fmt.Errorf("unknown field; known here: %s", strings.Join(fieldNames(t), ", ")))
+			return mistake(start, inner, fmt.Errorf("unknown field; known here: %s", strings.Join(fieldNames(t), ", ")))
 		}
 		if seen[name] {
-			return fieldError(s.data, start, inner, fmt.Errorf("the field is given twice; remove one"))
+			return mistake(start, inner, fmt.Errorf("the field is given twice; remove one"))
 		}
 		seen[name] = true
 		if err := s.check(inner, field.Type); err != nil {
@@ -70,7 +70,7 @@ func (s *strictReader) checkObject(path string, t reflect.Type) error {
 	return err
 }
 
-func (s *strictReader) checkList(path string, t reflect.Type) error {
+func (s *reader) checkList(path string, t reflect.Type) error {
 	for i := 0; s.tokens.More(); i++ {
 		if err := s.check(path+"["+strconv.Itoa(i)+"]", t.Elem()); err != nil {
 			return err
@@ -81,7 +81,7 @@ func (s *strictReader) checkList(path string, t reflect.Type) error {
 }
 
 // next is the byte where the next token begins.
-func (s *strictReader) next() int {
+func (s *reader) next() int {
 	i := int(s.tokens.InputOffset())
 	for i < len(s.data) && strings.IndexByte(" \t\r\n,:", s.data[i]) >= 0 {
 		i++
