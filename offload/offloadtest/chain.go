@@ -37,11 +37,15 @@ func (t *transaction) newChain(r *request) *refusal {
 		return refuse(eOPNOTSUPP)
 	}
 	if old != nil {
+		tab.unhooked = tab.unhooked || t.model != linux61
 		return t.updateChain(r, old, name)
 	}
 	base, bad := parseBase(r)
 	if bad != nil {
 		return bad
+	}
+	if base != nil && tab.turned {
+		return refuse(eINVAL)
 	}
 	tab.chains = append(tab.chains, &chain{
 		name: name.String(), handle: tab.nextHandle(), base: base,
@@ -187,6 +191,7 @@ func (t *transaction) delChain(r *request) *refusal {
 		return point.refuse(eBUSY)
 	}
 	tab.chains = slices.DeleteFunc(tab.chains, func(x *chain) bool { return x == c })
+	tab.unhooked = tab.unhooked || c.base != nil
 	t.changed = true
 	return nil
 }

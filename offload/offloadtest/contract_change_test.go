@@ -271,6 +271,53 @@ func changeTableRows() []row {
 		exactly("change table: unknown flag", [3]string{"ok | 1:EOPNOTSUPP", "ok | 1:EOPNOTSUPP", "ok | 1:EINVAL@NFTA_TABLE_FLAGS"}, some, func(b *batch) { flags(b, 8) }),
 		exactly("change table: new with an unknown flag", [3]string{"1:EOPNOTSUPP", "1:EOPNOTSUPP", "1:EINVAL@NFTA_TABLE_FLAGS"}, func(b *batch) { flags(b, 8) }),
 		same("change table: made dormant", "ok", func(b *batch) { flags(b, dormant); baseChainOf(b, "c", nlmsg.HookForward) }),
+		same("change table: woken, then a new base chain", "ok | ok | 2:EINVAL", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			flags(b, 0)
+			baseChainOf(b, "n", nlmsg.HookInput)
+		}),
+		same("change table: woken, then a new regular chain", "ok | ok | ok", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			flags(b, 0)
+			newChain(b, "n")
+		}),
+		same("change table: a new base chain, then woken", "ok | ok | ok", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			baseChainOf(b, "n", nlmsg.HookInput)
+			flags(b, 0)
+		}),
+		same("change table: woken, then a base chain goes", "ok | ok | ok", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			flags(b, 0)
+			delChain(b, "c")
+		}),
+		same("change table: a base chain goes, then woken", "ok | ok | 2:EINVAL", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			delChain(b, "c")
+			flags(b, 0)
+		}),
+		same("change table: a regular chain goes, then woken", "ok | ok | ok", func(b *batch) { some(b); newChain(b, "r") }, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			delChain(b, "r")
+			flags(b, 0)
+		}),
+		perKernel("change table: a policy, then woken", [3]string{"ok | ok | ok", "ok | ok | 2:EINVAL", "ok | ok | 2:EINVAL"}, some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			newChain(b, "c", num(nlmsg.NFTAChainPolicy, nlmsg.VerdictDrop))
+			flags(b, 0)
+		}),
+		perKernel("change table: a regular chain that is there, then woken", [3]string{"ok | ok | ok", "ok | ok | 2:EINVAL", "ok | ok | 2:EINVAL"}, func(b *batch) { some(b); newChain(b, "r") }, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			newChain(b, "r")
+			flags(b, 0)
+		}),
+		same("change table: dormant and back in one batch", "ok | 2:EINVAL", some, func(b *batch) { flags(b, dormant); flags(b, 0) }),
+		same("change table: woken, deleted and made again", "ok | ok | ok", some, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			flags(b, 0)
+			delTable(b)
+			some(b)
+		}),
+		same("change table: another's base chain goes, then woken", "ok | ok | ok", func(b *batch) {
+			some(b)
+			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "u"))
+			b.inet(nlmsg.NFTMsgNewChain, create, str(1, "u"), str(3, "c"), chainHook(nlmsg.HookForward, 0), str(nlmsg.NFTAChainType, "filter"))
+		}, func(b *batch) { flags(b, dormant) }, func(b *batch) {
+			b.inet(nlmsg.NFTMsgDelChain, 0, str(1, "u"), str(3, "c"))
+			flags(b, 0)
+		}),
+		same("change table: the flags that it has, and a new base chain", "ok | ok", some, func(b *batch) { flags(b, 0); baseChainOf(b, "n", nlmsg.HookInput) }),
 		same("change table: dormant, then a policy", "ok | ok", some, func(b *batch) {
 			flags(b, dormant)
 			newChain(b, "c", num(nlmsg.NFTAChainPolicy, nlmsg.VerdictDrop))

@@ -21,6 +21,8 @@ type table struct {
 	chains     []*chain
 	sets       []*set
 	flowtables []*flowTable
+	turned     bool // the batch at work put it to sleep or woke it
+	unhooked   bool // the batch at work changed a chain, or deleted one with a hook
 }
 
 type chain struct {
@@ -136,6 +138,7 @@ func (s *set) own() {
 // settle forgets the rules that the batch deleted, and makes what it added to flowtables count.
 func (s *state) settle() {
 	for _, t := range s.tables {
+		t.turned, t.unhooked = false, false
 		for _, c := range t.chains {
 			c.rules = slices.DeleteFunc(c.rules, func(r *rule) bool { return r.gone })
 		}

@@ -32,10 +32,14 @@ func (t *transaction) newTable(r *request) *refusal {
 		case r.has(nlmsg.FlagReplace), flags&^tableFlags != 0:
 			return refuse(eOPNOTSUPP)
 		}
-		if old.flags != flags && r.attrs.get(nlmsg.NFTATableFlags).there {
-			old.flags, t.changed = flags, true
+		if old.flags == flags || !r.attrs.get(nlmsg.NFTATableFlags).there {
+			return nil // a comment is ignored
 		}
-		return nil // a comment is ignored
+		if old.turned || old.unhooked {
+			return refuse(eINVAL)
+		}
+		old.flags, old.turned, t.changed = flags, true, true
+		return nil
 	}
 	if flags&^tableFlags != 0 {
 		return refuse(eOPNOTSUPP)
