@@ -3,41 +3,84 @@ package ruleset
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // A declaredCase is a ruleset from the world as our model carries it.
 type declaredCase struct {
 	name   string // of the file in testdata/declared
 	source string
-	// otherwise says what we declare in another way, or cannot declare.
-	otherwise string
-	spec      *Spec
+	// originals are the files in testdata/originals that it declares: the text as it was found, variables, includes and templates
+	// resolved by hand. None for one that we wrote ourselves.
+	originals []string
+	// differs says what we declare in another way, or cannot declare. TestDeclaredAgainstOriginals holds it to nft's listings.
+	differs []difference
+	spec    *Spec
 }
 
 // declared are rulesets that people run. They show what the model carries and what it does not.
 func declared() []declaredCase {
+	return slices.Concat(declaredFirewalls(), declaredRouters(), declaredKernel())
+}
+
+// declaredFirewalls are those that programs write.
+func declaredFirewalls() []declaredCase {
+	fw4Recent := fw4Router{devices: []string{"eth0", "eth1"}, counter: true, wan: "pppoe-wan", recent: true, tested: true}
+	fw4PPPoE := fw4Router{devices: []string{"eth0", "eth1"}, wan: "pppoe-wan", tested: true}
+	fw4Logical := fw4Router{devices: []string{"br-lan", "wan"}, wan: "wan"}
 	return []declaredCase{
-		{"kernel-docs", "Linux, Documentation/networking/nf_flowtable.rst, the example configuration",
-			"`ip protocol tcp` reads the IPv4 header: here meta nfproto and meta l4proto", kernelDocs()},
-		{"kernel-docs-hw", "Linux, Documentation/networking/nf_flowtable.rst, counter and hardware offload", "", &Spec{Tables: []Table{
-			{Name: "x", Flowtables: []flowtable.Spec{{Name: "f", Devices: named("eth0", "eth1"), Hardware: flowtable.HardwareOn}}},
-		}}},
-		{"vyos-two-flowtables", "VyOS, vyos-1x pull request 2062: a hardware and a software flowtable", "", vyosTwo()},
-		{"vyos-ft01", "VyOS documentation, firewall/flowtables, rendered", "", vyosFT01()},
-		{"calico", "Calico, felix: flowtable with a set of exceptions", "`meta mark & 0xfffeffff` is the clearing of one bit", calico()},
-		{"firewalld", "firewalld, NftablesFlowtable=eth0 eth1", "", firewalld()},
-		{"openwrt-30-packets", "OpenWrt fw4 with `ct original packets ge 30`", "the vmap of connection states is two rules", openWrt()},
-		{"ppp-wildcard", "netfilter-devel 2022: ppp* as a device of a flowtable", "`ip protocol` as above", pppWildcard()},
-		{"nixos-vlan-ppp", "a NixOS router with VLANs and PPPoE",
-			"cannot: `meta oiftype ppp tcp flags syn tcp option maxseg size set 1452` (RawExpr can)", nixos()},
-		{"antrea", "Antrea, docs/design/traffic-acceleration.md", "iif and oif by index are by name here; chains and sets have no comments", antrea()},
-		{"opennds", "openNDS, two flowtables with one device each in two tables", "", openNDS()},
-		{"router", "a home router: masquerade, a forwarded port, IPv6, exceptions by mark", "", router()},
+		{"openwrt-fw4", "OpenWrt, firewall4, its first test, with hardware offload (2023 and later)",
+			[]string{"01-fw4-hw-default.nft", "06-fw4-2023-counter.nft"},
+			[]difference{byIndex, stateMap, tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Recent)},
+		{"openwrt-fw4-2022", "OpenWrt, firewall4 of January 2022: logical devices in the flowtable",
+			[]string{"03-fw4-sw-2022-brlan-wan.nft"}, []difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Logical)},
+		{"openwrt-fw4-2022-pppoe", "OpenWrt, firewall4 of February 2022: PPPoE resolved to its lower device",
+			[]string{"05-fw4-pppoe-lower-devs.nft"}, []difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4PPPoE)},
+		{"openwrt-30-packets", "OpenWrt fw4 with `ct original packets ge 30`", []string{"54-owrt-ct-packets-30-patch.nft"}, []difference{stateMap}, openWrt()},
+		{"vyos-two-flowtables", "VyOS, vyos-1x pull request 2062: two flowtables", []string{"37-vyos-pr2062-two-flowtables.nft"}, []difference{stateSet}, vyosTwo()},
+		{"vyos-ft01", "VyOS documentation, firewall/flowtables, rendered", []string{"35-vyos-docs-FT01-rendered.nft"}, []difference{stateSet}, vyosFT01()},
+		{"calico", "Calico, felix: flowtable with a set of exceptions", []string{"08-calico-felix-flowtable.nft"}, nil, calico()},
+		{"firewalld", "firewalld, NftablesFlowtable=eth0 eth1", []string{"38-firewalld-fastpath.nft"}, []difference{stateSet}, firewalld()},
+		{"antrea", "Antrea, docs/design/traffic-acceleration.md", []string{"16-antrea-traffic-acceleration.nft"}, []difference{byIndex, comments}, antrea()},
+		{"opennds", "openNDS, two flowtables with one device each in two tables", []string{"40-opennds-two-single-device-flowtables.nft"}, nil, openNDS()},
+		{"kube-proxy", "google/nftables, integration/testdata/add_flowtables.nft: the shape of kube-proxy's", []string{"11-kube-proxy-shape-google-nftables-testdata.nft"},
+			[]difference{moreThan}, kubeProxy()},
+		{"phragma", "phragma, internal/renderers/nftables/testdata/flowoffload.nft", []string{"14-phragma-flowoffload.nft"}, nil, phragma()},
+		{"zapret", "zapret, issue 355 with the flowtable of common/nft.sh", []string{"39-zapret-flow_offload-chain.nft"}, []difference{meterRange}, zapret()},
+	}
+}
+
+// declaredRouters are those that people write by hand.
+func declaredRouters() []declaredCase {
+	return []declaredCase{
+		{"ppp-wildcard", "netfilter-devel 2022: ppp* as a device of a flowtable", []string{"45-ppp-wildcard-wish.nft"}, []difference{ipProtocol}, pppWildcard()},
+		{"nft-qos", "netfilter-devel 2022: sets of addresses to limit beside a flowtable", []string{"43-nft-qos-static-fastnat.nft"},
+			[]difference{ipProtocol, typeofSets, dynamicSets}, nftQoS()},
+		{"nixos-vlan-ppp", "a NixOS router with VLANs and PPPoE", []string{"47-nixos-vlan-ppp-fastnat.nft"}, []difference{ipProtocol4, clampMSS}, nixos()},
+		{"nixos-bpi-r3", "ghostbuster91/nixos-router, nixos/network.nix", []string{"17-nixos-bpi-r3-hw.nft"}, []difference{ipProtocol, stateSet, icmp}, bananaPi()},
+		{"nixos-n100", "a NixOS router with three bridges of one port, TCP only", []string{"48-nixos-n100-tcp-only.nft"}, []difference{ipProtocol4, stateSet}, nixosN100()},
+		{"unreachable", "a course on nftables: a `flow add` that no packet of an established connection reaches", []string{"55-lesson-unreachable-flow-add.nft"},
+			[]difference{ipProtocol}, unreachable()},
+		{"router", "a home router: masquerade, a forwarded port, IPv6, exceptions by mark", nil, nil, router()},
+	}
+}
+
+// declaredKernel are those of Linux and nftables.
+func declaredKernel() []declaredCase {
+	return []declaredCase{
+		{"kernel-docs", "Linux, Documentation/networking/nf_flowtable.rst, the example configuration", []string{"30-kernel-docs-nf_flowtable.nft"}, []difference{ipProtocol}, kernelDocs()},
+		{"kernel-docs-counter", "Linux, Documentation/networking/nf_flowtable.rst, counters", []string{"31-kernel-docs-nf_flowtable-counter.nft"}, nil,
+			&Spec{Tables: []Table{{Name: "x", Flowtables: fast("f", "0", "eth0", "eth1")}}}},
+		{"kernel-docs-hw", "Linux, Documentation/networking/nf_flowtable.rst, hardware offload", []string{"32-kernel-docs-nf_flowtable-hw.nft"}, nil, kernelDocsHardware()},
+		{"kernel-selftest", "Linux, tools/testing/selftests/netfilter/nft_flowtable.sh", []string{"33-kernel-selftest-nft_flowtable.nft"},
+			[]difference{byIndex, packetLength}, kernelSelftest()},
+		{"nft-variables", "nftables, tests/shell/testcases/flowtable/dumps/0012flowtable_variable_0.nft", []string{"20-nftests-0012-variables.nft"}, nil, nftVariables()},
+		{"nft-no-devices", "nftables, tests/shell/features/flowtable_no_devices.nft", []string{"23-nftests-no-devices.nft"}, nil,
+			&Spec{Tables: []Table{{Family: IP, Name: "filter2", Flowtables: fast("main_ft2", "filter")}}}},
 	}
 }
 
@@ -48,8 +91,8 @@ func TestDeclared(t *testing.T) {
 			require.NoError(t, c.spec.Validate())
 			roundTrip(t, c.spec)
 			got := "# " + c.source + "\n"
-			if c.otherwise != "" {
-				got += "# Otherwise: " + c.otherwise + "\n"
+			for _, d := range c.differs {
+				got += "# " + d.kind() + ": " + d.why + "\n"
 			}
 			got += writeNFT(t, c.spec)
 			path := filepath.Join("testdata", "declared", c.name+".nft")
@@ -64,198 +107,31 @@ func TestDeclared(t *testing.T) {
 	}
 }
 
-func named(names ...string) []flowtable.Selector {
-	var s []flowtable.Selector
-	for _, n := range names {
-		s = append(s, flowtable.Selector{Name: n})
+// TestDeclaredRefused: a ruleset that kernels refuse is refused before they see it.
+func TestDeclaredRefused(t *testing.T) {
+	require.ErrorContains(t, inputChain().Validate(), "flow add")
+}
+
+// TestOriginalsAreAccountedFor: each file is declared, or listed with the reason why not.
+func TestOriginalsAreAccountedFor(t *testing.T) {
+	var want []string
+	for _, c := range declared() {
+		want = append(want, c.originals...)
 	}
-	return s
-}
-
-func fast(name string, priority flowtable.Priority, devices ...string) []flowtable.Spec {
-	return []flowtable.Spec{{Name: name, Priority: priority, Devices: named(devices...)}}
-}
-
-// established is the match that most begin with.
-func established() Statement { return CTState.Is(Established, Related) }
-
-func kernelDocs() *Spec {
-	f := fast("f", "0", "eth0", "eth1")
-	f[0].NoCounter = true
-	return &Spec{Tables: []Table{{
-		Name: "x", Flowtables: f,
-		Chains: []Chain{{Name: "y", Hook: Forward, Rules: []Rule{
-			R(NFProto.Is("ipv4"), L4Proto.Is(TCP), FlowAdd("f")),
-			R(Counter()),
-		}}},
-	}}}
-}
-
-func vyosTwo() *Spec {
-	return &Spec{Tables: []Table{{
-		Name: "vyos_offload",
-		Flowtables: []flowtable.Spec{
-			{Name: "VYOS_FLOWTABLE_hardware", Priority: "filter - 2", Devices: named("eth0", "eth1"), Hardware: flowtable.HardwareOn},
-			{Name: "VYOS_FLOWTABLE_software", Priority: "filter - 1", Devices: named("eth2", "eth3"), Hardware: flowtable.HardwareOn},
-		},
-		Chains: []Chain{
-			{Name: "VYOS_FLOWTABLE_hardware", Hook: Forward, Priority: "filter - 2", Rules: []Rule{
-				R(established(), L4Proto.Is(TCP, UDP), FlowAdd("VYOS_FLOWTABLE_hardware")),
-			}},
-			{Name: "VYOS_OFFLOAD_software", Hook: Forward, Priority: "filter - 1", Rules: []Rule{
-				R(established(), L4Proto.Is(TCP, UDP), FlowAdd("VYOS_FLOWTABLE_software")),
-			}},
-		},
-	}}}
-}
-
-func vyosFT01() *Spec {
-	const name = "VYOS_FLOWTABLE_FT01"
-	return &Spec{Tables: []Table{
-		{Family: IP, Name: "vyos_filter", Flowtables: fast(name, "0", "eth0", "eth1"), Chains: []Chain{
-			{Name: "VYOS_FORWARD_filter", Hook: Forward, Rules: []Rule{
-				R(established(), Counter(), FlowAdd(name)).Note("ipv4-FWD-filter-10"),
-				R(established(), Counter(), Accept()).Note("ipv4-FWD-filter-20"),
-				R(IPDaddr.Is("192.0.2.100"), TCPDport.Is(1122), IIFName.Is("eth0"), Counter(), Accept()).Note("ipv4-FWD-filter-110"),
-				R(Counter(), Drop()).Note("FWD-filter default-action drop"),
-			}},
-		}},
-		{Family: IP6, Name: "vyos_filter", Flowtables: fast(name, "0", "eth0", "eth1")},
-	}}
-}
-
-func calico() *Spec {
-	return &Spec{Tables: []Table{{
-		Family: IP, Name: "calico",
-		Flowtables: fast("calico", "filter", "cali1234", "cali5678", "vxlan.calico"),
-		Sets:       []Set{{Name: "cali40no-flow-offload", Type: IPv4Addr, Elements: []string{"10.65.0.3"}}},
-		Chains: []Chain{
-			{Name: "filter-FORWARD", Hook: Forward, Rules: []Rule{R(Jump("cali-FORWARD"))}},
-			{Name: "cali-FORWARD", Rules: []Rule{
-				R(established(), IPSaddr.NotIn("cali40no-flow-offload"), IPDaddr.NotIn("cali40no-flow-offload"), Counter(), FlowAdd("calico")).
-					Note("Offload established Calico flows."),
-				R(MetaMark.Set(0, 0x10000)),
-			}},
-		},
-	}}}
-}
-
-func firewalld() *Spec {
-	return &Spec{Tables: []Table{{
-		Name: "firewalld", Flowtables: fast("fastpath", "filter + 10", "eth0", "eth1"),
-		Chains: []Chain{{Name: "filter_FORWARD", Hook: Forward, Priority: "filter + 10", Rules: []Rule{
-			R(established(), L4Proto.Is(TCP, UDP), FlowAdd("fastpath")),
-			R(established(), Accept()),
-		}}},
-	}}}
-}
-
-func openWrt() *Spec {
-	return &Spec{Tables: []Table{{
-		Name: "fw4", Flowtables: fast("ft", "0", "eth0", "eth1"),
-		Chains: []Chain{{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-			R(L4Proto.Is(TCP, UDP), CTOriginalPackets.AtLeast(30), FlowAdd("ft")),
-			R(CTState.Is(Established), Accept()).Note("!fw4: Handle forwarded flows"),
-			R(CTState.Is(Related), Accept()).Note("!fw4: Handle forwarded flows"),
-		}}},
-	}}}
-}
-
-func pppWildcard() *Spec {
-	return &Spec{Tables: []Table{{
-		Name:       "filter",
-		Flowtables: []flowtable.Spec{{Name: "fastnat", Devices: []flowtable.Selector{{Name: "eth0"}, {Prefix: "ppp"}}, NoCounter: true}},
-		Chains: []Chain{{Name: "forward", Hook: Forward, Rules: []Rule{
-			R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("fastnat")),
-		}}},
-	}}}
-}
-
-func nixos() *Spec {
-	inner := []string{"guest", "wifi", "wired", "camera", "mgnt", "wan", "wg0"}
-	outer := []string{"ppp0", "wan", "mobile"}
-	return &Spec{Tables: []Table{
-		{Family: IP, Name: "filter", Flowtables: fast("fastnat", "", "wifi", "wired", "camera", "mgnt", "wan"), Chains: []Chain{
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(L4Proto.Is(TCP, UDP), FlowAdd("fastnat")),
-				R(IIFName.Is(inner...), OIFName.Is(outer...), Counter(), Accept()),
-				R(IIFName.Is(outer...), OIFName.Is(inner...), established(), Counter(), Accept()),
-				R(IPSaddr.Is("172.26.0.0/16"), Accept()),
-				R(IPSaddr.Is("172.23.0.0/16"), Accept()),
-			}},
-		}},
-		{Family: IP, Name: "nat", Chains: []Chain{
-			{Name: "postrouting", Type: NATChain, Hook: Postrouting, Rules: []Rule{
-				R(OIFName.Is("ppp0"), Masquerade()),
-				R(OIFName.Is("wan"), Masquerade()),
-				R(OIFName.Is("mobile"), Masquerade()),
-			}},
-		}},
-	}}
-}
-
-func antrea() *Spec {
-	const local = "10.244.2.0/24"
-	peers := Set{Name: "peer-pod-cidr", Type: IPv4Addr, Interval: true, Elements: []string{"10.244.0.0/24", "10.244.1.0/24"}}
-	peers6 := Set{Name: "peer-pod-cidr", Type: IPv6Addr, Interval: true, Elements: []string{"fd00:10:244::/64", "fd00:10:244:1::/64"}}
-	return &Spec{Tables: []Table{
-		{Family: IP, Name: "antrea", Sets: []Set{peers}, Flowtables: fast("fastpath", "filter", "antrea-gw0", "eth0"), Chains: []Chain{
-			{Name: "forward", Hook: Forward, Rules: []Rule{
-				R(IIFName.Is("antrea-gw0"), IPSaddr.Is(local), OIFName.Is("eth0"), IPDaddr.In("peer-pod-cidr"), FlowAdd("fastpath"), Counter()).
-					Note("Accelerate IPv4 connections: local Pod CIDR to remote Pod CIDRs"),
-				R(IIFName.Is("eth0"), IPSaddr.In("peer-pod-cidr"), OIFName.Is("antrea-gw0"), IPDaddr.Is(local), FlowAdd("fastpath"), Counter()).
-					Note("Accelerate IPv4 connections: remote Pod CIDRs to local Pod CIDR"),
-			}},
-		}},
-		{Family: IP6, Name: "antrea", Sets: []Set{peers6}},
-	}}
-}
-
-func openNDS() *Spec {
-	return &Spec{Tables: []Table{
-		{Name: "nds_mangle", Flowtables: fast("ndsftINC", "-100", "eth0.2"), Chains: []Chain{
-			{Name: "ndsPOST", Hook: Forward, Priority: "-100", Rules: []Rule{R(Jump("ndsINC"))}},
-			{Name: "ndsINC", Rules: []Rule{R(OIFName.Is("br-lan"), Counter(), Jump("nds_ft_INC"))}},
-			{Name: "nds_ft_INC", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("ndsftINC"), Counter()), R(Counter(), Return())}},
-		}},
-		{Name: "nds_filter", Flowtables: fast("ndsftOUT", "-100", "br-lan"), Chains: []Chain{
-			{Name: "ndsFWD", Hook: Forward, Priority: "-100", Rules: []Rule{R(IIFName.Is("br-lan"), Jump("nds_ft_OUT"))}},
-			{Name: "nds_ft_OUT", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("ndsftOUT"), Counter()), R(Counter(), Return())}},
-		}},
-	}}
-}
-
-func router() *Spec {
-	return &Spec{Owner: "router", Tables: []Table{{
-		Name: "edge",
-		Flowtables: []flowtable.Spec{
-			{Name: "fast", Devices: []flowtable.Selector{{Name: "lan0"}, {Name: "wan0"}, {Prefix: "ppp"}}, Priority: "filter - 10"},
-		},
-		Sets: []Set{
-			{Name: "slow", Type: IPv4Addr, Interval: true, Elements: []string{"198.51.100.7", "192.0.2.0/24", "203.0.113.1-203.0.113.9"}},
-			{Name: "slow6", Type: IPv6Addr, Interval: true, Elements: []string{"2001:db8::/32"}},
-			{Name: "uplinks", Type: IfName, Interval: true, Elements: []string{"wan0", "ppp*"}},
-		},
-		Chains: []Chain{
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(CTState.Is(Invalid), Drop()),
-				R(MetaMark.Has(0x10, 0xff), Goto("classic")).Note("slow path for the DPI's flows"),
-				R(IPDaddr.In("slow"), Jump("classic")),
-				R(IP6Daddr.In("slow6"), Jump("classic")),
-				R(established(), L4Proto.Is(TCP, UDP), FlowAdd("fast"), CTMark.Set(0x100000, 0x100000)),
-				R(established(), Accept()),
-				R(CTState.Is(New), OIFName.In("uplinks"), Accept()),
-				R(CTStatus.Is("dnat"), Accept()),
-				R(Limit(10, "second"), Statement{Log: &Logging{Prefix: "dropped: ", Level: "info"}}, Counter()),
-			}},
-			{Name: "classic", Rules: []Rule{R(DSCP.Is(46), MetaMark.Set(0x20, 0xff)), R(established(), Counter(), Accept())}},
-			{Name: "prerouting", Type: NATChain, Hook: Prerouting, Priority: "dstnat", Rules: []Rule{
-				R(IIFName.In("uplinks"), NFProto.Is("ipv4"), TCPDport.Is(8443), DNAT("192.168.1.20", 443)),
-				R(IIFName.In("uplinks"), NFProto.Is("ipv6"), L4Proto.Is(TCP, UDP), THDport.Between(5000, 5010), DNAT("2001:db8:1::2", 0)),
-			}},
-			{Name: "postrouting", Type: NATChain, Hook: Postrouting, Priority: "srcnat", Rules: []Rule{
-				R(OIFName.In("uplinks"), IPSaddr.Is("192.168.0.0/16"), Statement{Masquerade: &Masquerading{FullyRandom: true}}),
-			}},
-		},
-	}}}
+	for _, u := range undeclared() {
+		if u.kept {
+			want = append(want, u.original)
+		}
+	}
+	want = append(want, "38-firewalld-fastpath.json") // the same ruleset as firewalld sends it
+	var got []string
+	files, err := os.ReadDir(filepath.Join("testdata", "originals"))
+	require.NoError(t, err)
+	for _, f := range files {
+		got = append(got, f.Name())
+		text, err := os.ReadFile(filepath.Join("testdata", "originals", f.Name()))
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(text), "# Source: ") || strings.HasSuffix(f.Name(), ".json"), "%s names no source", f.Name())
+	}
+	require.ElementsMatch(t, want, got)
 }

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -23,6 +24,12 @@ func encodedOtherwise(r *Resolved, version int) map[string]bool {
 	}
 	return otherwise
 }
+
+var namedCodePoint = regexp.MustCompile(`(ip6 dscp \{[^}]*)\bef\b`)
+
+// sameCodePoints undoes what nft 1.1 does to the elements of a set of IPv6 code points: it encodes them in its own way, and then
+// finds no names for them when it lists them.
+func sameCodePoints(text string) string { return namedCodePoint.ReplaceAllString(text, "${1}0x2e") }
 
 // hasNeighbours reports whether two matches in a row compare fields that touch in one header, each with one value.
 func hasNeighbours(do []Statement) bool {
