@@ -12,7 +12,6 @@ type bodyReader struct {
 	order nlmsg.Order
 	// content is that of the anonymous set which a lookup names; a batch names it by a number.
 	content func(name string, id uint32) (digest, bool)
-	attrs   [16]nlmsg.Attr
 }
 
 // digest is that of the content of NFTA_RULE_EXPRESSIONS; 0 if it cannot be read.
@@ -55,17 +54,43 @@ func splitExpr(o nlmsg.Order, b []byte) (name string, data []byte, err error) {
 
 // exprName is an expression's name, without new memory for those that rules are made of.
 func exprName(a nlmsg.Attr) string {
-	for _, name := range [...]string{"meta", "cmp", "payload", "ct", "immediate", "bitwise", "lookup", "counter", "flow_offload", "nat"} {
-		if len(a.Data) == len(name)+1 && string(a.Data[:len(name)]) == name {
-			return name
-		}
+	n := len(a.Data) - 1
+	if n < 0 || a.Data[n] != 0 {
+		return a.String()
+	}
+	switch string(a.Data[:n]) {
+	case "meta":
+		return "meta"
+	case "cmp":
+		return "cmp"
+	case "payload":
+		return "payload"
+	case "ct":
+		return "ct"
+	case "immediate":
+		return "immediate"
+	case "bitwise":
+		return "bitwise"
+	case "lookup":
+		return "lookup"
+	case "counter":
+		return "counter"
 	}
 	return a.String()
 }
 
 // expr hashes the attributes of one expression that say something, by type.
 func (r *bodyReader) expr(d digest, name string, data []byte) (digest, bool) {
-	list := r.attrs[:0]
+	switch name {
+	case "counter":
+		return d.text(name).byte(0), true
+	case "meta", "cmp", "payload", "ct", "immediate", "bitwise":
+		if d, ok := r.plain(d, name, data); ok {
+			return d, true
+		}
+	}
+	var attrs [16]nlmsg.Attr
+	list := attrs[:0]
 	for len(data) > 0 {
 		a, rest, err := nlmsg.NextAttr(r.order, data)
 		if err != nil || len(list) == cap(list) {
@@ -82,6 +107,28 @@ func (r *bodyReader) expr(d digest, name string, data []byte) (digest, bool) {
 		return r.between(d, list)
 	}
 	return r.hash(d, name, list)
+}
+
+// plain is hash for the expressions that rules have most, as long as their attributes are in order and all say something.
+func (r *bodyReader) plain(d digest, name string, data []byte) (digest, bool) {
+	d = d.text(name)
+	for last := uint16(0); len(data) > 0; {
+		a, rest, err := nlmsg.NextAttr(r.order, data)
+		if err != nil || a.Type < last || isSilent(name, a, nil) {
+			return 0, false
+		}
+		last, data = a.Type, rest
+		d = d.byte(byte(a.Type))
+		if !isData(name, a.Type) {
+			d = d.bytes(a.Data)
+			continue
+		}
+		var ok bool
+		if d, ok = r.data(d, a.Data); !ok {
+			return 0, false
+		}
+	}
+	return d.byte(0), true
 }
 
 // between hashes a range as the two comparisons that nft wrote for it before 1.1, and we do.
@@ -115,10 +162,14 @@ func (r *bodyReader) hash(d digest, name string, list []nlmsg.Attr) (digest, boo
 
 // isSilent reports whether an attribute says nothing: it counts, it is the kernel's default, or it stands for another.
 func isSilent(name string, a nlmsg.Attr, all []nlmsg.Attr) bool {
-	zero := isZero(a.Data)
 	switch name {
+	case "meta", "cmp", "payload", "ct", "immediate":
+		return false
 	case "counter":
 		return true
+	}
+	zero := isZero(a.Data)
+	switch name {
 	case "lookup":
 		return a.Type == nlmsg.NFTALookupSetID || a.Type == nlmsg.NFTALookupFlags && zero
 	case "bitwise":

@@ -28,6 +28,9 @@ func (d digest) bytes(b []byte) digest {
 	for ; len(b) >= 8; b = b[8:] {
 		d = d.number(binary.LittleEndian.Uint64(b))
 	}
+	if len(b) == 4 { // as most attributes
+		return d.number(uint64(binary.LittleEndian.Uint32(b))).number(uint64(n))
+	}
 	tail := uint64(0)
 	for i, c := range b {
 		tail |= uint64(c) << (8 * i)

@@ -21,6 +21,7 @@ type encoder struct {
 	exprs    int               // expressions of the rule at work
 	tests    []test            // of the rule at work; memory is kept between rules
 	spans    []span            // of those tests
+	values   valueReader       // holds them
 	ranges   []keyRange        // of the anonymous set at work
 	scratch  []byte
 

@@ -85,6 +85,7 @@ func (e *encoder) ruleUdata(r *Rule) {
 // readTests reads the values of all matches of a rule into e.tests and sends their anonymous sets.
 func (e *encoder) readTests(op *Operation, r *Rule) {
 	e.tests, e.spans = e.tests[:0], e.spans[:0]
+	e.values.forget()
 	for i := range r.Do {
 		if m := r.Do[i].Match; m != nil {
 			e.readTest(op, m)
@@ -119,7 +120,7 @@ func (e *encoder) readTest(op *Operation, m *Match) {
 func (e *encoder) readValues(kind valueKind, words []string) []span {
 	start := len(e.spans)
 	for _, w := range words {
-		s, err := parseValue(kind, w)
+		s, err := e.values.value(kind, w)
 		if err != nil {
 			e.fail(err)
 			return nil

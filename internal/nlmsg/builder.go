@@ -91,9 +91,10 @@ func (b *Builder) Uint16BE(typ uint16, v uint16) {
 
 // Uint32BE appends a 32-bit number in network byte order, as nf_tables and ctnetlink want their numbers.
 func (b *Builder) Uint32BE(typ uint16, v uint32) {
-	m := b.attr(typ)
-	b.buf = binary.BigEndian.AppendUint32(b.buf, v)
-	b.closeAttr(m)
+	m := len(b.buf)
+	b.buf = append(b.buf, 0, 0, 0, 0, byte(v>>24), byte(v>>16), byte(v>>8), byte(v)) // at once: most attributes are such numbers
+	b.order.PutUint16(b.buf[m:], 8)
+	b.order.PutUint16(b.buf[m+2:], typ)
 }
 
 // Uint64BE appends a 64-bit number in network byte order.
@@ -118,10 +119,11 @@ func (b *Builder) String(typ uint16, s string) {
 	b.closeAttr(m)
 }
 
+// attr appends a header whose length closeAttr fills in. Appending to a field in place spares the garbage collector's barrier.
 func (b *Builder) attr(typ uint16) int {
 	m := len(b.buf)
-	b.buf = b.order.AppendUint16(b.buf, 0)
-	b.buf = b.order.AppendUint16(b.buf, typ)
+	b.buf = append(b.buf, 0, 0, 0, 0)
+	b.order.PutUint16(b.buf[m+2:], typ)
 	return m
 }
 
@@ -139,7 +141,7 @@ func (b *Builder) closeAttr(mark int) {
 }
 
 func (b *Builder) pad() {
-	for len(b.buf)%4 != 0 {
+	for len(b.buf)&3 != 0 {
 		b.buf = append(b.buf, 0)
 	}
 }
