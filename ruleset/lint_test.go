@@ -130,10 +130,19 @@ func TestLintDeclared(t *testing.T) {
 		}
 	}
 	assert.Equal(t, map[string][]string{
-		"kernel-docs":        {"one-family tables[0].flowtables[0]"},
-		"ppp-wildcard":       {"one-family tables[0].flowtables[0]"},
+		"kernel-docs":     {"one-family tables[0].flowtables[0]"},
+		"kernel-selftest": {"drop-behind-offload tables[0].chains[0].rules[2]"},
+		"kube-proxy":      {"accounting tables[0].chains[0].rules[2]", "one-device tables[0].flowtables[0]"},
+		"nft-qos":         {"one-family tables[0].flowtables[0]", "drop-behind-offload tables[0].chains[1].rules[0]"},
+		"nft-variables": {"one-device tables[0].flowtables[0]", "one-device tables[1].flowtables[0]",
+			"one-device tables[2].flowtables[0]", "one-device tables[3].flowtables[0]"},
+		"nixos-bpi-r3":       {"one-family tables[0].flowtables[0]"},
 		"opennds":            {"one-device tables[0].flowtables[0]", "one-device tables[1].flowtables[0]"},
 		"openwrt-30-packets": {"accounting tables[0].chains[0].rules[0]"},
+		"phragma":            {"verdict-after-flow-add tables[0].chains[1].rules[0]"},
+		"ppp-wildcard":       {"one-family tables[0].flowtables[0]"},
+		"unreachable":        {"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]"},
+		"zapret":             {"accounting tables[0].chains[1].rules[1]"},
 	}, got)
 }
 
