@@ -31,7 +31,7 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 		return m.nothing(ctx, plan)
 	}
 	var echoes []ruleset.Message
-	sent, err := m.send(ctx, "apply", plan, func(ctx context.Context, b *ruleset.Batch) (err error) {
+	sent, err := m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
 		echoes, err = m.kernel.Commit(ctx, b)
 		return err
 	})
@@ -58,18 +58,23 @@ func (m *Manager) nothing(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 	return have.Generation(), nil
 }
 
+// A batching encodes a plan, or what of it may be sent.
+type batching func(*ruleset.Plan) (*ruleset.Batch, error)
+
+func wholeBatch(plan *ruleset.Plan) (*ruleset.Batch, error) { return plan.Batch(nil) }
+
 // send sends a plan, and follows others who commit in between as long as it stays the same plan. It returns the one that was
 // sent last.
-func (m *Manager) send(ctx context.Context, doing string, plan *ruleset.Plan, send func(context.Context, *ruleset.Batch) error) (*ruleset.Plan, error) {
+func (m *Manager) send(ctx context.Context, doing string, plan *ruleset.Plan, batchOf batching, send func(context.Context, *ruleset.Batch) error) (*ruleset.Plan, error) {
 	for range maxStale {
-		batch, err := plan.Batch(nil)
+		batch, err := batchOf(plan)
 		if err != nil {
 			return plan, fmt.Errorf("offload: %s: %w", doing, err)
 		}
 		if err = send(ctx, batch); !isStale(err) {
 			return plan, m.explain(ctx, doing, batch, err)
 		}
-		fresh, err := m.rebase(ctx, doing, plan, batch)
+		fresh, err := m.rebase(ctx, doing, plan, batch, batchOf)
 		if err != nil {
 			return plan, err
 		}
@@ -111,7 +116,7 @@ func next(generation uint32) uint32 {
 }
 
 // rebase plans again, against what the kernel holds now, and takes the new plan if it does the same.
-func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, error) {
+func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch, batchOf batching) (*ruleset.Plan, error) {
 	have, err := m.load(ctx, plan.Owner())
 	if err != nil {
 		return nil, err
@@ -120,7 +125,7 @@ func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, 
 	if err != nil {
 		return nil, fmt.Errorf("offload: %s: %w: %w", doing, ErrConflict, err)
 	}
-	other, err := fresh.Batch(nil)
+	other, err := batchOf(fresh)
 	if err != nil {
 		return nil, fmt.Errorf("offload: %s: %w", doing, err)
 	}

@@ -93,24 +93,6 @@ func (m *Manager) tellBindings(ctx context.Context, plan *ruleset.Plan) {
 	}
 }
 
-// Check has the kernel validate a plan and take everything back. It sees what the kernel sees, with its holes: on Linux 6.4
-// and later a misplaced flow add in a table that is new in the plan goes unnoticed, drivers are really asked where a flowtable has the
-// hardware flag, and a rule that tests ct packets or bytes turns nf_conntrack_acct on for good. Errors are those of Apply.
-func (m *Manager) Check(ctx context.Context, plan *ruleset.Plan) error {
-	if plan == nil {
-		return fmt.Errorf("offload: check: %w", errNoPlan)
-	}
-	if plan.Empty() {
-		return nil
-	}
-	if err := m.lock(ctx); err != nil {
-		return fmt.Errorf("offload: check: %w", err)
-	}
-	defer m.unlock()
-	_, err := m.send(ctx, "check", plan, m.kernel.Check)
-	return err
-}
-
 var errNoPlan = errors.New("the plan is nil; Manager.Plan makes one")
 
 // lock waits for the turn to write, but not longer than ctx.

@@ -39,20 +39,24 @@ func (p *Plan) WithoutHardware() (plan *Plan, left []Operation) {
 	return &c, left
 }
 
-// Counts are the operations that make the kernel count packets and bytes of connections: rules that test `ct packets` or `ct
-// bytes`, and raw ones, which may.
-func (p *Plan) Counts() []Operation {
+// Counts reports whether the plan brings rules that make the kernel count packets and bytes of connections: those that test `ct
+// packets` or `ct bytes`, and raw ones, which may.
+func (p *Plan) Counts() bool {
+	return slices.ContainsFunc(p.operations, func(op Operation) bool {
+		r, ok := op.object.(*Rule)
+		return ok && slices.ContainsFunc(r.Do, func(s Statement) bool {
+			return s.Raw != nil || s.Match != nil && (s.Match.AtLeast != 0 || s.Match.Below != 0)
+		})
+	})
+}
+
+// RawOperations are those that bring rules with raw expressions.
+func (p *Plan) RawOperations() []Operation {
 	var list []Operation
 	for _, op := range p.operations {
-		r, ok := op.object.(*Rule)
-		if ok && slices.ContainsFunc(r.Do, func(s Statement) bool { return s.Raw != nil || s.Match != nil && isMeter(s.Match.Field) }) {
+		if r, ok := op.object.(*Rule); ok && r.hasRaw() {
 			list = append(list, op)
 		}
 	}
 	return list
-}
-
-func isMeter(f Field) bool {
-	info, _ := infoOf(f)
-	return info.kind == kindMeter
 }

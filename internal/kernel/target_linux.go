@@ -50,3 +50,18 @@ func (k *Kernel) Sysctl(ctx context.Context, key string) (string, error) {
 	}
 	return strings.TrimSpace(string(value)), nil
 }
+
+// WriteSysctl changes a setting of the namespace. It needs CAP_NET_ADMIN there; errors match fs.ErrPermission without, and
+// fs.ErrNotExist where there is no such setting.
+func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := k.ns.Do(func() error {
+		return os.WriteFile("/proc/sys/"+strings.ReplaceAll(key, ".", "/"), []byte(value), 0)
+	})
+	if err != nil {
+		return fmt.Errorf("set sysctl %s of %s to %s: %w", key, k.ns.Label(), value, err)
+	}
+	return nil
+}

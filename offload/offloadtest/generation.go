@@ -19,6 +19,15 @@ func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
 	return k.state.generation, k.takeFault(atDump).err
 }
 
+// WriteSysctl is SetSysctl as a Manager does it.
+func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	k.SetSysctl(key, value)
+	return nil
+}
+
 // Flowtables yields NEWGEN and the flowtables, of one generation.
 func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
