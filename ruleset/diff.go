@@ -106,6 +106,7 @@ func (p *Plan) deleteTable(t LoadedTable, reason string, accelerated map[tableKe
 // createTable adds a table and all its parts in nft's order: chains, sets with their elements, flowtables, rules.
 func (p *Plan) createTable(want *Resolved, i int, reason string) {
 	t := &want.spec.Tables[i]
+	p.operations = slices.Grow(p.operations, t.parts())
 	add := func(verb Verb, kind Kind, name, reason string, object any) {
 		p.operations = append(p.operations, Operation{Verb: verb, Kind: kind, Family: t.Family, Table: t.Name, Name: name, Reason: reason, object: object})
 	}
@@ -127,6 +128,15 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 			add(VerbAdd, KindRule, t.Chains[c].Name, "", &t.Chains[c].Rules[r])
 		}
 	}
+}
+
+// parts is how many operations make the table, at most.
+func (t *Table) parts() int {
+	n := 1 + len(t.Chains) + 2*len(t.Sets) + len(t.Flowtables)
+	for i := range t.Chains {
+		n += len(t.Chains[i].Rules)
+	}
+	return n
 }
 
 // wholeSet are all elements of a set that is new.

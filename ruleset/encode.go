@@ -58,9 +58,9 @@ func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 
 func newEncoder(o nlmsg.Order, operations []Operation) *encoder {
 	e := &encoder{
-		b:       nlmsg.NewBuilder(o, make([]byte, 0, 1024+512*len(operations))),
+		b:       nlmsg.NewBuilder(o, make([]byte, 0, roomFor(operations))),
 		order:   o,
-		batch:   &Batch{order: o, operations: operations},
+		batch:   newBatch(o, operations),
 		setIDs:  map[setKey]uint32{},
 		scratch: make([]byte, 0, 512),
 	}
@@ -68,6 +68,25 @@ func newEncoder(o nlmsg.Order, operations []Operation) *encoder {
 		return e.contents[id-1], true // ids are our own, from 1
 	}}
 	return e
+}
+
+func newBatch(o nlmsg.Order, operations []Operation) *Batch {
+	n := len(operations) + 2
+	return &Batch{order: o, operations: operations, starts: make([]uint32, 0, n), owners: make([]int32, 0, n)}
+}
+
+// roomFor guesses how many bytes the operations take, rather too many than too few: large buffers are slow to move.
+func roomFor(operations []Operation) int {
+	n := 1024 + 768*len(operations)
+	for i := range operations {
+		switch x, ok := operations[i].object.(*elements); {
+		case ok && x.set.Interval:
+			n += 72 * len(x.ranges)
+		case ok:
+			n += 32 * len(x.ranges)
+		}
+	}
+	return n
 }
 
 // frame writes BATCH_BEGIN or BATCH_END. A generation pins the batch: a kernel that has moved on answers ERESTART
