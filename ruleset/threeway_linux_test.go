@@ -14,6 +14,7 @@ import (
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
+	"github.com/go-fastpath/fastpath/ruleset/replay"
 )
 
 // threeWayCorpus are Specs of every kind: what people run, goldens, every form of statement, many elements.
@@ -88,17 +89,11 @@ func threeWays(t *testing.T, spec *Spec, version int) {
 	saved, err := b.MarshalBinary()
 	require.NoError(t, err)
 	ns := namespaceFor(t, spec)
-	require.NoError(t, replayBytes(t, ns, b, saved))
+	require.NoError(t, ns.Do(func() error { return replay.Send(saved) }))
 	assert.Equal(t, list, listing(t, ns), "replayed")
 	replayed := loadFor(t, ns, spec)
 	requireNothingLeft(t, replayed, r)
 	assert.Equal(t, readBack(t, loaded, true), readBack(t, replayed, true))
-}
-
-// replayBytes sends what MarshalBinary gave, as a loader does that knows nothing else.
-func replayBytes(t testing.TB, ns *testns.Namespace, b *Batch, saved []byte) error {
-	t.Helper()
-	return commitBytes(t, ns, b, saved)
 }
 
 // resolvedHere binds a Spec to this kernel and to a machine that has every device which it names.

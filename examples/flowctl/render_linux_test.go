@@ -7,10 +7,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
-	"github.com/go-fastpath/fastpath/internal/nlsock"
 	"github.com/go-fastpath/fastpath/internal/testns"
+	"github.com/go-fastpath/fastpath/ruleset/replay"
 )
 
 // TestWaysOfTheExamples takes every example to the kernel in five ways: apply, nft with each text form, nft with JSON where that
@@ -64,28 +63,12 @@ func load(t *testing.T, ns *testns.Namespace, form, text string) {
 	t.Helper()
 	switch form {
 	case "batch":
-		sendBatch(t, ns, []byte(text))
+		require.NoError(t, ns.Do(func() error { return replay.Send([]byte(text)) }))
 	case "json":
 		_, err := ns.Run(t.Context(), text, "nft", "-j", "-f", "-")
 		require.NoError(t, err)
 	default:
 		require.NoError(t, ns.NFT(t.Context(), text))
-	}
-}
-
-// sendBatch is what a loader does with a file.
-func sendBatch(t *testing.T, ns *testns.Namespace, batch []byte) {
-	t.Helper()
-	where, err := nlsock.OpenNamespace(ns.Path())
-	require.NoError(t, err)
-	defer where.Close()
-	s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
-	require.NoError(t, err)
-	defer s.Close()
-	acks, err := s.Commit(t.Context(), batch, len(batch)/16) // no message is shorter
-	require.NoError(t, err)
-	for _, a := range acks {
-		assert.Zero(t, a.Errno, "message %d: %s", a.Seq, a.Text)
 	}
 }
 
