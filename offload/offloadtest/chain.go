@@ -186,7 +186,7 @@ func (t *transaction) delChain(r *request) *refusal {
 	case r.has(flagNonRecursive) && c.count() > 0:
 		return refuse(eBUSY)
 	}
-	t.deleteRules(tab, c, func(*rule) bool { return true })
+	t.deleteRules(r, tab, c, func(*rule) bool { return true })
 	if tab.uses().chains[c.name] > 0 {
 		return point.refuse(eBUSY)
 	}

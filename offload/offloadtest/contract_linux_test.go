@@ -44,14 +44,14 @@ func newReal(t *testing.T, devices ...string) onReal {
 	return m
 }
 
-func (m onReal) transact(t *testing.T, b []byte, messages int) []nlmsg.Ack {
+func (m onReal) transact(t *testing.T, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message) {
 	t.Helper()
 	s, err := m.where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
 	require.NoError(t, err)
 	defer s.Close()
-	acks, err := s.Commit(soon(t), b, messages)
+	acks, echoes, err := s.CommitEchoes(soon(t), b, messages)
 	require.NoError(t, err)
-	return acks
+	return acks, echoes
 }
 
 func (m onReal) dump(t *testing.T) []ruleset.Message {
@@ -107,8 +107,10 @@ func TestContractReal(t *testing.T) {
 			real := r.run(t, newReal(t, devices...))
 			if !exact { // kernels differ in the order of attributes
 				real.state, imitated.state = sortedLines(real.state), sortedLines(imitated.state)
+				real.echoes, imitated.echoes = sortedLines(real.echoes), sortedLines(imitated.echoes)
 			}
 			if assert.Equal(t, real.answers, imitated.answers, "answers of the real kernel, and of the imitated") &&
+				assert.Equal(t, real.echoes, imitated.echoes, "echoes of the real kernel, and of the imitated") &&
 				assert.Equal(t, real.state, imitated.state, "state of the real kernel, and of the imitated") {
 				held++
 			}

@@ -106,3 +106,25 @@ func sortedHook(list attrs) []byte {
 	}
 	return hook
 }
+
+// echoText is what a kernel sent back of a step.
+func echoText(t *testing.T, echoes []nlmsg.Message) string {
+	t.Helper()
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	for _, m := range echoes {
+		b.Begin(m.Type, m.Flags, m.Seq)
+		b.Raw(m.Data[:4])
+		for _, a := range parse(m.Data[4:], 20) {
+			switch {
+			case m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewSet) && a.Type == setType:
+			case m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewGen) && a.Type != nlmsg.NFTAGenID:
+			default:
+				a.append(b)
+			}
+		}
+		b.End()
+	}
+	var text strings.Builder
+	require.NoError(t, nlmsg.WriteText(&text, nlmsg.Native(), b.Bytes()))
+	return text.String()
+}

@@ -35,7 +35,7 @@ type step struct {
 
 // A machine runs steps: an imitated kernel or a real one.
 type machine interface {
-	transact(t *testing.T, b []byte, messages int) []nlmsg.Ack
+	transact(t *testing.T, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message)
 	dump(t *testing.T) []ruleset.Message
 	change(t *testing.T, command []string)
 }
@@ -106,13 +106,14 @@ func (s *step) bytes(generation uint32) *batch {
 // A transcript is what a row showed: the answers to each step, and what is there at the end.
 type transcript struct {
 	answers, state string
+	echoes         string // of all steps
 	flowtables     bool
 }
 
 func (r *row) run(t *testing.T, m machine) transcript {
 	t.Helper()
 	var answers []string
-	flowtables := false
+	echoes, flowtables := "", false
 	for i := range r.steps {
 		s := &r.steps[i]
 		switch {
@@ -126,14 +127,16 @@ func (r *row) run(t *testing.T, m machine) transcript {
 				bytes = b.DryRun()
 			}
 			flowtables = flowtables || hasFlowtables(s.spec)
-			answers = append(answers, answerText(bytes, m.transact(t, bytes, b.Messages())))
+			acks, sent := m.transact(t, bytes, b.Messages())
+			answers, echoes = append(answers, answerText(bytes, acks)), echoes+echoText(t, sent)
 		default:
 			b := s.bytes(generationOf(t, m))
 			flowtables = flowtables || b.flowtables
-			answers = append(answers, answerText(b.Bytes(), m.transact(t, b.Bytes(), b.messages+2)))
+			acks, sent := m.transact(t, b.Bytes(), b.messages+2)
+			answers, echoes = append(answers, answerText(b.Bytes(), acks)), echoes+echoText(t, sent)
 		}
 	}
-	return transcript{strings.Join(answers, " | "), stateText(t, m.dump(t)), flowtables}
+	return transcript{strings.Join(answers, " | "), stateText(t, m.dump(t)), echoes, flowtables}
 }
 
 func hasFlowtables(spec *ruleset.Spec) bool {
@@ -216,7 +219,7 @@ func errnoName(errno int32) string {
 // onFake is an imitated kernel as a machine.
 type onFake struct{ k *Kernel }
 
-func (m onFake) transact(_ *testing.T, b []byte, _ int) []nlmsg.Ack {
+func (m onFake) transact(_ *testing.T, b []byte, _ int) ([]nlmsg.Ack, []nlmsg.Message) {
 	m.k.mu.Lock()
 	defer m.k.mu.Unlock()
 	return m.k.transact(b)

@@ -23,7 +23,7 @@ func (s *state) dump(m model) []ruleset.Message {
 	}
 	for _, t := range s.tables {
 		for _, x := range t.sets {
-			d.set(t, x)
+			d.set(nlmsg.NFTMsgNewSet, t, x)
 		}
 	}
 	for _, t := range s.tables {
@@ -33,8 +33,10 @@ func (s *state) dump(m model) []ruleset.Message {
 	}
 	for _, t := range s.tables {
 		for _, c := range t.chains {
-			for i, r := range c.rules {
-				d.rule(t, c, i, r)
+			before := uint64(0)
+			for _, r := range c.rules {
+				d.rule(nlmsg.NFTMsgNewRule, t, c, before, r)
+				before = r.handle
 			}
 		}
 	}
@@ -110,8 +112,8 @@ func (d *dumper) chain(t *table, c *chain, use uint32) {
 	})
 }
 
-func (d *dumper) set(t *table, s *set) {
-	d.message(nlmsg.NFTMsgNewSet, t.family, func() {
+func (d *dumper) set(msg uint16, t *table, s *set) {
+	d.message(msg, t.family, func() {
 		d.b.String(nlmsg.NFTASetTable, t.name)
 		d.b.String(nlmsg.NFTASetName, s.name)
 		d.b.Uint64BE(nlmsg.NFTASetHandle, s.handle)
@@ -123,19 +125,24 @@ func (d *dumper) set(t *table, s *set) {
 }
 
 func (d *dumper) elements(t *table, s *set) {
-	list := s.sorted()
-	for len(list) > 0 {
-		d.message(nlmsg.NFTMsgNewSetElem, t.family, func() {
-			d.b.String(nlmsg.NFTASetElemListTable, t.name)
-			d.b.String(nlmsg.NFTASetElemListSet, s.name)
-			nest := d.b.PlainNest(nlmsg.NFTASetElemListElements)
-			for len(list) > 0 && d.b.Len() < elementsSize {
-				d.listed(list[0].content)
-				list = list[1:]
-			}
-			d.b.EndNest(nest)
-		})
+	for list := s.sorted(); len(list) > 0; {
+		list = d.elementList(nlmsg.NFTMsgNewSetElem, t, s, list)
 	}
+}
+
+// elementList writes as many elements as go into one message, and returns the others.
+func (d *dumper) elementList(msg uint16, t *table, s *set, list []element) []element {
+	d.message(msg, t.family, func() {
+		d.b.String(nlmsg.NFTASetElemListTable, t.name)
+		d.b.String(nlmsg.NFTASetElemListSet, s.name)
+		nest := d.b.PlainNest(nlmsg.NFTASetElemListElements)
+		for len(list) > 0 && d.b.Len() < elementsSize {
+			d.listed(list[0].content)
+			list = list[1:]
+		}
+		d.b.EndNest(nest)
+	})
+	return list
 }
 
 // listed writes one NFTA_LIST_ELEM.
@@ -145,13 +152,14 @@ func (d *dumper) listed(content []byte) {
 	d.b.EndNest(nest)
 }
 
-func (d *dumper) rule(t *table, c *chain, i int, r *rule) {
-	d.message(nlmsg.NFTMsgNewRule, t.family, func() {
+// rule writes a rule and the handle of the one before, 0 if there is none.
+func (d *dumper) rule(msg uint16, t *table, c *chain, before uint64, r *rule) {
+	d.message(msg, t.family, func() {
 		d.b.String(nlmsg.NFTARuleTable, t.name)
 		d.b.String(nlmsg.NFTARuleChain, c.name)
 		d.b.Uint64BE(nlmsg.NFTARuleHandle, r.handle)
-		if i > 0 {
-			d.b.Uint64BE(nlmsg.NFTARulePosition, c.rules[i-1].handle)
+		if before != 0 {
+			d.b.Uint64BE(nlmsg.NFTARulePosition, before)
 		}
 		nest := d.b.PlainNest(nlmsg.NFTARuleExpressions)
 		for _, e := range r.exprs {

@@ -43,6 +43,7 @@ func (t *transaction) newElements(r *request) *refusal {
 		}
 		s.elements[e.id()] = e
 		added[e.id()] = a
+		t.happened(event{msg: nlmsg.NFTMsgNewSetElem, request: r, table: tab, set: s, element: &e})
 		t.changed = true
 	}
 	if overlap, ok := s.overlap(added); ok {
@@ -142,12 +143,14 @@ func (t *transaction) delElements(r *request) *refusal {
 		if errno != 0 {
 			return a.refuse(errno)
 		}
-		if _, there := s.elements[e.id()]; !there {
+		old, there := s.elements[e.id()]
+		if !there {
 			if r.destroy {
 				continue
 			}
 			return a.refuse(eNOENT)
 		}
+		t.happened(event{msg: nlmsg.NFTMsgDelSetElem, request: r, table: tab, set: s, element: &old})
 		delete(s.elements, e.id())
 		t.changed = true
 	}

@@ -116,35 +116,44 @@ func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	}
 }
 
-// Commit takes all of a batch or nothing. What is refused is a *ruleset.CommitError, message by message.
+// Commit takes all of a batch or nothing, and gives back what the batch makes of sets, elements and rules where its messages ask
+// for it. What is refused is a *ruleset.CommitError, message by message.
 func (k *Kernel) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
-	return nil, k.send(ctx, b.Bytes(), atCommit)
+	return k.send(ctx, b.Bytes(), atCommit)
 }
 
 // Check validates a batch and takes it back, with the holes that the kernel has: a misplaced flow add in a table that is new
 // goes unnoticed on Linux 6.4 and later, and a rule that tests ct packets or bytes switches accounting on for good.
 func (k *Kernel) Check(ctx context.Context, b *ruleset.Batch) error {
-	return k.send(ctx, b.DryRun(), atCheck)
+	_, err := k.send(ctx, b.DryRun(), atCheck)
+	return err
 }
 
-func (k *Kernel) send(ctx context.Context, batch []byte, at moment) error {
+func (k *Kernel) send(ctx context.Context, batch []byte, at moment) ([]ruleset.Message, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	f := k.takeFault(at)
 	switch {
 	case f.lost && !f.applied:
-		return &ruleset.CommitError{Unknown: true}
+		return nil, &ruleset.CommitError{Unknown: true}
 	case f.err != nil:
-		return f.err
+		return nil, f.err
 	}
-	acks := k.transact(batch)
+	acks, echoes := k.transact(batch)
 	if f.lost {
-		return &ruleset.CommitError{Unknown: true}
+		return nil, &ruleset.CommitError{Unknown: true}
 	}
-	return verdict(acks)
+	if err := verdict(acks); err != nil {
+		return nil, err
+	}
+	list := make([]ruleset.Message, len(echoes))
+	for i, m := range echoes {
+		list[i] = ruleset.Message{Type: m.Type, Flags: m.Flags, Data: m.Data}
+	}
+	return list, nil
 }
 
 // verdict reads the answers as package offload's kernel does.

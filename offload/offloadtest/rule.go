@@ -37,10 +37,12 @@ func (t *transaction) newRule(r *request) *refusal {
 			return refuse(eNOENT)
 		}
 		c.rules[at] = made
-		t.dropAnonymous(tab, old)
+		t.happened(event{msg: nlmsg.NFTMsgDelRule, request: r, table: tab, chain: c, rule: old})
+		t.dropAnonymous(r, tab, old)
 	} else {
 		c.rules = slices.Insert(c.rules, at, made)
 	}
+	t.happened(event{msg: nlmsg.NFTMsgNewRule, request: r, table: tab, chain: c, rule: made})
 	t.changed = true
 	if !t.strictFor(tab) {
 		return nil
@@ -113,7 +115,7 @@ func (t *transaction) delRule(r *request) *refusal {
 	name := r.attrs.get(nlmsg.NFTARuleChain)
 	if !name.there {
 		for _, c := range tab.chains {
-			t.deleteRules(tab, c, every)
+			t.deleteRules(r, tab, c, every)
 		}
 		return nil
 	}
@@ -132,35 +134,37 @@ func (t *transaction) delRule(r *request) *refusal {
 	case handle.there && c.rules[c.rule(handle.u64())].gone:
 		return refuse(eNOENT)
 	case handle.there:
-		t.deleteRules(tab, c, func(x *rule) bool { return x.handle == handle.u64() })
+		t.deleteRules(r, tab, c, func(x *rule) bool { return x.handle == handle.u64() })
 	case id.there:
 		match := func(x *rule) bool { return x.id != 0 && x.id == id.u32() }
 		if !slices.ContainsFunc(c.rules, match) {
 			return id.refuse(eNOENT)
 		}
-		t.deleteRules(tab, c, match)
+		t.deleteRules(r, tab, c, match)
 	default:
-		t.deleteRules(tab, c, every)
+		t.deleteRules(r, tab, c, every)
 	}
 	return nil
 }
 
 // deleteRules leaves a trace of each until the commit: others can be put beside it.
-func (t *transaction) deleteRules(tab *table, c *chain, match func(*rule) bool) {
+func (t *transaction) deleteRules(r *request, tab *table, c *chain, match func(*rule) bool) {
 	for i, x := range c.rules {
 		if !x.gone && match(x) {
 			c.rules[i] = &rule{handle: x.handle, id: x.id, gone: true}
-			t.dropAnonymous(tab, x)
+			t.happened(event{msg: nlmsg.NFTMsgDelRule, request: r, table: tab, chain: c, rule: x})
+			t.dropAnonymous(r, tab, x)
 			t.changed = true
 		}
 	}
 }
 
 // dropAnonymous deletes the sets that a rule brought with it.
-func (t *transaction) dropAnonymous(tab *table, old *rule) {
+func (t *transaction) dropAnonymous(r *request, tab *table, old *rule) {
 	for _, e := range old.exprs {
 		if s := tab.set(e.set); e.set != "" && s != nil && s.anonymous() {
 			tab.sets = slices.DeleteFunc(tab.sets, func(x *set) bool { return x == s })
+			t.happened(event{msg: nlmsg.NFTMsgDelSet, request: r, table: tab, set: s})
 		}
 	}
 }

@@ -67,6 +67,7 @@ func (t *transaction) newSet(r *request) *refusal {
 	s.attrs = setBody(r.attrs)
 	tab.sets = append(tab.sets, s)
 	t.setIDs[setID{tab, id.u32()}] = s
+	t.happened(event{msg: nlmsg.NFTMsgNewSet, request: r, table: tab, set: s})
 	t.changed = true
 	return nil
 }
@@ -119,6 +120,7 @@ func (t *transaction) delSet(r *request) *refusal {
 	case tab.uses().sets[tab.sets[i].name] > 0, r.has(flagNonRecursive) && len(tab.sets[i].elements) > 0:
 		return point.refuse(eBUSY)
 	}
+	t.happened(event{msg: nlmsg.NFTMsgDelSet, request: r, table: tab, set: tab.sets[i]})
 	tab.sets = slices.Delete(tab.sets, i, i+1)
 	t.changed = true
 	return nil

@@ -13,6 +13,9 @@ type transaction struct {
 	setIDs  map[setID]*set
 	changed bool
 	acks    []nlmsg.Ack
+	events  []event
+	first   *request // of the batch
+	asked   bool     // some message asks for an echo
 	failed  bool
 	ended   bool
 }
@@ -24,32 +27,32 @@ type setID struct {
 
 // transact answers a batch, and commits it unless it lacks its end or a message is refused. Like the kernel it says nothing
 // at all to what it cannot read.
-func (k *Kernel) transact(batch []byte) []nlmsg.Ack {
+func (k *Kernel) transact(batch []byte) ([]nlmsg.Ack, []nlmsg.Message) {
 	o := nlmsg.Native()
 	begin, rest, err := nlmsg.NextMessage(o, batch)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	if begin.Type != nlmsg.NFTypeBatchBegin {
-		return single(begin)
+		return single(begin), nil
 	}
 	_, subsystem, list, err := nlmsg.Netfilter(begin.Data)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	generation := parse(list, 20).get(nlmsg.NFBatchGenID)
 	switch {
 	case subsystem != nlmsg.SubsysNFTables:
-		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eOPNOTSUPP}}
+		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eOPNOTSUPP}}, nil
 	case generation.there && len(generation.Data) < 4:
-		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eRANGE}}
+		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eRANGE}}, nil
 	case generation.u32() != 0 && generation.u32() != k.state.generation:
-		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eRESTART}}
+		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eRESTART}}, nil
 	}
 	t := k.pass(rest, begin)
 	if t.failed {
 		k.abort(t)
-		return t.acks
+		return t.acks, nil
 	}
 	if !k.validate(t) { // the kernel takes it back and goes through the batch again, with its eyes open
 		k.abort(t)
@@ -57,20 +60,19 @@ func (k *Kernel) transact(batch []byte) []nlmsg.Ack {
 		k.abort(t)
 		k.strict = k.strict && k.model != linux61
 		if t.ended && !t.failed {
-			return append(t.acks, nlmsg.Ack{Seq: firstSeq(rest), Errno: eOPNOTSUPP})
+			return append(t.acks, nlmsg.Ack{Seq: firstSeq(rest), Errno: eOPNOTSUPP}), nil
 		}
-		return t.acks
+		return t.acks, nil
 	}
 	if !t.ended {
 		k.abort(t)
-		return t.acks
+		return t.acks, nil
 	}
 	if t.unboundSet() {
 		k.abort(t)
-		return append(t.acks, nlmsg.Ack{Seq: firstSeq(rest), Errno: eINVAL})
+		return append(t.acks, nlmsg.Ack{Seq: firstSeq(rest), Errno: eINVAL}), nil
 	}
-	k.commit(t)
-	return t.acks
+	return t.acks, k.commit(t)
 }
 
 // firstSeq is the number under which the kernel tells an error of the commit itself: that of the message after BATCH_BEGIN.
@@ -129,16 +131,18 @@ func (t *transaction) answer(m nlmsg.Message, r *refusal) {
 	}
 }
 
-// commit puts the copy in force. A batch that changes nothing leaves the generation alone.
-func (k *Kernel) commit(t *transaction) {
+// commit puts the copy in force, and gives back what the batch asks for. A batch that changes nothing leaves the generation alone.
+func (k *Kernel) commit(t *transaction) (echoes []nlmsg.Message) {
 	k.strict = false
 	if !t.changed {
 		k.abort(t)
-		return
+		return nil
 	}
-	t.state.settle()
 	t.state.generation = nextGeneration(k.state.generation)
+	echoes = t.echo()
+	t.state.settle()
 	k.state = t.state
+	return echoes
 }
 
 func nextGeneration(g uint32) uint32 {
@@ -164,10 +168,14 @@ func (t *transaction) message(m nlmsg.Message) *refusal {
 	if m.Flags&nlmsg.FlagRequest == 0 || m.Type < 16 || m.Type>>8 != nlmsg.SubsysNFTables {
 		return refuse(eINVAL)
 	}
-	r := request{typ: m.Type & 0xff, flags: m.Flags}
+	r := request{typ: m.Type & 0xff, flags: m.Flags, seq: m.Seq}
 	var list []byte
 	r.family, _, list, _ = nlmsg.Netfilter(m.Data)
 	r.attrs = parse(list, 20)
+	if t.first == nil {
+		t.first = &r
+	}
+	t.asked = t.asked || r.has(nlmsg.FlagEcho)
 	if r.typ > 25 { // the DESTROY messages, Linux 6.3
 		if t.model == linux61 {
 			return refuse(eINVAL)
@@ -218,6 +226,7 @@ const (
 // A request is one message of a batch.
 type request struct {
 	typ, flags uint16
+	seq        uint32
 	family     byte
 	destroy    bool
 	attrs      attrs
