@@ -106,7 +106,13 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Entry, error)
 	if dry {
 		return victims, nil
 	}
-	gone := victims[:0]
+	return w.EvictEntries(ctx, victims)
+}
+
+// EvictEntries removes these connections, as Evict does, and returns those that it removed. A connection that began anew
+// under the same tuple since it was read stays.
+func (w *Watcher) EvictEntries(ctx context.Context, victims []Entry) ([]Entry, error) {
+	var gone []Entry
 	for _, e := range victims {
 		switch err := w.source.Delete(ctx, e.Key()); {
 		case err == nil:

@@ -35,6 +35,9 @@ func Open(netns string) (*Kernel, error) {
 	return k, sock.Close()
 }
 
+// NetNS is a path under which this process can open the network namespace, until Close.
+func (k *Kernel) NetNS() string { return k.ns.Path() }
+
 // Close releases the namespace.
 func (k *Kernel) Close() error { return k.ns.Close() }
 

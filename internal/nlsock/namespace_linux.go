@@ -59,6 +59,16 @@ func label(name string) string {
 	return fmt.Sprintf("network namespace %q", name)
 }
 
+// Path is one under which this process can open the namespace again, until Close; "" after it.
+func (n *Namespace) Path() string {
+	path := ""
+	_ = n.with(func(fd int) error {
+		path = fmt.Sprintf("/proc/self/fd/%d", fd)
+		return nil
+	})
+	return path
+}
+
 // Close releases the descriptor. Sockets dialled before stay open; what comes later fails with os.ErrClosed.
 func (n *Namespace) Close() error { return n.file.Close() }
 

@@ -262,3 +262,38 @@ func TestNothing(t *testing.T) {
 		set(ruleset.Set{Name: "named", Type: ruleset.IPv4Addr, Elements: []string{"10.0.0.2"}}))
 	assert.False(t, judge.NewChange(held(t, spec), wanted(t, other), nil).Nothing(), "a set changed")
 }
+
+// What a live set holds is not declared: it is what it was, and single elements come on top.
+func TestLiveSets(t *testing.T) {
+	f := lan()
+	live := func(elements ...string) *ruleset.Spec {
+		return table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offload),
+			set(ruleset.Set{Name: "bad", Type: ruleset.IPv4Addr, Interval: true, Live: true, Elements: elements}))
+	}
+	kernel := offloadtest.New(t, nil)
+	_, err := kernel.Commit(t.Context(), batchOf(t, live("10.0.0.0/8")))
+	require.NoError(t, err)
+	before := ofKernel(t, kernel)
+	have, err := ruleset.Load("", kernel.Dump(t.Context()))
+	require.NoError(t, err)
+	changed := func(verb ruleset.Verb, words ...string) *judge.Ruleset {
+		plan, err := ruleset.ElementPlan(have, verb, "", "fw", "bad", words...)
+		require.NoError(t, err)
+		batch, err := plan.Batch(nil)
+		require.NoError(t, err)
+		after, err := before.With(batch)
+		require.NoError(t, err)
+		return after
+	}
+	assert.True(t, judge.NewChange(before, changed(ruleset.VerbAdd, "203.0.113.0/24"), nil).Judge(&f).Evict)
+	assert.False(t, judge.NewChange(before, changed(ruleset.VerbAdd, "203.0.114.0/24"), nil).Judge(&f).Evict)
+	assert.False(t, judge.NewChange(before, changed(ruleset.VerbDelete, "10.0.0.0/8"), nil).Judge(&f).Evict)
+	assert.True(t, judge.NewChange(before, ofKernel(t, kernel), nil).Nothing(), "it stays as it was")
+
+	after := wanted(t, live())
+	assert.False(t, judge.NewChange(before, after, nil).Nothing())
+	after.TakeSets(before, func(family ruleset.Family, table, set string) bool {
+		return family != "inet" || table != "fw" || set != "bad"
+	})
+	assert.True(t, judge.NewChange(before, after, nil).Nothing())
+}

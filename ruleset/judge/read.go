@@ -3,7 +3,6 @@ package judge
 import (
 	"cmp"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -62,23 +61,6 @@ func OfBatch(b *ruleset.Batch) (*Ruleset, error) {
 	r := newReader(nlmsg.Native())
 	r.every = true
 	return r.read(messages(b))
-}
-
-// With is r after a batch that adds and deletes elements. r stays as it was.
-func (r *Ruleset) With(b *ruleset.Batch) (*Ruleset, error) {
-	c := &reader{Ruleset: Ruleset{order: r.order, tables: map[tableKey]*table{}}, fresh: map[*set]bool{}}
-	for key, t := range r.tables {
-		copied := *t
-		copied.sets = maps.Clone(t.sets)
-		copied.chains = make(map[string]*chain, len(t.chains))
-		for name, old := range t.chains {
-			fresh := *old
-			fresh.table = &copied
-			copied.chains[name] = &fresh
-		}
-		c.tables[key] = &copied
-	}
-	return c.read(messages(b))
 }
 
 // messages are those of a batch.

@@ -190,3 +190,5 @@ func (s *set) keyLength() int {
 	}
 	return 0
 }
+
+func (s *set) anonymous() bool { return s.flags&nlmsg.SetAnonymous != 0 }

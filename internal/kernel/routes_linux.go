@@ -1,0 +1,125 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+)
+
+const (
+	routeHeader = 12     // struct rtmsg, struct fib_rule_hdr
+	fibMatch    = 0x2000 // RTM_F_FIB_MATCH: the entry that is found, and not the path that is chosen from it
+	toTable     = 1      // FR_ACT_TO_TBL
+)
+
+// Devices tells by which device packets for each address leave, as far as that is certain: the address is missing where there is
+// no route, more than one path, or where routing looks at more than the destination. A flowtable takes packets from an address
+// by that device alone, too (net/netfilter/nft_flow_offload.c, nft_flow_route).
+func (k *Kernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error) {
+	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer sock.Close()
+	found := map[netip.Addr]string{}
+	if plain, err := plainRouting(ctx, sock); err != nil || !plain {
+		return found, k.routeError(err)
+	}
+	links, err := k.links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[uint32]string{}
+	for _, l := range links {
+		names[uint32(l.Index)] = l.Name
+	}
+	for _, a := range addrs {
+		if _, ok := found[a]; ok {
+			continue
+		}
+		index, err := deviceFor(ctx, sock, a)
+		if err != nil {
+			return nil, k.routeError(err)
+		}
+		if name := names[index]; name != "" {
+			found[a] = name
+		}
+	}
+	return found, nil
+}
+
+func (k *Kernel) routeError(err error) error {
+	if err != nil {
+		return fmt.Errorf("look up routes of %s: %w", k.ns.Label(), err)
+	}
+	return nil
+}
+
+// plainRouting reports whether routing rules lead to the tables local, main and default alone.
+func plainRouting(ctx context.Context, sock *nlsock.Socket) (bool, error) {
+	plain := true
+	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+		b.Begin(unix.RTM_GETRULE, nlmsg.FlagRequest|nlmsg.FlagDump, 0)
+		b.Raw([]byte{family, routeHeader - 1: 0})
+		b.End()
+		for m, err := range sock.Dump(ctx, b.Bytes()) {
+			if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
+				break // this kernel has no such rules, or no such family
+			}
+			if err != nil {
+				return false, err
+			}
+			if m.Type == unix.RTM_NEWRULE && len(m.Data) >= routeHeader && m.Data[0] == family {
+				plain = plain && m.Data[7] == toTable && m.Data[4] >= unix.RT_TABLE_DEFAULT
+			}
+		}
+	}
+	return plain, nil
+}
+
+// deviceFor is the index of the device that one route leads to, 0 if there is not exactly one.
+func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (uint32, error) {
+	o := nlmsg.Native()
+	family := byte(unix.AF_INET)
+	if a.Is6() {
+		family = unix.AF_INET6
+	}
+	header := []byte{family, byte(a.BitLen()), routeHeader - 1: 0}
+	copy(header[8:], o.AppendUint32(nil, fibMatch))
+	b := nlmsg.NewBuilder(o, nil)
+	b.Begin(unix.RTM_GETROUTE, nlmsg.FlagRequest|nlmsg.FlagAck, 0)
+	b.Raw(header)
+	b.Data(unix.RTA_DST, a.AsSlice())
+	b.End()
+	answer, err := sock.Do(ctx, b.Bytes())
+	var refused *nlsock.RequestError
+	if errors.As(err, &refused) { // there is no route
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	index := uint32(0)
+	for _, m := range answer {
+		if m.Type != unix.RTM_NEWROUTE || len(m.Data) < routeHeader {
+			continue
+		}
+		err := nlmsg.EachAttr(o, m.Data[routeHeader:], func(a nlmsg.Attr) error {
+			if a.Type == unix.RTA_OIF && len(a.Data) >= 4 {
+				index = o.Uint32(a.Data)
+			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return index, nil
+}
