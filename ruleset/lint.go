@@ -32,6 +32,7 @@ func (f Finding) String() string { return f.Text + "; " + f.Fix }
 // these, and takes no Raw statement apart. Rules that policies compile to are reported at the policy.
 func (s *Spec) Lint() []Finding {
 	all := linter{spec: s, announced: s.Announced()}
+	all.bits = sortedBits(all.announced)
 	for i := range s.Tables {
 		all.table(i)
 	}
@@ -51,7 +52,8 @@ func warnings(r *Resolved) []string {
 type linter struct {
 	spec       *Spec
 	announced  map[uint32]string
-	accounting bool // told already
+	bits       []uint32 // of announced
+	accounting bool     // told already
 	findings   []Finding
 }
 
@@ -148,7 +150,7 @@ func (t *tableLint) announcements(chain, rule int, r *Rule) {
 		case st.Set != nil && st.Set.Field == fieldCTMark:
 			bits = st.Set.mask()
 		}
-		for _, bit := range sortedBits(t.announced) {
+		for _, bit := range t.bits {
 			if bits&bit != 0 {
 				t.add("announced-bit", t.rulePath(chain, rule), "leave the bit out of the mask, or announce with another bit",
 					"chain %s %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", t.name(), t.lowered.Chains[chain].Name, hex(bit), t.announced[bit])

@@ -5,8 +5,11 @@ import (
 	"strconv"
 )
 
-// maxFlowAdds is how many flow adds of a chain are held against the rules before them.
-const maxFlowAdds = 100
+// Bounds of the work: how many flow adds of a chain are held against the rules before them, and how many pairs of words.
+const (
+	maxFlowAdds = 100
+	maxCompared = 1000
+)
 
 // flowAddIn is the index of the rule's flow add, -1 if there is none.
 func flowAddIn(r *Rule) int {
@@ -95,7 +98,7 @@ func implied(m *Match, other *Rule) bool {
 		return slices.Contains(m.Is, TCP) && slices.Contains(m.Is, UDP)
 	}
 	theirs := matchOn(other, m.Field, m.Mask)
-	if theirs == nil || len(theirs.Is) == 0 || len(m.Is) == 0 {
+	if theirs == nil || len(theirs.Is) == 0 || len(m.Is) == 0 || len(theirs.Is)*len(m.Is) > maxCompared {
 		return false
 	}
 	return !slices.ContainsFunc(theirs.Is, func(word string) bool { return !slices.Contains(m.Is, word) })

@@ -101,6 +101,7 @@ func TestLintFlowtables(t *testing.T) {
 	s.Tables[0].Chains[0].Rules = s.Tables[0].Chains[0].Rules[1:3]
 	assert.Equal(t, []string{"one-device tables[0].flowtables[0]"}, findingsOf(s), "a table of one family means it")
 	assert.Empty(t, findingsOf(policyTable(Inet, Policy{Flowtable: "fast", Only: Selection{Family: IP}})), "so does a policy")
+	assert.Equal(t, []string{"unreachable-flow-add tables[0].offload[0]"}, findingsOf(policyTable(Inet, Policy{Flowtable: "fast", Inline: true})), "nobody jumps to it")
 }
 
 func TestLintMarksAndMeters(t *testing.T) {

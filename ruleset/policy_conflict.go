@@ -14,6 +14,7 @@ func (r *Resolved) Conflicts(have *Loaded) []Finding {
 	if have == nil || len(announced) == 0 {
 		return nil
 	}
+	bits := sortedBits(announced)
 	ours := map[tableKey]bool{}
 	for _, t := range have.owned(r.owner()) {
 		ours[tableKey{t.Family, t.Name}] = true
@@ -25,7 +26,7 @@ func (r *Resolved) Conflicts(have *Loaded) []Finding {
 			continue
 		}
 		used := ctMarkBits(nlmsg.Native(), rule.Expressions)
-		for _, bit := range sortedBits(announced) {
+		for _, bit := range bits {
 			if used&bit == 0 {
 				continue
 			}

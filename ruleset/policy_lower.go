@@ -48,6 +48,7 @@ type lowering struct {
 	policy    *Policy
 	table     *Table
 	four, six bool // the families that are offloaded
+	sets      map[string]SetType
 	rules     []Rule
 }
 
@@ -92,6 +93,12 @@ func (l *lowering) exclude() {
 	l.addresses("addresses", four, six)
 	if len(e.Ports) > 0 {
 		l.ports("ports", e.Ports...)
+	}
+	if len(e.Sets) > 0 {
+		l.sets = make(map[string]SetType, len(l.table.Sets))
+		for i := range l.table.Sets {
+			l.sets[l.table.Sets[i].Name] = l.table.Sets[i].Type
+		}
 	}
 	for _, name := range e.Sets {
 		l.set(name)
@@ -152,22 +159,16 @@ func (l *lowering) ports(what string, words ...string) {
 
 // set tests a named set as its type demands.
 func (l *lowering) set(name string) {
-	for i := range l.table.Sets {
-		if l.table.Sets[i].Name != name {
-			continue
-		}
-		what, word := "set "+name, []string{"@" + name}
-		switch l.table.Sets[i].Type {
-		case IPv4Addr:
-			l.addresses(what, word, nil)
-		case IPv6Addr:
-			l.addresses(what, nil, word)
-		case InetService:
-			l.ports(what, word...)
-		case IfName:
-			l.devices(what, word...)
-		}
-		return
+	what, word := "set "+name, []string{"@" + name}
+	switch l.sets[name] {
+	case IPv4Addr:
+		l.addresses(what, word, nil)
+	case IPv6Addr:
+		l.addresses(what, nil, word)
+	case InetService:
+		l.ports(what, word...)
+	case IfName:
+		l.devices(what, word...)
 	}
 }
 
