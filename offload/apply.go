@@ -19,6 +19,9 @@ const maxStale = 10
 // If others committed since the plan was made, the kernel is read again: a plan that would come out the same is committed,
 // any other is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
 // not fit the socket matches ErrSendBuffer.
+//
+// Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
+// lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force.
 func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uint32, err error) {
 	if plan == nil {
 		return 0, fmt.Errorf("offload: apply: %w", errNoPlan)
@@ -30,19 +33,40 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	if plan.Empty() {
 		return m.nothing(ctx, plan)
 	}
+	var before *ruleset.Loaded
+	if !m.noEvict {
+		if before, err = m.heldFor(ctx, plan); err != nil {
+			return 0, err
+		}
+		if err := m.warnOfRisks(ctx, plan, before); err != nil {
+			return 0, err
+		}
+	}
+	sent, generation, err := m.commit(ctx, plan)
+	if err != nil || m.noEvict {
+		return generation, err
+	}
+	if err := m.evict(ctx, sent, before); err != nil {
+		return generation, fmt.Errorf("offload: apply: %w", err)
+	}
+	return generation, nil
+}
+
+// commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.
+func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset.Plan, generation uint32, err error) {
 	var echoes []ruleset.Message
-	sent, err := m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
+	sent, err = m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
 		echoes, err = m.kernel.Commit(ctx, b)
 		return err
 	})
 	switch {
 	case err == nil:
 		m.follow(sent, echoes)
-		return m.applied(ctx, sent)
+		generation, err = m.applied(ctx, sent)
 	case isUnknown(err):
-		return m.settle(ctx, sent)
+		generation, err = m.settle(ctx, sent)
 	}
-	return 0, err
+	return sent, generation, err
 }
 
 // nothing makes sure that a plan without operations still is the plan.

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -17,6 +18,11 @@ type Config struct {
 	NetNS string
 	// Kernel is what is read and written; nil is this machine's. Close closes it.
 	Kernel Kernel
+	// NoEvict leaves flows in the fast path that a plan forbids or excludes. They meet no rule there until they end.
+	NoEvict bool
+	// Conntrack is where connections are read, and evicted when a plan forbids them; nil is this machine's table in NetNS, or that
+	// of a Kernel which has one (a method Conntrack, as offloadtest's). Close closes it.
+	Conntrack conntrack.Source
 	// Logger is told what is applied and what had to be left out; nil tells nobody.
 	Logger *slog.Logger
 }

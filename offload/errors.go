@@ -26,6 +26,9 @@ var (
 	// ErrConflict says that the ruleset changed since the plan was made, and that the plan would now be another one. Nothing
 	// was changed, unless the message says that the kernel's answer was lost: then nobody can tell. Plan again.
 	ErrConflict = errors.New("the ruleset changed since it was planned")
+	// ErrNotEvicted says that a plan is in force, and that flows which it forbids or excludes may still run in the fast path, where
+	// they meet no rule. Evict them with conntrack.Watcher.Evict, or delete them with `conntrack -D`.
+	ErrNotEvicted = errors.New("the plan is in force, but flows that it forbids may still be in the fast path")
 	// ErrForeign says that a declared table exists and belongs to someone else.
 	ErrForeign = ruleset.ErrForeign
 	// ErrSendBuffer says that a batch does not fit into a netlink socket's send buffer and that this process may not make it

@@ -16,6 +16,9 @@ type Manager struct {
 	log    *slog.Logger
 	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
 	memory memory
+
+	noEvict     bool
+	connections connections
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
@@ -39,11 +42,14 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		}
 		c.Kernel = k
 	}
-	return &Manager{kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1)}, nil
+	return &Manager{
+		kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1),
+		noEvict: c.NoEvict, connections: connections{source: c.Conntrack},
+	}, nil
 }
 
-// Close releases the namespace, or closes Config.Kernel. What was applied stays in force.
-func (m *Manager) Close() error { return m.kernel.Close() }
+// Close releases the namespace, or closes Config.Kernel and Config.Conntrack. What was applied stays in force.
+func (m *Manager) Close() error { return errors.Join(m.connections.close(), m.kernel.Close()) }
 
 // Target reads the machine: release, devices, and how the kernel treats flowtable devices. The last is tried in a batch that
 // the kernel takes back, once; without CAP_NET_ADMIN it is judged by the release. Facts says which it was.

@@ -89,7 +89,7 @@ func (w where) String() string {
 	if w.chain == nil {
 		return "the ruleset"
 	}
-	words := []string{"chain", familyName(w.chain.table.family), w.chain.table.name, w.chain.name}
+	words := []string{"chain", string(FamilyName(w.chain.table.family)), w.chain.table.name, w.chain.name}
 	if w.rule == nil {
 		return "the policy of " + strings.Join(words, " ")
 	}

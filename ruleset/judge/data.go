@@ -158,13 +158,13 @@ func familyNumber(f ruleset.Family) (byte, bool) {
 	return 0, false
 }
 
-// familyName is the family as nft names it.
-func familyName(n byte) string {
+// FamilyName is a table's family, by its number (NFPROTO_*), as nft names it.
+func FamilyName(n byte) ruleset.Family {
 	switch n {
 	case nlmsg.FamilyIPv4:
-		return string(ruleset.IP)
+		return ruleset.IP
 	case nlmsg.FamilyIPv6:
-		return string(ruleset.IP6)
+		return ruleset.IP6
 	}
-	return string(ruleset.Inet)
+	return ruleset.Inet
 }

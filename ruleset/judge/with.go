@@ -32,7 +32,7 @@ func (r *Ruleset) TakeSets(from *Ruleset, changed func(family ruleset.Family, ta
 			continue
 		}
 		for name := range t.sets {
-			if s := old.sets[name]; s != nil && !s.anonymous() && !changed(ruleset.Family(familyName(key.family)), key.name, name) {
+			if s := old.sets[name]; s != nil && !s.anonymous() && !changed(FamilyName(key.family), key.name, name) {
 				t.sets[name] = s
 			}
 		}

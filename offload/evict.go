@@ -1,0 +1,219 @@
+package offload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/ruleset"
+	"github.com/go-fastpath/fastpath/ruleset/judge"
+)
+
+// maxEvictions is how often a change looks for flows that have to go: some may have entered the fast path by the rules before, while
+// the others were evicted.
+const maxEvictions = 3
+
+// A Victim is a flow in the fast path that a plan forbids or excludes: it meets no rule there until it is evicted. It is a plain value.
+type Victim struct {
+	Entry conntrack.Entry `json:"entry"`
+	// Why names the rule, or says that none offloads the flow any more.
+	Why string `json:"why"`
+	// Risk says why the flow's connection may break when it is evicted, "" where it should go on, if the rules let it.
+	Risk string `json:"risk,omitempty"`
+}
+
+// Victims lists the flows that Apply would evict for a plan. It changes nothing. What the kernel does not tell of a flow (its
+// packets' mark, TCP flags) may be either way: a flow that could be concerned is. Errors are those of Watcher.Entries.
+func (m *Manager) Victims(ctx context.Context, plan *ruleset.Plan) ([]Victim, error) {
+	if plan == nil {
+		return nil, fmt.Errorf("offload: victims: %w", errNoPlan)
+	}
+	before, err := m.heldFor(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	victims, err := m.victims(ctx, plan, before)
+	if err != nil {
+		return nil, fmt.Errorf("offload: victims: %w", err)
+	}
+	return victims, nil
+}
+
+// heldFor is what the kernel held when a plan was made, as far as that is known; else what it holds now.
+func (m *Manager) heldFor(ctx context.Context, plan *ruleset.Plan) (*ruleset.Loaded, error) {
+	if have, _ := m.memory.get(); have != nil && have.Generation() == plan.Generation() {
+		return have, nil
+	}
+	return m.load(ctx, plan.Owner())
+}
+
+// victims are the flows that a plan concerns, on top of what was held before it.
+func (m *Manager) victims(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) ([]Victim, error) {
+	if len(before.Flowtables()) == 0 || !changesRules(plan) {
+		return nil, nil
+	}
+	w, err := m.watcher(ctx)
+	if w == nil || err != nil {
+		return nil, err
+	}
+	flows, err := offloaded(ctx, w)
+	if len(flows) == 0 || err != nil {
+		return nil, err
+	}
+	change, err := changeOf(plan, before)
+	if err != nil || change.Nothing() {
+		return nil, err
+	}
+	victims := judgeAll(change, flows, nil)
+	if len(victims) == 0 {
+		return nil, nil
+	}
+	// Devices are looked up for those alone that it may matter to.
+	devices, err := m.devices(ctx, victims)
+	if err != nil {
+		return nil, err
+	}
+	if len(devices) > 0 {
+		flows = flows[:0]
+		for i := range victims {
+			flows = append(flows, victims[i].Entry)
+		}
+		victims = judgeAll(change, flows, devices)
+	}
+	return victims, m.tellRisks(ctx, w, victims)
+}
+
+// changesRules reports whether a plan may change what rules say of a flow.
+func changesRules(plan *ruleset.Plan) bool {
+	return slices.ContainsFunc(plan.Operations(), func(op ruleset.Operation) bool { return op.Kind != ruleset.KindFlowtable })
+}
+
+// offloaded are the flows in the fast path, of any flowtable.
+func offloaded(ctx context.Context, w *conntrack.Watcher) ([]conntrack.Entry, error) {
+	var flows []conntrack.Entry
+	for e, err := range w.Entries(ctx, conntrack.Match{Status: conntrack.Offload}) {
+		if err != nil {
+			return nil, err
+		}
+		flows = append(flows, e)
+	}
+	return flows, nil
+}
+
+func judgeAll(change *judge.Change, flows []conntrack.Entry, devices map[netip.Addr]string) []Victim {
+	var victims []Victim
+	for _, e := range flows {
+		f := flowOf(&e, devices)
+		if found := change.Judge(&f); found.Evict {
+			victims = append(victims, Victim{Entry: e, Why: found.Why})
+		}
+	}
+	return victims
+}
+
+// flowOf is a connection as it is judged. In both directions it runs between two ends: who began it, and who really answers.
+func flowOf(e *conntrack.Entry, devices map[netip.Addr]string) judge.Flow {
+	near, far := devices[e.Orig.Src.Addr()], devices[e.Reply.Src.Addr()]
+	return judge.Flow{
+		Protocol: e.Orig.Proto,
+		Tuples:   [2]judge.Tuple{{Src: e.Orig.Src, Dst: e.Orig.Dst}, {Src: e.Reply.Src, Dst: e.Reply.Dst}},
+		Carried: [2]judge.Meter{
+			{Packets: e.Sent.Packets, Bytes: e.Sent.Bytes},
+			{Packets: e.Received.Packets, Bytes: e.Received.Bytes},
+		},
+		Counted: e.Sent.OK && e.Received.OK,
+		Mark:    e.Mark, Status: uint32(e.Status), Zone: e.Zone,
+		In:  [2]string{near, far},
+		Out: [2]string{far, near},
+	}
+}
+
+// routed is a Kernel that knows routes; this machine's does.
+type routed interface {
+	Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error)
+}
+
+// devices are those by which the ends of flows are reached, where that is certain.
+func (m *Manager) devices(ctx context.Context, victims []Victim) (map[netip.Addr]string, error) {
+	k, ok := m.kernel.(routed)
+	if !ok {
+		return nil, nil
+	}
+	var ends []netip.Addr
+	for i := range victims {
+		ends = append(ends, victims[i].Entry.Orig.Src.Addr(), victims[i].Entry.Reply.Src.Addr())
+	}
+	return k.Devices(ctx, ends)
+}
+
+// looseKey is the setting that lets a TCP connection be picked up in its middle.
+const looseKey = "net.netfilter.nf_conntrack_tcp_loose"
+
+// tellRisks says of each flow whether it may break.
+func (m *Manager) tellRisks(ctx context.Context, w *conntrack.Watcher, victims []Victim) error {
+	strict := false
+	if k, ok := m.kernel.(tunable); ok && len(victims) > 0 {
+		value, err := k.Sysctl(ctx, looseKey)
+		strict = err == nil && value == "0"
+	}
+	for i := range victims {
+		e := &victims[i].Entry
+		_, snat := e.SNAT()
+		_, dnat := e.DNAT()
+		switch {
+		case strict && e.Orig.Proto == conntrack.TCP:
+			victims[i].Risk = looseKey + " is 0: the connection is not picked up again"
+		case snat || dnat:
+			victims[i].Risk = "it is translated: its next packet may be translated otherwise"
+		}
+	}
+	return nil
+}
+
+// warnOfRisks says before a change which connections may break by it.
+func (m *Manager) warnOfRisks(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
+	victims, err := m.victims(ctx, plan, before)
+	if errors.Is(err, errors.ErrUnsupported) {
+		m.log.WarnContext(ctx, "flows that the plan forbids cannot be evicted", "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("offload: apply: look for flows that the plan forbids: %w; nothing was changed. "+
+			"Next: Config.NoEvict applies without looking", err)
+	}
+	for _, v := range victims {
+		if v.Risk != "" {
+			m.log.WarnContext(ctx, "evicting a flow may break its connection", "flow", v.Entry.Orig, "because", v.Why, "risk", v.Risk)
+		}
+	}
+	return nil
+}
+
+// evict removes the flows that a plan, which is in force now, forbids or excludes.
+func (m *Manager) evict(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
+	for range maxEvictions {
+		victims, err := m.victims(ctx, plan, before)
+		if len(victims) == 0 && (err == nil || errors.Is(err, errors.ErrUnsupported)) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
+		}
+		w, err := m.watcher(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
+		}
+		entries := make([]conntrack.Entry, len(victims))
+		for i, v := range victims {
+			entries[i] = v.Entry
+			m.log.InfoContext(ctx, "evict", "flow", v.Entry.Orig, "because", v.Why)
+		}
+		if _, err := w.EvictEntries(ctx, entries); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
+		}
+	}
+	return nil
+}
