@@ -60,8 +60,10 @@ func (l *lowering) except(comment string, do ...Statement) {
 	l.rules = append(l.rules, R(append(do, Return())...).Note(noted("except "+comment)))
 }
 
-// noted cuts a comment to what a rule holds.
-func noted(comment string) string { return comment[:min(len(comment), maxComment)] }
+// noted cuts a comment to what a rule holds, not within a letter.
+func noted(comment string) string {
+	return strings.ToValidUTF8(comment[:min(len(comment), maxComment)], "")
+}
 
 func (l *lowering) exclude() {
 	e := &l.policy.Except
