@@ -10,7 +10,9 @@ import (
 
 // apply commits a SPEC as one transaction: all of it or nothing.
 func apply(ctx context.Context, std *streams, args []string) error {
-	manager, planned, err := planFor(ctx, std, "apply", args)
+	flags := newArguments("apply", "[--netns NS] SPEC")
+	netns := flags.netns()
+	manager, planned, err := planFor(ctx, std, flags, netns, args)
 	if err != nil {
 		return err
 	}

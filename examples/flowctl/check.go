@@ -2,22 +2,61 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// check validates a SPEC without a kernel. All mistakes are reported at once, each with its path.
-func check(_ context.Context, std *streams, args []string) error {
-	names, err := newArguments("check", "SPEC").parse(std, args, 1)
+// check validates a SPEC without a kernel: all mistakes are reported at once, each with its path. With --kernel the kernel is
+// asked too, in a dry run that changes nothing.
+func check(ctx context.Context, std *streams, args []string) error {
+	flags := newArguments("check", "[--kernel [--netns NS]] SPEC")
+	netns := flags.netns()
+	kernel := flags.Bool("kernel", false, "have the kernel validate the plan, too, and take it back")
+	names, err := flags.parse(std, args, 1)
 	if err != nil {
 		return err
+	}
+	if *netns != "" && !*kernel {
+		return usageError{errors.New("--netns means nothing without --kernel")}
 	}
 	spec, err := readSpec(std, names[0])
 	if err != nil {
 		return err
 	}
+	if *kernel {
+		if err := dryRun(ctx, std, spec, *netns); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(std.out, "valid: %s\n", summary(spec))
+	return nil
+}
+
+// dryRun asks the kernel, and prints what it was not asked.
+func dryRun(ctx context.Context, std *streams, spec *ruleset.Spec, netns string) error {
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: netns})
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	planned, err := manager.Plan(ctx, spec)
+	if err != nil {
+		return err
+	}
+	checked, err := manager.DryRun(ctx, planned)
+	if err != nil {
+		return err
+	}
+	for _, open := range checked.Unchecked {
+		fmt.Fprintf(std.out, "not checked: %s: %s\n", open.Operation, open.Why)
+	}
+	for _, setting := range checked.Restored {
+		fmt.Fprintf(std.out, "put back: %s to %s\n", setting.Key, setting.Value)
+	}
+	fmt.Fprintf(std.out, "the kernel takes it: %s at generation %d\n", count(len(planned.Operations()), "operation"), checked.Generation)
 	return nil
 }
 

@@ -5,13 +5,16 @@
 //	                                         print what SPEC declares as an nft file, or as commands, json, dump, batch;
 //	                                         no kernel, no privilege
 //	flowctl check SPEC                       report every mistake in SPEC
-//	flowctl plan [--netns NS] SPEC           print what apply would do, one nft command a line
+//	flowctl check --kernel [--netns NS] SPEC and have the kernel validate it in a dry run
+//	flowctl plan [--netns NS] [--exit-code] SPEC
+//	                                         print what apply would do, one nft command a line, and whom it evicts
 //	flowctl apply [--netns NS] SPEC          do it, as one transaction
 //	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
 //
 // SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
-// a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC.
+// a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC, and
+// 3 from plan --exit-code when there is something to do.
 package main
 
 import (
@@ -27,10 +30,14 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // The exit statuses.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitPending = 3
 )
+
+// errPending says that there is something to do; it is an answer, and no failure.
+var errPending = errors.New("there is something to do")
 
 // A command is one verb of flowctl.
 type command struct {
@@ -62,7 +69,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		if c.name == args[0] {
 			out := &output{to: stdout}
 			err := c.run(ctx, &streams{in: stdin, out: out, err: stderr}, args[1:])
-			if err == nil {
+			if out.failed != nil && (err == nil || errors.Is(err, errPending)) {
 				err = out.failed
 			}
 			return finish(c, err, stderr)
@@ -82,6 +89,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func finish(c command, err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return exitDone
+	}
+	if errors.Is(err, errPending) {
+		return exitPending
 	}
 	for _, line := range mistakes(err) {
 		fmt.Fprintf(stderr, "flowctl: %s: %s\n", c.name, line)

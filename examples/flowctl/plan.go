@@ -1,29 +1,40 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // plan reads the machine and the kernel and prints what apply would do. It changes nothing.
 func plan(ctx context.Context, std *streams, args []string) error {
-	manager, planned, err := planFor(ctx, std, "plan", args)
+	flags := newArguments("plan", "[--netns NS] [--exit-code] SPEC")
+	netns := flags.netns()
+	exitCode := flags.Bool("exit-code", false, "exit with status 3 if there is something to do")
+	manager, planned, err := planFor(ctx, std, flags, netns, args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
+	victims, err := manager.Victims(ctx, planned)
+	if err != nil {
+		return err
+	}
 	printPlan(std.out, planned)
+	printVictims(std.out, victims)
+	if *exitCode && !planned.Empty() {
+		return errPending
+	}
 	return nil
 }
 
 // planFor reads a command's flags and SPEC and plans it in the namespace that they name. The caller closes the Manager.
-func planFor(ctx context.Context, std *streams, command string, args []string) (*offload.Manager, *ruleset.Plan, error) {
-	flags := newArguments(command, "[--netns NS] SPEC")
-	netns := flags.netns()
+func planFor(ctx context.Context, std *streams, flags arguments, netns *string, args []string) (*offload.Manager, *ruleset.Plan, error) {
 	names, err := flags.parse(std, args, 1)
 	if err != nil {
 		return nil, nil, err
@@ -57,5 +68,16 @@ func printPlan(w io.Writer, planned *ruleset.Plan) {
 			fmt.Fprintf(w, "# %s\n", operation.Reason)
 		}
 		fmt.Fprintln(w, operation)
+	}
+}
+
+// printVictims prints the flows that apply evicts, as comments.
+func printVictims(w io.Writer, victims []offload.Victim) {
+	for _, v := range victims {
+		fmt.Fprintf(w, "# evicts %s %v: %s", cmp.Or(conntrack.ProtocolName(v.Entry.Orig.Proto), "flow"), v.Entry.Orig, v.Why)
+		if v.Risk != "" {
+			fmt.Fprintf(w, "; warning: %s", v.Risk)
+		}
+		fmt.Fprintln(w)
 	}
 }
