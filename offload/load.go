@@ -6,14 +6,31 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // A memory keeps what was read last. Rules and sets change with the generation only, so they are read again when it moved.
 type memory struct {
-	mu     sync.Mutex
-	loaded *ruleset.Loaded
-	byName bool // flowtables keep the names of devices that vanish, as since Linux 6.16
+	mu       sync.Mutex
+	loaded   *ruleset.Loaded
+	resolved *ruleset.Resolved // what was planned last
+	byName   bool              // flowtables keep the names of devices that vanish, as since Linux 6.16
+}
+
+// resolve resolves a Spec, most of which often is what was planned last.
+func (r *memory) resolve(spec *ruleset.Spec, target *flowtable.Target) (*ruleset.Resolved, error) {
+	r.mu.Lock()
+	earlier := r.resolved
+	r.mu.Unlock()
+	now, err := spec.ResolveAgain(earlier, target)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resolved = now
+	return now, nil
 }
 
 func (r *memory) get() (loaded *ruleset.Loaded, byName bool) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -71,11 +72,14 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	if spec == nil {
 		return nil, errors.New("offload: plan: the Spec is nil; an empty one removes the owner's tables")
 	}
-	target, err := m.Target(ctx)
-	if err != nil {
-		return nil, err
+	var target *flowtable.Target
+	if hasFlowtables(spec) {
+		var err error
+		if target, err = m.Target(ctx); err != nil {
+			return nil, err
+		}
 	}
-	want, err := spec.Resolve(target)
+	want, err := m.memory.resolve(spec, target)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +93,11 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	}
 	m.tellBindings(ctx, plan)
 	return plan, nil
+}
+
+// hasFlowtables reports whether a Spec asks what the machine's devices are.
+func hasFlowtables(spec *ruleset.Spec) bool {
+	return slices.ContainsFunc(spec.Tables, func(t ruleset.Table) bool { return len(t.Flowtables) > 0 })
 }
 
 func (m *Manager) tellBindings(ctx context.Context, plan *ruleset.Plan) {

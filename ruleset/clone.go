@@ -8,20 +8,35 @@ import (
 )
 
 // cloneSpec copies s so deeply that nothing is shared, and spells the defaults out that other code would have to know.
-func cloneSpec(s *Spec) Spec {
+func cloneSpec(s *Spec) Spec { return cloneAgain(s, nil, nil) }
+
+// cloneAgain is cloneSpec, but takes the rules that are kept from an earlier copy.
+func cloneAgain(s *Spec, earlier *Resolved, tables []checkedTable) Spec {
 	c := Spec{Owner: s.Owner, Tables: slices.Clone(s.Tables)}
 	if c.Owner == "" {
 		c.Owner = DefaultOwner
 	}
-	var k cloner
+	k := cloner{piece: 512}
+	if earlier != nil {
+		k.piece = 1 // a large piece would live as long as one changed rule in it
+	}
 	for i := range c.Tables {
-		k.table(&c.Tables[i])
+		t := &c.Tables[i]
+		k.table(t)
+		for j := range t.Chains {
+			if earlier == nil || tables[i].kept[j] == nil {
+				t.Chains[j].Rules = k.rules(t.Chains[j].Rules)
+				continue
+			}
+			t.Chains[j].Rules = k.rulesAgain(t.Chains[j].Rules, earlier.declared.Tables[i].Chains[j].Rules, tables[i].kept[j])
+		}
 	}
 	return c
 }
 
 // A cloner copies rules into large pieces of memory: there can be ten thousand of them.
 type cloner struct {
+	piece      int // how many are made room for at once
 	statements slab[Statement]
 	matches    slab[Match]
 	words      slab[string]
@@ -30,16 +45,14 @@ type cloner struct {
 // A slab is memory for copies.
 type slab[T any] struct{ free []T }
 
-const slabSize = 512
-
 // copy is a copy of the list, nil of nil.
-func (s *slab[T]) copy(list []T) []T {
+func (s *slab[T]) copy(list []T, piece int) []T {
 	if list == nil {
 		return nil
 	}
 	n := len(list)
 	if n > len(s.free) {
-		s.free = make([]T, max(n, slabSize))
+		s.free = make([]T, max(n, piece))
 	}
 	c := s.free[:n:n]
 	s.free = s.free[n:]
@@ -47,6 +60,7 @@ func (s *slab[T]) copy(list []T) []T {
 	return c
 }
 
+// table copies everything but the rules.
 func (k *cloner) table(t *Table) {
 	if t.Family == "" {
 		t.Family = Inet
@@ -64,9 +78,6 @@ func (k *cloner) table(t *Table) {
 		t.Offload[i] = k.policy(t.Offload[i])
 	}
 	t.Chains = slices.Clone(t.Chains)
-	for i := range t.Chains {
-		t.Chains[i].Rules = k.rules(t.Chains[i].Rules)
-	}
 }
 
 func (k *cloner) policy(p Policy) Policy {
@@ -93,6 +104,19 @@ func (k *cloner) rules(rules []Rule) []Rule {
 	return c
 }
 
+// rulesAgain takes the statements of rules that are kept from an earlier copy.
+func (k *cloner) rulesAgain(rules, earlier []Rule, kept []int32) []Rule {
+	c := slices.Clone(rules)
+	for i := range c {
+		if kept[i] >= 0 {
+			c[i].Do = earlier[kept[i]].Do
+		} else {
+			c[i].Do = k.list(c[i].Do)
+		}
+	}
+	return c
+}
+
 func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
 	f.Devices = slices.Clone(f.Devices)
 	return f
@@ -100,12 +124,12 @@ func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
 
 // cloneRule copies one rule.
 func cloneRule(r Rule) Rule {
-	r.Do = new(cloner).list(r.Do)
+	r.Do = (&cloner{piece: 1}).list(r.Do)
 	return r
 }
 
 func (k *cloner) list(do []Statement) []Statement {
-	c := k.statements.copy(do)
+	c := k.statements.copy(do, k.piece)
 	for i := range c {
 		k.statement(&c[i])
 	}
@@ -114,8 +138,8 @@ func (k *cloner) list(do []Statement) []Statement {
 
 func (k *cloner) statement(s *Statement) {
 	if m := s.Match; m != nil {
-		s.Match = &k.matches.copy([]Match{*m})[0]
-		s.Match.Is, s.Match.Not = k.words.copy(m.Is), k.words.copy(m.Not)
+		s.Match = &k.matches.copy([]Match{*m}, k.piece)[0]
+		s.Match.Is, s.Match.Not = k.words.copy(m.Is, k.piece), k.words.copy(m.Not, k.piece)
 	}
 	if s.Log != nil {
 		l := *s.Log

@@ -8,13 +8,15 @@ import (
 type ruleDiff struct {
 	*tableDiff
 	chain   *Chain
+	index   int      // of the chain
 	encoder *encoder // of bodies, made when one is needed
 }
 
 // diffRules compares the rules of a declared chain, in order. What is the same on both sides keeps its handle and its counters;
 // between two rules that stay, others are replaced in place as far as there are some on both sides, inserted, or deleted.
-func (d *tableDiff) diffRules(c *Chain, state chainState) {
-	r := ruleDiff{tableDiff: d, chain: c}
+func (d *tableDiff) diffRules(index int, state chainState) {
+	c := &d.table.Chains[index]
+	r := ruleDiff{tableDiff: d, chain: c, index: index}
 	var have []*LoadedRule
 	if state == chainKept {
 		have = r.remaining(d.present.rules[c.Name])
@@ -60,16 +62,25 @@ func (r *ruleDiff) compare(have []*LoadedRule, want []*Rule, before uint64, keyi
 
 // declarations are what rules were declared as. One whose body is not what was sent any more was replaced by someone.
 func (r *ruleDiff) declarations(have []*LoadedRule, want []*Rule) (haveKeys, wantKeys []digest) {
-	haveKeys, wantKeys = make([]digest, len(have)), make([]digest, len(want))
+	haveKeys = make([]digest, len(have))
 	for i, rule := range have {
 		if rule.intact() {
 			haveKeys[i] = rule.identity.declared
 		}
 	}
-	for i, rule := range want {
-		wantKeys[i] = declaredAs(rule)
+	return haveKeys, r.declaredAs(want)
+}
+
+// declaredAs are the digests of rules of the chain. Those of declared chains are known: only policies bring others.
+func (r *ruleDiff) declaredAs(rules []*Rule) []digest {
+	if known := r.want.tables[r.tableDiff.index].rules; r.index < len(known) && len(rules) == len(known[r.index]) {
+		return known[r.index]
 	}
-	return haveKeys, wantKeys
+	keys := make([]digest, len(rules))
+	for i, rule := range rules {
+		keys[i] = declaredAs(rule)
+	}
+	return keys
 }
 
 // bodies are what rules do, with their comments: for rules that were declared in other words, or loaded by nft.

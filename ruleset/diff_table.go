@@ -44,7 +44,7 @@ func (d *tableDiff) operations() ([]Operation, error) {
 	d.diffSets()
 	d.diffFlowtables()
 	for i := range d.table.Chains {
-		d.diffRules(&d.table.Chains[i], chains[d.table.Chains[i].Name])
+		d.diffRules(i, chains[d.table.Chains[i].Name])
 	}
 	all := make([]Operation, 0, len(d.wake)+len(d.forget)+len(d.drop)+len(d.build)+len(d.rules))
 	for _, part := range [][]Operation{d.wake, d.forget, d.drop, d.build, d.rules} {

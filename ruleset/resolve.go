@@ -14,20 +14,25 @@ type Resolved struct {
 	spec     Spec                    // with plain chains in place of them
 	bindings [][][]flowtable.Binding // of each table's flowtables
 	elements [][][]keyRange          // of each table's sets, sorted
+	tables   []checkedTable          // of the declared ones
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
 }
 
 // Resolve validates s and binds its flowtables to the devices of t; a nil t is the zero Target, which knows nothing of the
 // machine. Its errors are those of Validate.
 func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
-	var v validator
-	if err := v.check(s); err != nil {
-		return nil, err
-	}
+	return s.ResolveAgain(nil, t)
+}
+
+// resolved is what becomes of a Spec that was found valid.
+func (v *validator) resolved(s *Spec, t *flowtable.Target) *Resolved {
 	if t == nil {
 		t = &flowtable.Target{}
 	}
-	r := &Resolved{declared: cloneSpec(s), elements: v.elements}
+	r := &Resolved{declared: cloneAgain(s, v.earlier, v.tables), elements: v.elements, tables: v.tables}
+	for i := range r.tables {
+		r.tables[i].kept = nil
+	}
 	r.spec = r.declared.lowered()
 	for i := range r.spec.Tables {
 		var bindings [][]flowtable.Binding
@@ -38,7 +43,7 @@ func (s *Spec) Resolve(t *flowtable.Target) (*Resolved, error) {
 		}
 		r.bindings, r.devices = append(r.bindings, bindings), append(r.devices, devices)
 	}
-	return r, nil
+	return r
 }
 
 // Owner is the owner of the tables.

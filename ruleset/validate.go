@@ -37,6 +37,8 @@ func (v *validator) check(s *Spec) error {
 type validator struct {
 	mistakes []error
 	elements [][][]keyRange // of each table's sets, sorted
+	tables   []checkedTable
+	earlier  *Resolved // what was valid before, nil is nothing
 
 	// Of the list of values at work; memory is kept between lists.
 	reader valueReader

@@ -23,13 +23,7 @@ func (v *validator) checkChains(p place, t *Table) {
 	s := newScope(&lowered)
 	v.checkPolicies(p, s, t, names)
 	v.checkJumps(p, s)
-	for i := range t.Chains {
-		p.chain = i
-		for j := range t.Chains[i].Rules {
-			p.rule = j
-			v.checkRule(p, s, &t.Chains[i].Rules[j])
-		}
-	}
+	v.checkRules(p, s, t)
 }
 
 // checkHook refuses the combinations of type, hook, priority and policy that the kernel or nft refuses.
