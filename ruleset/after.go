@@ -204,9 +204,12 @@ func (f *follower) changed(key setKey, ranges []keyRange) []keyRange {
 		if !ok || key != (setKey{op.Family, op.Table, op.Name}) {
 			continue
 		}
-		if op.Verb == VerbDelete {
+		switch {
+		case x.all:
+			ranges = nil
+		case op.Verb == VerbDelete:
 			ranges, _ = split(ranges, x.ranges, compareRanges)
-		} else {
+		default:
 			ranges = slices.Concat(ranges, x.ranges)
 			sortRanges(ranges)
 		}

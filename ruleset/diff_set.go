@@ -67,7 +67,12 @@ func (d *tableDiff) diffElements(old *LoadedSet, index int) {
 	if want.Live {
 		return
 	}
-	lost, gained := split(old.ranges, d.want.elements[d.index][index], compareRanges)
+	have := old.ranges
+	if old.torn {
+		d.build = append(d.build, d.operation(VerbDelete, KindElement, want.Name, "someone added or deleted halves of intervals", &elements{set: want, all: true}))
+		have = nil
+	}
+	lost, gained := split(have, d.want.elements[d.index][index], compareRanges)
 	if len(lost) > 0 {
 		why := fmt.Sprintf("%d of %d are not declared", len(lost), len(old.ranges))
 		d.build = append(d.build, d.operation(VerbDelete, KindElement, want.Name, why, &elements{set: want, ranges: lost}))

@@ -10,6 +10,10 @@ import (
 func (e *encoder) remove(op *Operation) {
 	switch x := op.object.(type) {
 	case *elements:
+		if x.all {
+			e.deleteNamed(op, nlmsg.NFTMsgDelSetElem, nlmsg.NFTASetElemListTable, nlmsg.NFTASetElemListSet)
+			return
+		}
 		e.elements(op, nlmsg.NFTMsgDelSetElem, newSetBody(x.set), x.ranges, false)
 		return
 	case *boundFlowtable:

@@ -23,6 +23,7 @@ type LoadedSet struct {
 	elements []rawElement // as the kernel gives them
 	ranges   []keyRange   // what they hold, sorted
 	adorned  bool         // it is a map, or its elements time out or carry statements
+	torn     bool         // beginnings and ends of its intervals do not go together
 }
 
 // A rawElement is an element as a kernel gives it. That of an interval is its first value, or the one behind its last.
@@ -198,16 +199,17 @@ func (s *LoadedSet) finish() bool {
 		}
 		sortRanges(s.ranges)
 	} else {
-		s.ranges = intervals(s.elements, length)
+		s.ranges, s.torn = intervals(s.elements, length)
 	}
 	listed := len(s.ranges)
 	s.elements, s.ranges = nil, uniqueRanges(s.ranges)
 	return len(s.ranges) == listed
 }
 
-// intervals puts ends to beginnings. An end without a beginning (the one at zero, with which nft begins a set) is none; a
-// beginning without an end reaches to the greatest value.
-func intervals(elements []rawElement, length int) []keyRange {
+// intervals puts ends to beginnings. The end at zero, with which nft begins a set, is none; a beginning without an end reaches to the
+// greatest value. Kernels take elements one by one, so that other ends without a beginning, and beginnings without an end, can be there
+// too: torn tells.
+func intervals(elements []rawElement, length int) (ranges []keyRange, torn bool) {
 	slices.SortFunc(elements, func(a, b rawElement) int {
 		if c := bytes.Compare(a.key[:], b.key[:]); c != 0 || a.end == b.end {
 			return c
@@ -217,10 +219,11 @@ func intervals(elements []rawElement, length int) []keyRange {
 		}
 		return 1
 	})
-	ranges := make([]keyRange, 0, (len(elements)+1)/2)
+	ranges = make([]keyRange, 0, (len(elements)+1)/2)
 	open := false
 	for i := range elements {
 		e := &elements[i]
+		torn = torn || open && !e.end || !open && e.end && !isZero(e.key[:])
 		if open {
 			ranges[len(ranges)-1].high = before(e.key, length)
 		}
@@ -234,7 +237,7 @@ func intervals(elements []rawElement, length int) []keyRange {
 			last.high[i] = 0xff
 		}
 	}
-	return ranges
+	return ranges, torn
 }
 
 // before is the value before a key.

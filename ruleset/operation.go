@@ -49,7 +49,7 @@ type Operation struct {
 	// Disruptive says that live flows leave the fast path by this operation. They stay connected.
 	Disruptive bool `json:"disruptive,omitempty"`
 
-	object any // what to encode: *newTable, *Chain, *Set, *elements, *boundFlowtable, *Rule; nil if the names say it
+	object any // what to encode: *newTable, *Chain, *Set, *elements, *boundFlowtable, *Rule, copying; nil if the names say it
 }
 
 // A newTable is a table with the mark that it will bear.
@@ -71,10 +71,14 @@ type elements struct {
 	set    *Set
 	ranges []keyRange // sorted
 	first  bool       // they are all that a new set holds
+	all    bool       // whatever it holds
 }
 
 // String is the operation as one nft command. The reason is not part of it.
 func (o Operation) String() string {
+	if x, ok := o.object.(*elements); ok && x.all {
+		return "flush set " + string(o.Family) + " " + o.Table + " " + o.Name
+	}
 	if o.Verb == VerbDelete && o.Kind == KindRule && o.Handle == 0 {
 		return "flush chain " + string(o.Family) + " " + o.Table + " " + o.Name
 	}
