@@ -155,6 +155,8 @@ func (e *encoder) operation(op *Operation) {
 		return
 	}
 	switch x := op.object.(type) {
+	case copying:
+		x(e, op)
 	case nil:
 		e.wakeTable(op)
 	case *newTable:
