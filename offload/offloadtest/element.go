@@ -27,13 +27,14 @@ func (t *transaction) newElements(r *request) *refusal {
 	}
 	s.own()
 	added := map[string]attr{}
+	pairs := pairing{set: s, on: t.model == linux72 && s.interval()}
 	for _, a := range list.inside() {
 		e, errno := parseElement(a, s)
 		if errno != 0 {
 			return a.refuse(errno)
 		}
 		if _, there := s.elements[e.id()]; there {
-			if r.has(nlmsg.FlagExcl) {
+			if r.has(nlmsg.FlagExcl) || !pairs.fits(e) {
 				return a.refuse(eEXIST)
 			}
 			continue
@@ -41,6 +42,7 @@ func (t *transaction) newElements(r *request) *refusal {
 		if s.size != 0 && len(s.elements) >= int(s.size) {
 			return a.refuse(eNFILE)
 		}
+		pairs.last = nil
 		s.elements[e.id()] = e
 		added[e.id()] = a
 		t.happened(event{msg: nlmsg.NFTMsgNewSetElem, request: r, table: tab, set: s, element: &e})
@@ -103,6 +105,36 @@ func (s *set) overlap(added map[string]attr) (attr, bool) {
 		last = e
 	}
 	return attr{}, false
+}
+
+// A pairing holds that 7.2 knows the end of an interval that is there by its beginning.
+type pairing struct {
+	set  *set
+	on   bool
+	ends map[string]string // by the keys of beginnings; as they were before the message
+	last *element
+}
+
+// fits reports whether an element that is there is not the end of another interval than that whose beginning came before it.
+func (p *pairing) fits(e element) bool {
+	last := p.last
+	p.last = &e
+	if !p.on || !e.end || last == nil || last.end {
+		return true
+	}
+	if p.ends == nil {
+		p.ends = map[string]string{}
+		begin := ""
+		for _, x := range p.set.sorted() {
+			if x.end {
+				p.ends[begin] = x.key
+			} else {
+				begin = x.key
+			}
+		}
+	}
+	end, known := p.ends[last.key]
+	return !known || end == e.key
 }
 
 // sorted are the elements by key; where one interval ends and the next begins, the end comes first.

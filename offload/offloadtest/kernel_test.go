@@ -112,7 +112,7 @@ func TestDeviceGoneBetweenPlanAndApply(t *testing.T) {
 	}
 }
 
-// A dry run switches accounting on, as the kernel does.
+// A dry run switches accounting on, as the kernel does; a Manager switches it back.
 func TestAccountingIsSwitchedOn(t *testing.T) {
 	k, m := manage(t, Linux72())
 	k.SetSysctl(accounting, "0")
@@ -123,6 +123,12 @@ func TestAccountingIsSwitchedOn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, m.Check(t.Context(), plan))
 	v, err := k.Sysctl(t.Context(), accounting)
+	require.NoError(t, err)
+	assert.Equal(t, "0", v)
+	batch, err := plan.Batch(nil)
+	require.NoError(t, err)
+	require.NoError(t, k.Check(t.Context(), batch))
+	v, err = k.Sysctl(t.Context(), accounting)
 	require.NoError(t, err)
 	assert.Equal(t, "1", v)
 	_, err = k.Sysctl(t.Context(), "net.nosuch")
