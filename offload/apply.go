@@ -33,18 +33,22 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	if plan.Empty() {
 		return m.nothing(ctx, plan)
 	}
-	var before *ruleset.Loaded
-	if !m.noEvict {
-		if before, err = m.heldFor(ctx, plan); err != nil {
-			return 0, err
-		}
+	if m.noEvict {
+		_, generation, err := m.commit(ctx, plan)
+		return generation, err
+	}
+	before, unread := m.heldFor(ctx, plan) // where that fails the commit tells why, or is not stopped by it
+	if unread == nil {
 		if err := m.warnOfRisks(ctx, plan, before); err != nil {
 			return 0, err
 		}
 	}
 	sent, generation, err := m.commit(ctx, plan)
-	if err != nil || m.noEvict {
+	switch {
+	case err != nil:
 		return generation, err
+	case unread != nil:
+		return generation, fmt.Errorf("offload: apply: %w: %w", ErrNotEvicted, unread)
 	}
 	if err := m.evict(ctx, sent, before); err != nil {
 		return generation, fmt.Errorf("offload: apply: %w", err)

@@ -86,7 +86,9 @@ func TestKernelTableDeletedMeanwhile(t *testing.T) {
 	ctx := testContext(t)
 	require.NoError(t, ns.IP(ctx, "link add lan0 type dummy"))
 	apply(t, m, fwSpec(devices("lan0")))
-	plan, err := m.Plan(ctx, fwSpec(devices("lan0")))
+	early := devices("lan0")
+	early.Priority = "filter - 1"
+	plan, err := m.Plan(ctx, fwSpec(early))
 	require.NoError(t, err)
 	assert.True(t, plan.Disruptive(), "a flowtable is replaced")
 	require.NoError(t, ns.NFT(ctx, "delete table inet fw\n"))
