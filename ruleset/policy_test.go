@@ -40,7 +40,7 @@ func everything() Policy {
 			Rules:   []Rule{R(IIFName.Is("lan0"), UDPDport.Is(53)).Note("DNS of the LAN"), R(MetaMark.Is(7), Return())},
 			Marks:   []MarkBits{{Value: "0x10", Mask: "0xff"}, {Mask: "0xff00"}, {Value: "5"}, {}},
 			CTMarks: []MarkBits{{Value: "16", Mask: "0x10"}},
-			DSCP:    []string{"ef", "8-15"},
+			DSCP:    []string{"47", "8-15"}, // nft 1.1.7 lists names in such a set of IPv6 as numbers, where it loaded the text
 			Devices: []string{"tun*"},
 			Addrs:   []string{"192.0.2.0/24", "2001:db8::/32", "198.51.100.7", "fe80::1-fe80::9"},
 			Ports:   []string{"5060-5061", "53"},
