@@ -25,8 +25,16 @@ type accounting struct {
 
 // watchAccounting notes the setting if a plan would turn it on.
 func (m *Manager) watchAccounting(ctx context.Context, plan *ruleset.Plan) accounting {
+	if !plan.Counts() {
+		return accounting{m: m}
+	}
+	return m.noteAccounting(ctx)
+}
+
+// noteAccounting notes the setting.
+func (m *Manager) noteAccounting(ctx context.Context) accounting {
 	a := accounting{m: m}
-	if k, ok := m.kernel.(tunable); ok && plan.Counts() {
+	if k, ok := m.kernel.(tunable); ok {
 		if value, err := k.Sysctl(ctx, accountingKey); err == nil {
 			a.before = value
 		}

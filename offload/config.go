@@ -18,6 +18,12 @@ type Config struct {
 	NetNS string
 	// Kernel is what is read and written; nil is this machine's. Close closes it.
 	Kernel Kernel
+	// Adopt takes over tables of a declared name that bear no owner's mark, or another's, instead of refusing them: each is replaced
+	// as a whole, with all that is in it, for kernels set the comment that is the mark only on tables which they create.
+	Adopt bool
+	// Watchdog is the command that watches over the changes of ApplyConfirm: a program that calls the function Watchdog, usually this one, as
+	// []string{"/proc/self/exe", "watchdog"}. Empty refuses ApplyConfirm.
+	Watchdog []string
 	// NoEvict leaves flows in the fast path that a plan forbids or excludes. They meet no rule there until they end.
 	NoEvict bool
 	// Conntrack is where connections are read, and evicted when a plan forbids them; nil is this machine's table in NetNS, or that

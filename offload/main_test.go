@@ -10,6 +10,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == asWatchdog {
+		_ = Watchdog(context.Background(), nil)
+		return
+	}
 	if child := os.Getenv(childVariable); child != "" {
 		os.Exit(runChild(child))
 	}
@@ -18,6 +22,9 @@ func TestMain(m *testing.M) {
 
 // childVariable makes this test binary run one of children instead of the tests, with less privilege.
 const childVariable = "FASTPATH_OFFLOAD_CHILD"
+
+// asWatchdog is the argument that makes this test binary the watchdog of ApplyConfirm.
+const asWatchdog = "watchdog"
 
 func testContext(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)

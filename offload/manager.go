@@ -18,6 +18,8 @@ type Manager struct {
 	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
 	memory memory
 
+	adopt       bool
+	watchdog    []string
 	noEvict     bool
 	connections connections
 }
@@ -45,6 +47,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	}
 	return &Manager{
 		kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1),
+		adopt: c.Adopt, watchdog: slices.Clone(c.Watchdog),
 		noEvict: c.NoEvict, connections: connections{source: c.Conntrack},
 	}, nil
 }
@@ -67,7 +70,7 @@ func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
 // ruleset's generation.
 //
 // Errors are those of Spec.Validate, each a *flowtable.FieldError; they match ErrForeign where a declared table belongs to
-// someone else, fs.ErrPermission without CAP_NET_ADMIN in the namespace, errors.ErrUnsupported without nf_tables.
+// someone else and is not adopted, fs.ErrPermission without CAP_NET_ADMIN in the namespace, errors.ErrUnsupported without nf_tables.
 func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, error) {
 	if spec == nil {
 		return nil, errors.New("offload: plan: the Spec is nil; an empty one removes the owner's tables")
@@ -87,7 +90,11 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	if err != nil {
 		return nil, err
 	}
-	plan, err := ruleset.Diff(have, want)
+	diff := ruleset.Diff
+	if m.adopt {
+		diff = ruleset.DiffAdopt
+	}
+	plan, err := diff(have, want)
 	if err != nil {
 		return nil, fmt.Errorf("offload: plan: %w", err)
 	}

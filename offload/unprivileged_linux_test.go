@@ -24,6 +24,7 @@ var children = map[string]func(context.Context, *Manager) error{
 	"nobody":    childNobody,
 	"user":      childUser,
 	"big batch": childBigBatch,
+	"confirm":   childConfirm,
 }
 
 func runChild(name string) int {

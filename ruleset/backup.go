@@ -16,10 +16,13 @@ type Backup struct {
 	old    *Loaded // of those tables alone
 }
 
-// Backup keeps what have holds of the tables that the plan touches. It is an error if one of them could not be put back: a table
+// Backup keeps what have holds of the plan's owner, and of any other table that the plan touches. It is an error if one of them could not be put back: a table
 // without a mark is not read in full, stateful objects are not read at all, and a table can belong to another program's socket.
 func (p *Plan) Backup(have *Loaded) (*Backup, error) {
 	var keys []tableKey
+	for _, t := range have.owned(p.Owner()) {
+		keys = append(keys, tableKey{t.Family, t.Name})
+	}
 	for i := range p.operations {
 		key := tableKey{p.operations[i].Family, p.operations[i].Table}
 		if !slices.Contains(keys, key) {

@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -8,22 +9,37 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
+// ErrTablesChanged says that tables are not as they were left, so that nothing is put back over what others did.
+var ErrTablesChanged = errors.New("someone else changed the tables meanwhile")
+
+// A Restoration says how a Backup is put back. Its zero value puts back whatever differs. It is only read.
+type Restoration struct {
+	// Mark is lifted in the same transaction; the error matches ErrNotUnconfirmed if it is gone. nil is none.
+	Mark *Unconfirmed
+	// Fingerprint that the tables must have for anything to be done, of Backup.Fingerprint; else the error matches ErrTablesChanged. "" is any.
+	Fingerprint string
+	// Exists tells which devices are there: flowtables are made without the others, which kernels before 6.16 refuse. nil is all.
+	Exists func(device string) bool
+	// All makes even tables anew that are as they were, to try whether the kernel takes it.
+	All bool
+}
+
 // Restore plans the way back to what the backup's tables held: chains, sets, elements and rules are made anew from the kernel's own
 // messages, with the values that counters had then. A table that is as it was is not touched, nor is a flowtable: its flows stay on the fast
 // path. Anything else is replaced, and a table that was not there is deleted.
-//
-// If exists is not nil it tells which devices are there, and flowtables are made without the others: before Linux 6.16 kernels refuse those.
-// With a mark the plan lifts it too; the error matches ErrNotUnconfirmed if it is gone.
-func (b *Backup) Restore(have *Loaded, mark *Unconfirmed, exists func(device string) bool) (*Plan, error) {
+func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
+	if have != nil && how.Fingerprint != "" && b.Fingerprint(have) != how.Fingerprint {
+		return nil, fmt.Errorf("%w: those of %q stay as they are", ErrTablesChanged, b.owner)
+	}
 	p := emptyPlan(b.owner, have)
-	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, mark, exists) }
-	r := restorer{plan: p, backup: b, have: have, exists: exists, accelerated: have.withFlowtables()}
+	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, how) }
+	r := restorer{plan: p, backup: b, have: have, how: how, accelerated: have.withFlowtables()}
 	for _, key := range b.tables {
 		r.table(key)
 	}
 	p.disruptive = slices.ContainsFunc(p.operations, func(op Operation) bool { return op.Disruptive })
-	if mark != nil {
-		if err := p.lift(have, *mark); err != nil {
+	if how.Mark != nil {
+		if err := p.lift(have, *how.Mark); err != nil {
 			return nil, err
 		}
 	}
@@ -44,7 +60,7 @@ type restorer struct {
 	plan        *Plan
 	backup      *Backup
 	have        *Loaded
-	exists      func(string) bool
+	how         Restoration
 	accelerated map[tableKey]bool
 
 	key tableKey // of the table at work
@@ -56,7 +72,7 @@ const asItWas = "as it was before"
 func (r *restorer) table(key tableKey) {
 	was, existed := r.backup.old.table(key.family, key.name)
 	is, exists := r.have.table(key.family, key.name)
-	if existed == exists && (!exists || r.backup.unchanged(key, r.have)) {
+	if existed == exists && (!exists || !r.how.All && r.backup.unchanged(key, r.have)) {
 		return
 	}
 	r.key = key
@@ -108,7 +124,7 @@ func (r *restorer) clear() (stay map[string]bool) {
 	stay = map[string]bool{}
 	for _, i := range parts.flowtables {
 		is := &r.have.flowtables[i]
-		if was, ok := r.raw.flowtable(is.Name); ok && sameFlowtableBut(was, *is, r.exists) {
+		if was, ok := r.raw.flowtable(is.Name); ok && sameFlowtableBut(was, *is, r.how.Exists) {
 			stay[is.Name] = true
 			continue
 		}
@@ -165,7 +181,7 @@ func (r *restorer) build(stay map[string]bool) {
 		if stay[f.Name] {
 			continue
 		}
-		names, gone := devicesOf(f, r.exists)
+		names, gone := devicesOf(f, r.how.Exists)
 		reason := asItWas
 		if len(gone) > 0 {
 			reason = fmt.Sprintf("%s, without %v, which are gone", asItWas, gone)

@@ -50,14 +50,14 @@ func thereAndBack(t *testing.T, ns *testns.Namespace, old, change *Spec) *Plan {
 	require.NoError(t, err)
 	read := &Backup{}
 	require.NoError(t, json.Unmarshal(data, read))
-	back, err := read.Restore(loadFrom(t, ns), &mark, nil)
+	back, err := read.Restore(loadFrom(t, ns), Restoration{Mark: &mark})
 	require.NoError(t, err)
 	send(t, ns, back)
 
 	assert.Equal(t, text, listing(t, ns), "what nft lists")
 	left, _ := batchBetween(t, loadFrom(t, ns), old)
 	assert.Empty(t, left.String(), "our own read-back")
-	_, err = read.Restore(loadFrom(t, ns), &mark, nil)
+	_, err = read.Restore(loadFrom(t, ns), Restoration{Mark: &mark})
 	require.ErrorIs(t, err, ErrNotUnconfirmed)
 	return back
 }
@@ -117,7 +117,7 @@ func TestRestoreOfOthersEdits(t *testing.T) {
 			}
 			require.NoError(t, ns.NFT(ctx, change))
 			require.NotEqual(t, text, listing(t, ns))
-			back, err := backup.Restore(loadFrom(t, ns), nil, nil)
+			back, err := backup.Restore(loadFrom(t, ns), Restoration{})
 			require.NoError(t, err)
 			send(t, ns, back)
 			assert.Equal(t, withoutExpiry(text), withoutExpiry(listing(t, ns)))
@@ -156,6 +156,12 @@ func TestFingerprint(t *testing.T) {
 		require.NoError(t, ns.NFT(ctx, same))
 		require.Equal(t, before, backup.Fingerprint(loadFrom(t, ns)), same)
 	}
+	all, err := backup.Restore(loadFrom(t, ns), Restoration{All: true, Fingerprint: before})
+	require.NoError(t, err)
+	send(t, ns, all)
+	_, err = backup.Restore(loadFrom(t, ns), Restoration{Fingerprint: before})
+	require.ErrorIs(t, err, ErrTablesChanged, "what is made anew is not the same")
+	before = backup.Fingerprint(loadFrom(t, ns))
 	first := handles(loadFrom(t, ns), "c")[0]
 	for _, other := range []string{
 		fmt.Sprintf(`replace rule inet t c handle %d tcp dport 1 drop comment "one"`, first),
@@ -222,7 +228,7 @@ func TestRestoreFlowtables(t *testing.T) {
 	require.NoError(t, err)
 	send(t, ns, p)
 	require.NoError(t, ns.IP(testContext(t), "link del lan0"))
-	back, err = backup.Restore(loadFrom(t, ns), nil, func(device string) bool { return device != "lan0" })
+	back, err = backup.Restore(loadFrom(t, ns), Restoration{Exists: func(device string) bool { return device != "lan0" }})
 	require.NoError(t, err)
 	send(t, ns, back)
 	assert.Equal(t, []flowtable.Selector{{Name: "wan0"}}, loadFrom(t, ns).Flowtables()[0].Devices)

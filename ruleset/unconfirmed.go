@@ -99,7 +99,10 @@ func (u Unconfirmed) Confirm(have *Loaded) (*Plan, error) {
 
 // lift appends the deletion of the mark.
 func (p *Plan) lift(have *Loaded, u Unconfirmed) error {
-	if is, waits := have.Unconfirmed(u.Owner); have != nil && (!waits || is != u) {
+	if have == nil { // there is nothing to lift
+		return nil
+	}
+	if is, waits := have.Unconfirmed(u.Owner); !waits || is != u {
 		return fmt.Errorf("%w: %s of %q; it was confirmed or taken back", ErrNotUnconfirmed, u.ID, u.Owner)
 	}
 	p.operations = append(p.operations, Operation{

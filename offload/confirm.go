@@ -1,0 +1,184 @@
+package offload
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+var (
+	// ErrUnconfirmed says that a change of the owner's tables waits for its confirmation already. Confirm it, or wait.
+	ErrUnconfirmed = errors.New("a change waits for its confirmation")
+	// ErrNotUnconfirmed says that no such change waits: it was confirmed or taken back already, or there never was one.
+	ErrNotUnconfirmed = ruleset.ErrNotUnconfirmed
+	// ErrTablesChanged says that someone else changed the tables after an unconfirmed change, so that it is not taken back.
+	ErrTablesChanged = ruleset.ErrTablesChanged
+)
+
+// A Pending is a change that is taken back at its time unless it is confirmed. Safe for concurrent use.
+type Pending struct {
+	m          *Manager
+	watch      watch
+	how        ruleset.Restoration
+	generation uint32
+	guard      guard
+}
+
+// A guard takes a change back when its time comes.
+type guard interface {
+	applied(fingerprint string) error // the change is in force, and the tables look like this
+	release()                         // it was confirmed or taken back
+}
+
+// ApplyConfirm applies a plan as Apply does, and takes it back after the window (at least a second) unless it is confirmed: by
+// Pending.Confirm, or from any process by Manager.Confirm. So whoever locks himself out gets in again.
+//
+// Another process watches over it, which Config.Watchdog starts: the change is also taken back if this one dies, at the window's end. It is
+// started before anything is changed. The change bears a mark in the kernel, a table fastpath_unconfirmed_*, that comes and
+// goes with it in one transaction: whoever deletes it first decides, so nothing is ever confirmed and taken back. A Kernel that is
+// not this machine's is watched over by a goroutine.
+//
+// What is taken back is restored from the kernel's own messages. Flowtables that did not change stay, with their flows; those that did
+// are made anew, and their flows leave the fast path. Elements of named sets go back too, also those that were changed since. If
+// someone else, or another Apply, changed chains or rules of the owner's tables meanwhile, nothing is taken back, and the mark stays.
+//
+// Errors are those of Apply; they match ErrUnconfirmed if a change of the owner waits already. A plan that could not be taken back is
+// refused: one that adopts a table without a mark, or touches one with stateful objects. An empty plan needs no confirmation.
+func (m *Manager) ApplyConfirm(ctx context.Context, plan *ruleset.Plan, window time.Duration) (*Pending, error) {
+	switch {
+	case plan == nil:
+		return nil, fmt.Errorf("offload: apply: %w", errNoPlan)
+	case window < time.Second:
+		return nil, fmt.Errorf("offload: apply: %v is too short a time to confirm; give at least a second", window)
+	case plan.Empty():
+		generation, err := m.Apply(ctx, plan)
+		return &Pending{m: m, generation: generation}, err
+	}
+	p, err := m.prepare(ctx, plan, window)
+	if err != nil {
+		return nil, fmt.Errorf("offload: apply with a confirmation: %w; nothing was changed", err)
+	}
+	if p.guard, err = m.startGuard(ctx, &p.watch); err != nil {
+		return nil, fmt.Errorf("offload: apply with a confirmation: %w; nothing was changed", err)
+	}
+	p.generation, err = m.Apply(ctx, plan.MarkUnconfirmed(p.watch.Mark))
+	if err != nil && !errors.Is(err, ErrNotEvicted) {
+		if !p.watch.marked(context.WithoutCancel(ctx), m) { // it can be in force if the kernel's answer was lost
+			p.guard.release()
+		}
+		return nil, err
+	}
+	have, loadErr := m.load(ctx, plan.Owner())
+	if loadErr == nil {
+		p.how.Fingerprint = p.watch.Backup.Fingerprint(have)
+		loadErr = p.guard.applied(p.how.Fingerprint)
+	}
+	if loadErr != nil {
+		m.log.WarnContext(ctx, "the change is in force and not confirmed; the watchdog takes it back without looking for others' changes", "err", loadErr)
+	}
+	return p, err
+}
+
+// prepare makes sure that the plan can be taken back.
+func (m *Manager) prepare(ctx context.Context, plan *ruleset.Plan, window time.Duration) (*Pending, error) {
+	have, err := m.load(ctx, plan.Owner())
+	if err != nil {
+		return nil, err
+	}
+	if is, waits := have.Unconfirmed(plan.Owner()); waits {
+		return nil, fmt.Errorf("%w: that of %q, which is taken back at %s; confirm it first, or wait", ErrUnconfirmed, is.Owner, is.Until)
+	}
+	backup, err := plan.Backup(have)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.tryRestore(ctx, backup, have); err != nil {
+		return nil, err
+	}
+	mark := ruleset.Unconfirmed{Owner: plan.Owner(), ID: rand.Text(), Until: time.Now().Add(window).Format(time.RFC3339)}
+	p := &Pending{m: m, watch: watch{Mark: mark, Window: window, Backup: backup, Accounting: m.watchAccounting(ctx, plan).before}}
+	p.how.Mark = &p.watch.Mark
+	return p, nil
+}
+
+// tryRestore asks the kernel whether it would take back what it gave.
+func (m *Manager) tryRestore(ctx context.Context, backup *ruleset.Backup, have *ruleset.Loaded) error {
+	back, err := backup.Restore(have, ruleset.Restoration{All: true})
+	if err != nil || back.Empty() {
+		return err
+	}
+	if err := m.lock(ctx); err != nil {
+		return err
+	}
+	defer m.unlock()
+	accounting := m.noteAccounting(ctx)
+	_, err = m.send(ctx, "try to put back what there is", back, softBatch, m.kernel.Check)
+	_, restoreErr := accounting.restore(context.WithoutCancel(ctx))
+	return errors.Join(err, restoreErr)
+}
+
+// Generation of the ruleset after the change.
+func (p *Pending) Generation() uint32 { return p.generation }
+
+// Mark is what the kernel bears of the change: its owner, and when it is taken back. It is zero if there was nothing to do.
+func (p *Pending) Mark() ruleset.Unconfirmed { return p.watch.Mark }
+
+// Confirm keeps the change. The error matches ErrNotUnconfirmed if it was taken back, or confirmed, before.
+func (p *Pending) Confirm(ctx context.Context) error {
+	if p.guard == nil {
+		return nil
+	}
+	err := p.m.confirm(ctx, p.watch.Mark)
+	if err == nil || errors.Is(err, ErrNotUnconfirmed) {
+		p.guard.release()
+	}
+	return err
+}
+
+// Rollback takes the change back at once. The error matches ErrNotUnconfirmed if it was confirmed or taken back before, and
+// ErrTablesChanged if someone else changed the tables since: nothing is changed then.
+func (p *Pending) Rollback(ctx context.Context) error {
+	if p.guard == nil {
+		return nil
+	}
+	err := p.m.takeBack(ctx, &p.watch, p.how)
+	if err == nil || errors.Is(err, ErrNotUnconfirmed) {
+		p.guard.release()
+	}
+	return err
+}
+
+// Confirm keeps the change of an owner's tables ("" is ruleset.DefaultOwner) that waits for it, whoever made it. The error
+// matches ErrNotUnconfirmed if there is none.
+func (m *Manager) Confirm(ctx context.Context, owner string) error {
+	have, err := m.load(ctx, owner)
+	if err != nil {
+		return err
+	}
+	mark, waits := have.Unconfirmed(owner)
+	if !waits {
+		return fmt.Errorf("offload: confirm: %w for the owner %q; it was confirmed or taken back, if there was one", ErrNotUnconfirmed, mark.Owner)
+	}
+	return m.confirm(ctx, mark)
+}
+
+func (m *Manager) confirm(ctx context.Context, mark ruleset.Unconfirmed) error {
+	have, err := m.load(ctx, mark.Owner)
+	if err != nil {
+		return err
+	}
+	plan, err := mark.Confirm(have)
+	if err != nil {
+		return fmt.Errorf("offload: confirm: %w", err)
+	}
+	if err := m.lock(ctx); err != nil {
+		return fmt.Errorf("offload: confirm: %w", err)
+	}
+	defer m.unlock()
+	_, _, err = m.commit(ctx, plan)
+	return err
+}
