@@ -16,8 +16,8 @@ const maxStale = 10
 // Apply commits a plan as one transaction: afterwards all of it is in force, or nothing. It returns the ruleset's generation
 // after the commit, or the present one where there was nothing to do.
 //
-// If others committed since the plan was made, the kernel is read again: a plan that would come out the same is committed,
-// any other is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
+// If others committed since the plan was made, the kernel is read again: if our tables are as they were, and the plan would come
+// out the same, it is committed; else it is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
 // not fit the socket matches ErrSendBuffer.
 //
 // Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
@@ -143,7 +143,7 @@ func next(generation uint32) uint32 {
 	return generation
 }
 
-// rebase plans again, against what the kernel holds now, and takes the new plan if it does the same.
+// rebase plans again, against what the kernel holds now, and takes the new plan if nobody changed our tables and it does the same.
 func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch, batchOf batching) (*ruleset.Plan, error) {
 	have, err := m.load(ctx, plan.Owner())
 	if err != nil {
@@ -152,6 +152,10 @@ func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, 
 	fresh, err := plan.Rebase(have)
 	if err != nil {
 		return nil, fmt.Errorf("offload: %s: %w: %w", doing, ErrConflict, err)
+	}
+	if !plan.SameGround(have) {
+		return nil, fmt.Errorf("offload: %s: %w (generation %d, now %d): someone else changed our tables; nothing was changed, plan again",
+			doing, ErrConflict, plan.Generation(), have.Generation())
 	}
 	other, err := batchOf(fresh)
 	if err != nil {

@@ -27,7 +27,7 @@ func DiffAdopt(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, 
 func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	p := &Plan{want: want, bindings: want.Bindings(), adopt: adopt}
 	if have != nil {
-		p.generation = have.generation
+		p.generation, p.have = have.generation, have
 	}
 	accelerated := have.withFlowtables()
 	p.dropUndeclared(have, want, accelerated)

@@ -16,6 +16,7 @@ type Plan struct {
 	warnings   []string
 	bindings   []flowtable.Binding
 	generation uint32
+	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
 	disruptive bool
 	adopt      bool
 	again      func(*Loaded) (*Plan, error) // plans the same from another state; nil is by Diff
