@@ -17,7 +17,7 @@ VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/te
 	examples/quickstart internal/kernel internal/nlsock offload/offloadtest ruleset/replay \
 	examples/firmware examples/firmware/loader,$(if $(wildcard $(d)/*_test.go),./$(d)))
 
-PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/strictjson
+PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/nftvalue ./internal/strictjson
 
 .PHONY: demo test test-quick soak bench bench-go fuzz lint vm clean
 

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -197,7 +198,7 @@ func (f *follower) copySets(gone map[setKey]bool) {
 }
 
 // changed are the elements of a set after the plan's operations.
-func (f *follower) changed(key setKey, ranges []keyRange) []keyRange {
+func (f *follower) changed(key setKey, ranges []nftvalue.Range) []nftvalue.Range {
 	for i := range f.plan.operations {
 		op := &f.plan.operations[i]
 		x, ok := op.object.(*elements)
@@ -208,10 +209,10 @@ func (f *follower) changed(key setKey, ranges []keyRange) []keyRange {
 		case x.all:
 			ranges = nil
 		case op.Verb == VerbDelete:
-			ranges, _ = split(ranges, x.ranges, compareRanges)
+			ranges, _ = split(ranges, x.ranges, nftvalue.CompareRanges)
 		default:
 			ranges = slices.Concat(ranges, x.ranges)
-			sortRanges(ranges)
+			nftvalue.SortRanges(ranges)
 		}
 	}
 	return ranges

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -41,7 +42,7 @@ func (d *tableDiff) diffSets() {
 
 // setDiffers says what of a set cannot be changed in place and is not as declared; "" if nothing is.
 func setDiffers(old *LoadedSet, want *Set) string {
-	typ, length, _ := kindOf(want.Type).setType()
+	typ, length, _ := kindOf(want.Type).SetType()
 	flags := want.flags()
 	switch {
 	case old.KeyType != typ || old.KeyLen != length:
@@ -72,7 +73,7 @@ func (d *tableDiff) diffElements(old *LoadedSet, index int) {
 		d.build = append(d.build, d.operation(VerbDelete, KindElement, want.Name, "someone added or deleted halves of intervals", &elements{set: want, all: true}))
 		have = nil
 	}
-	lost, gained := split(have, d.want.elements[d.index][index], compareRanges)
+	lost, gained := split(have, d.want.elements[d.index][index], nftvalue.CompareRanges)
 	if len(lost) > 0 {
 		why := fmt.Sprintf("%d of %d are not declared", len(lost), len(old.ranges))
 		d.build = append(d.build, d.operation(VerbDelete, KindElement, want.Name, why, &elements{set: want, ranges: lost}))

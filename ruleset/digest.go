@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -114,10 +115,10 @@ func trimmed(b []byte) string {
 }
 
 // digestRanges is the content of a set, whatever its name and however its elements were sent.
-func digestRanges(ranges []keyRange, length int) digest {
+func digestRanges(ranges []nftvalue.Range, length int) digest {
 	d := digestStart
 	for i := range ranges {
-		d = d.bytes(ranges[i].low[:length]).bytes(ranges[i].high[:length])
+		d = d.bytes(ranges[i].Low[:length]).bytes(ranges[i].High[:length])
 	}
 	return d.number(uint64(len(ranges)))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -20,9 +21,9 @@ type encoder struct {
 	contents []digest          // of the sets with these ids, those of anonymous ones
 	exprs    int               // expressions of the rule at work
 	tests    []test            // of the rule at work; memory is kept between rules
-	spans    []span            // of those tests
-	values   valueReader       // holds them
-	ranges   []keyRange        // of the anonymous set at work
+	spans    []nftvalue.Span   // of those tests
+	values   nftvalue.Reader   // holds them
+	ranges   []nftvalue.Range  // of the anonymous set at work
 	scratch  []byte
 
 	reader      bodyReader

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -57,7 +58,7 @@ func (e *encoder) plainVerdict(v Verdict) {
 // mutate sets a mark whole, or some of its bits: mark & ^mask ^ value.
 func (e *encoder) mutate(m *Mutation) {
 	f, ok := infoOf(m.Field)
-	if !ok || f.kind != kindMark {
+	if !ok || f.kind != nftvalue.Mark {
 		e.fail(fmt.Errorf("cannot set %q", m.Field))
 		return
 	}
@@ -85,7 +86,7 @@ func (e *encoder) limit(l *Limiting) {
 	}
 	burst, flags := l.Burst, uint32(0)
 	if burst == 0 {
-		burst = defaultBurst
+		burst = nftvalue.DefaultBurst
 	}
 	if l.Over {
 		flags = nlmsg.LimitInverted

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"encoding/binary"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -10,7 +11,7 @@ import (
 func (e *encoder) test(t *test, known *layer) {
 	e.dependencies(&t.field, known)
 	switch {
-	case t.field.kind == kindMeter:
+	case t.field.kind == nftvalue.Meter:
 		e.threshold(t)
 	case t.set != "":
 		e.load(&t.field, t.field.length)
@@ -45,10 +46,10 @@ func (l *layer) learn(t *test) {
 		return
 	}
 	switch t.field.kind {
-	case kindNFProto:
-		l.family = t.spans[0].low[0]
-	case kindProto:
-		l.l4proto = int(t.spans[0].low[0])
+	case nftvalue.NFProto:
+		l.family = t.spans[0].Low[0]
+	case nftvalue.Proto:
+		l.l4proto = int(t.spans[0].Low[0])
 	}
 }
 
@@ -81,13 +82,13 @@ func (e *encoder) threshold(t *test) {
 func (e *encoder) anyBit(t *test) {
 	var want uint32
 	for _, s := range t.spans {
-		want |= bigEndian(s.low)
+		want |= bigEndian(s.Low)
 	}
 	op := uint32(nlmsg.CmpNeq)
 	if t.negate {
 		op = nlmsg.CmpEq
 	}
-	n := t.field.kind.width()
+	n := t.field.kind.Width()
 	e.load(&t.field, uint32(n))
 	b := e.scratch[:0]
 	if t.field.hostOrder {
@@ -105,7 +106,7 @@ func (e *encoder) mask(t *test) {
 	b := e.scratch[:0]
 	switch {
 	case t.match.Mask != "":
-		v, err := parseNumber(t.match.Mask)
+		v, err := nftvalue.ParseNumber(t.match.Mask)
 		if err != nil {
 			e.fail(err)
 		}
@@ -121,26 +122,26 @@ func (e *encoder) mask(t *test) {
 }
 
 // compare tests against one value, prefix or range.
-func (e *encoder) compare(t *test, s span) {
+func (e *encoder) compare(t *test, s nftvalue.Span) {
 	op := uint32(nlmsg.CmpEq)
 	if t.negate {
 		op = nlmsg.CmpNeq
 	}
 	switch {
-	case s.isNamePrefix():
+	case s.IsNamePrefix():
 		e.load(&t.field, 0)
-		e.cmp(op, s.low)
-	case s.single():
+		e.cmp(op, s.Low)
+	case s.Single():
 		e.load(&t.field, t.field.length)
 		e.mask(t)
-		e.cmp(op, e.appendValue(e.scratch[:0], &t.field, s.low))
-	case s.prefix:
+		e.cmp(op, e.appendValue(e.scratch[:0], &t.field, s.Low))
+	case s.Prefix:
 		e.comparePrefix(&t.field, op, s)
 	default:
 		e.load(&t.field, t.field.length)
 		e.mask(t)
-		low := e.appendValue(e.scratch[:0], &t.field, s.low)
-		both := e.appendValue(low, &t.field, s.high)
+		low := e.appendValue(e.scratch[:0], &t.field, s.Low)
+		both := e.appendValue(low, &t.field, s.High)
 		low, high := both[:len(low)], both[len(low):]
 		if t.negate {
 			e.notInRange(low, high)
@@ -152,23 +153,23 @@ func (e *encoder) compare(t *test, s span) {
 }
 
 // comparePrefix compares whole bytes where the prefix ends at one, and masks otherwise, as nft does.
-func (e *encoder) comparePrefix(f *fieldInfo, op uint32, s span) {
-	length := prefixLength(s.low, s.high)
+func (e *encoder) comparePrefix(f *fieldInfo, op uint32, s nftvalue.Span) {
+	length := nftvalue.PrefixLength(s.Low, s.High)
 	if length%8 == 0 && length > 0 {
 		n := length / 8
 		e.load(f, uint32(n))
-		e.cmp(op, s.low[:n])
+		e.cmp(op, s.Low[:n])
 		return
 	}
 	e.load(f, f.length)
 	b := e.scratch[:0]
-	for i := range s.low {
-		b = append(b, ^(s.low[i] ^ s.high[i]))
+	for i := range s.Low {
+		b = append(b, ^(s.Low[i] ^ s.High[i]))
 	}
 	n := len(b)
 	b = append(b, zeros[:n]...)
 	e.bitwise(b[:n], b[n:])
-	e.cmp(op, s.low)
+	e.cmp(op, s.Low)
 }
 
 // zeros is as long as the longest register value.
@@ -178,10 +179,10 @@ var zeros [16]byte
 // into their bytes, marks and states in host order.
 func (e *encoder) appendValue(b []byte, f *fieldInfo, v []byte) []byte {
 	switch {
-	case f.kind == kindIfName, f.kind == kindHelper:
+	case f.kind == nftvalue.IfName, f.kind == nftvalue.Helper:
 		b = append(b, v...)
 		return append(b, zeros[:16-len(v)]...)
-	case f.kind == kindDSCP:
+	case f.kind == nftvalue.DSCP:
 		return appendBig(b, uint32(v[0])<<f.shift, f.length)
 	case f.hostOrder && len(v) == 4:
 		return e.order.AppendUint32(b, binary.BigEndian.Uint32(v))

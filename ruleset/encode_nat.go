@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -12,17 +13,17 @@ func (e *encoder) nat(op *Operation, typ uint32, n *NAT) {
 	family := uint32(op.Family.number())
 	register, addrReg, portReg := uint32(nlmsg.Reg1), uint32(0), uint32(0)
 	if n.Addr != "" {
-		kind := kindIPv4
+		kind := nftvalue.IPv4
 		family = nlmsg.FamilyIPv4
 		if strings.Contains(n.Addr, ":") {
-			kind, family = kindIPv6, nlmsg.FamilyIPv6
+			kind, family = nftvalue.IPv6, nlmsg.FamilyIPv6
 		}
-		s, err := parseValue(kind, n.Addr)
+		s, err := nftvalue.Parse(kind, n.Addr)
 		if err != nil {
 			e.fail(err)
 			return
 		}
-		e.immediate(register, s.low)
+		e.immediate(register, s.Low)
 		addrReg, register = register, nlmsg.Reg2
 	}
 	if n.Port != 0 {

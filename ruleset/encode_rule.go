@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -12,7 +13,7 @@ type test struct {
 	match  *Match
 	field  fieldInfo
 	negate bool
-	spans  []span
+	spans  []nftvalue.Span
 	set    string // to look up; "" compares
 	setID  uint32
 }
@@ -85,7 +86,7 @@ func (e *encoder) ruleUdata(r *Rule) {
 // readTests reads the values of all matches of a rule into e.tests and sends their anonymous sets.
 func (e *encoder) readTests(op *Operation, r *Rule) {
 	e.tests, e.spans = e.tests[:0], e.spans[:0]
-	e.values.forget()
+	e.values.Forget()
 	for i := range r.Do {
 		if m := r.Do[i].Match; m != nil {
 			e.readTest(op, m)
@@ -117,10 +118,10 @@ func (e *encoder) readTest(op *Operation, m *Match) {
 }
 
 // readValues appends to e.spans. What it returns stays valid when e.spans grows: the old memory is not written again.
-func (e *encoder) readValues(kind valueKind, words []string) []span {
+func (e *encoder) readValues(kind nftvalue.Kind, words []string) []nftvalue.Span {
 	start := len(e.spans)
 	for _, w := range words {
-		s, err := e.values.value(kind, w)
+		s, err := e.values.Value(kind, w)
 		if err != nil {
 			e.fail(err)
 			return nil

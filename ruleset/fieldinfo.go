@@ -1,5 +1,9 @@
 package ruleset
 
+import (
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
+)
+
 // A fieldSource says which expression loads a field.
 type fieldSource int
 
@@ -12,7 +16,7 @@ const (
 
 // A fieldInfo says how a field is loaded, how its values are read, and what it asks of the packet.
 type fieldInfo struct {
-	kind   valueKind
+	kind   nftvalue.Kind
 	source fieldSource
 	// key is NFT_META_*, NFT_CT_* or NFT_RT_* (include/uapi/linux/netfilter/nf_tables.h).
 	key uint32
@@ -57,45 +61,40 @@ const (
 	networkHeader   = 1
 	transportHeader = 2
 
-	protoTCP = 6
-	protoUDP = 17
 	protoGRE = 47
-
-	nfprotoIPv4 = 2
-	nfprotoIPv6 = 10
 )
 
 // infoOf describes a field; false if there is no such field.
 func infoOf(f Field) (fieldInfo, bool) {
 	switch f {
 	case fieldNFProto:
-		return meta(kindNFProto, metaNFProto), true
+		return meta(nftvalue.NFProto, metaNFProto), true
 	case fieldL4Proto:
-		return meta(kindProto, metaL4Proto), true
+		return meta(nftvalue.Proto, metaL4Proto), true
 	case fieldIIFName:
-		return meta(kindIfName, metaIIFName), true
+		return meta(nftvalue.IfName, metaIIFName), true
 	case fieldOIFName:
-		return meta(kindIfName, metaOIFName), true
+		return meta(nftvalue.IfName, metaOIFName), true
 	case fieldMetaMark:
-		i := meta(kindMark, metaMark)
+		i := meta(nftvalue.Mark, metaMark)
 		i.hostOrder = true
 		return i, true
 	case fieldMetaIPsec:
-		return meta(kindExists, metaSecpath), true
+		return meta(nftvalue.Exists, metaSecpath), true
 	case fieldRTIPsec:
-		return fieldInfo{kind: kindExists, source: fromRT, key: rtXfrm, direction: -1}, true
+		return fieldInfo{kind: nftvalue.Exists, source: fromRT, key: rtXfrm, direction: -1}, true
 	case fieldIPSaddr:
-		return address(kindIPv4, IP, 12), true
+		return address(nftvalue.IPv4, IP, 12), true
 	case fieldIPDaddr:
-		return address(kindIPv4, IP, 16), true
+		return address(nftvalue.IPv4, IP, 16), true
 	case fieldIP6Saddr:
-		return address(kindIPv6, IP6, 8), true
+		return address(nftvalue.IPv6, IP6, 8), true
 	case fieldIP6Daddr:
-		return address(kindIPv6, IP6, 24), true
+		return address(nftvalue.IPv6, IP6, 24), true
 	case fieldIPDSCP:
-		return fieldInfo{kind: kindDSCP, source: fromPayload, direction: -1, base: networkHeader, offset: 1, length: 1, mask: 0xfc, shift: 2, family: IP}, true
+		return fieldInfo{kind: nftvalue.DSCP, source: fromPayload, direction: -1, base: networkHeader, offset: 1, length: 1, mask: 0xfc, shift: 2, family: IP}, true
 	case fieldIP6DSCP:
-		return fieldInfo{kind: kindDSCP, source: fromPayload, direction: -1, base: networkHeader, offset: 0, length: 2, mask: 0x0fc0, shift: 6, family: IP6}, true
+		return fieldInfo{kind: nftvalue.DSCP, source: fromPayload, direction: -1, base: networkHeader, offset: 0, length: 2, mask: 0x0fc0, shift: 6, family: IP6}, true
 	}
 	if i, ok := portInfo(f); ok {
 		return i, true
@@ -106,15 +105,15 @@ func infoOf(f Field) (fieldInfo, bool) {
 func portInfo(f Field) (fieldInfo, bool) {
 	switch f {
 	case fieldTCPSport:
-		return port(protoTCP, 0), true
+		return port(nftvalue.ProtoTCP, 0), true
 	case fieldTCPDport:
-		return port(protoTCP, 2), true
+		return port(nftvalue.ProtoTCP, 2), true
 	case fieldUDPSport:
-		return port(protoUDP, 0), true
+		return port(nftvalue.ProtoUDP, 0), true
 	case fieldUDPDport:
-		return port(protoUDP, 2), true
+		return port(nftvalue.ProtoUDP, 2), true
 	case fieldTCPFlags:
-		return fieldInfo{kind: kindTCPFlags, source: fromPayload, direction: -1, base: transportHeader, offset: 13, length: 1, l4proto: protoTCP, bits: true}, true
+		return fieldInfo{kind: nftvalue.TCPFlags, source: fromPayload, direction: -1, base: transportHeader, offset: 13, length: 1, l4proto: nftvalue.ProtoTCP, bits: true}, true
 	case fieldTHSport:
 		return port(0, 0), true
 	case fieldTHDport:
@@ -126,62 +125,62 @@ func portInfo(f Field) (fieldInfo, bool) {
 func conntrackInfo(f Field) (fieldInfo, bool) {
 	switch f {
 	case fieldCTState:
-		return conntrack(kindCTState, ctState, -1), true
+		return conntrack(nftvalue.CTState, ctState, -1), true
 	case fieldCTStatus:
-		return conntrack(kindCTStatus, ctStatus, -1), true
+		return conntrack(nftvalue.CTStatus, ctStatus, -1), true
 	case fieldCTMark:
-		return conntrack(kindMark, ctMark, -1), true
+		return conntrack(nftvalue.Mark, ctMark, -1), true
 	case fieldCTDir:
-		return conntrack(kindCTDir, ctDirection, -1), true
+		return conntrack(nftvalue.CTDir, ctDirection, -1), true
 	case fieldCTHelper:
-		return conntrack(kindHelper, ctHelper, -1), true
+		return conntrack(nftvalue.Helper, ctHelper, -1), true
 	case fieldCTZone:
-		return conntrack(kindZone, ctZone, -1), true
+		return conntrack(nftvalue.Zone, ctZone, -1), true
 	case fieldCTPackets:
-		return conntrack(kindMeter, ctPackets, -1), true
+		return conntrack(nftvalue.Meter, ctPackets, -1), true
 	case fieldCTBytes:
-		return conntrack(kindMeter, ctBytes, -1), true
+		return conntrack(nftvalue.Meter, ctBytes, -1), true
 	case fieldOrigPkts:
-		return conntrack(kindMeter, ctPackets, 0), true
+		return conntrack(nftvalue.Meter, ctPackets, 0), true
 	case fieldOrigBytes:
-		return conntrack(kindMeter, ctBytes, 0), true
+		return conntrack(nftvalue.Meter, ctBytes, 0), true
 	case fieldReplyPkts:
-		return conntrack(kindMeter, ctPackets, 1), true
+		return conntrack(nftvalue.Meter, ctPackets, 1), true
 	case fieldReplyBytes:
-		return conntrack(kindMeter, ctBytes, 1), true
+		return conntrack(nftvalue.Meter, ctBytes, 1), true
 	}
 	return fieldInfo{}, false
 }
 
-func meta(kind valueKind, key uint32) fieldInfo {
+func meta(kind nftvalue.Kind, key uint32) fieldInfo {
 	return fieldInfo{kind: kind, source: fromMeta, key: key, direction: -1}
 }
 
-func conntrack(kind valueKind, key uint32, direction int) fieldInfo {
-	bits := kind == kindCTState || kind == kindCTStatus
-	return fieldInfo{kind: kind, source: fromCT, key: key, direction: direction, hostOrder: kind != kindCTDir, bits: bits}
+func conntrack(kind nftvalue.Kind, key uint32, direction int) fieldInfo {
+	bits := kind == nftvalue.CTState || kind == nftvalue.CTStatus
+	return fieldInfo{kind: kind, source: fromCT, key: key, direction: direction, hostOrder: kind != nftvalue.CTDir, bits: bits}
 }
 
-func address(kind valueKind, family Family, offset uint32) fieldInfo {
-	return fieldInfo{kind: kind, source: fromPayload, direction: -1, base: networkHeader, offset: offset, length: uint32(kind.width()), family: family}
+func address(kind nftvalue.Kind, family Family, offset uint32) fieldInfo {
+	return fieldInfo{kind: kind, source: fromPayload, direction: -1, base: networkHeader, offset: offset, length: uint32(kind.Width()), family: family}
 }
 
 // port is a field of TCP or UDP; protocol 0 is th, whatever of the two.
 func port(protocol uint8, offset uint32) fieldInfo {
-	return fieldInfo{kind: kindPort, source: fromPayload, direction: -1, base: transportHeader, offset: offset, length: 2, l4proto: protocol, needsL4Proto: protocol == 0}
+	return fieldInfo{kind: nftvalue.Port, source: fromPayload, direction: -1, base: transportHeader, offset: offset, length: 2, l4proto: protocol, needsL4Proto: protocol == 0}
 }
 
 // kindOf is the kind of a set type's elements; 0 if there is no such type.
-func kindOf(t SetType) valueKind {
+func kindOf(t SetType) nftvalue.Kind {
 	switch t {
 	case IPv4Addr:
-		return kindIPv4
+		return nftvalue.IPv4
 	case IPv6Addr:
-		return kindIPv6
+		return nftvalue.IPv6
 	case InetService:
-		return kindPort
+		return nftvalue.Port
 	case IfName:
-		return kindIfName
+		return nftvalue.IfName
 	}
 	return 0
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // FuzzParse holds Parse and Validate to: no panic whatever comes; errors of the promised types; what is valid survives a round
@@ -98,28 +99,28 @@ func writeNFT(t *testing.T, spec *Spec) string {
 // FuzzParseValue reads words of every kind: no panic, bounds of the right width and order, and a text that reads back the same.
 func FuzzParseValue(f *testing.F) {
 	for _, word := range []string{"", "@", "eth0", "ppp*", "1-2", "10.0.0.0/8", "::/0", "0.0.0.0/0", "::ffff:1.2.3.4", "::ffff:1.2.3.4/120", "0x10", "ef", "tcp", "new", "-", "1-", "-1"} {
-		for kind := kindIPv4; kind <= kindMeter; kind++ {
+		for kind := nftvalue.IPv4; kind <= nftvalue.Meter; kind++ {
 			f.Add(int(kind), word)
 		}
 	}
 	f.Fuzz(func(t *testing.T, kind int, word string) {
-		k := valueKind(kind)
-		v, err := parseValue(k, word)
+		k := nftvalue.Kind(kind)
+		v, err := nftvalue.Parse(k, word)
 		if err != nil {
 			return
 		}
-		if w := k.width(); w != 0 && (len(v.low) != w || len(v.high) != w) {
+		if w := k.Width(); w != 0 && (len(v.Low) != w || len(v.High) != w) {
 			t.Fatalf("%q became %v, want %d bytes", word, v, w)
 		}
-		if bytes.Compare(v.low, v.upperName()) > 0 {
+		if bytes.Compare(v.Low, v.UpperName()) > 0 {
 			t.Fatalf("%q became %v, which is backwards", word, v)
 		}
-		if k.width() == 0 || k == kindCTState || k == kindCTStatus || k == kindTCPFlags {
+		if k.Width() == 0 || k == nftvalue.CTState || k == nftvalue.CTStatus || k == nftvalue.TCPFlags {
 			return // quoted, or spelled as they were given
 		}
-		again, err := parseValue(k, v.text(k))
-		if err != nil || !bytes.Equal(again.low, v.low) || !bytes.Equal(again.high, v.high) {
-			t.Fatalf("%q became %v, and its text %q became %v, %v", word, v, v.text(k), again, err)
+		again, err := nftvalue.Parse(k, v.Text(k))
+		if err != nil || !bytes.Equal(again.Low, v.Low) || !bytes.Equal(again.High, v.High) {
+			t.Fatalf("%q became %v, and its text %q became %v, %v", word, v, v.Text(k), again, err)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // A Finding is one thing that a reviewer would say of a Spec that is legal. Safe for concurrent reading.
@@ -129,7 +131,7 @@ func (t *tableLint) meters(chain, rule int, r *Rule) {
 		if m == nil || !strings.HasPrefix(string(m.Field), "ct ") {
 			continue
 		}
-		if info, _ := infoOf(m.Field); info.kind == kindMeter {
+		if info, _ := infoOf(m.Field); info.kind == nftvalue.Meter {
 			t.accounting = true
 			t.add("accounting", t.rulePath(chain, rule), "set it yourself at boot, so that connections have counters from their start",
 				"chain %s %s tests %q: the kernel sets net.netfilter.nf_conntrack_acct to 1 and leaves it so", t.name(), t.lowered.Chains[chain].Name, string(m.Field))
@@ -153,7 +155,7 @@ func (t *tableLint) announcements(chain, rule int, r *Rule) {
 		for _, bit := range t.bits {
 			if bits&bit != 0 {
 				t.add("announced-bit", t.rulePath(chain, rule), "leave the bit out of the mask, or announce with another bit",
-					"chain %s %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", t.name(), t.lowered.Chains[chain].Name, hex(bit), t.announced[bit])
+					"chain %s %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", t.name(), t.lowered.Chains[chain].Name, nftvalue.Hex(bit), t.announced[bit])
 			}
 		}
 	}

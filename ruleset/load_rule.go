@@ -3,6 +3,7 @@ package ruleset
 import (
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -80,7 +81,7 @@ func (l *Loaded) finish(o nlmsg.Order) {
 		s := &l.sets[i]
 		l.torn = !s.finish() || l.torn
 		if s.Flags&nlmsg.SetAnonymous != 0 {
-			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), len(keyRange{}.low)))
+			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), len(nftvalue.Range{}.Low)))
 		}
 	}
 	marked := map[tableKey]bool{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -20,10 +21,10 @@ type LoadedSet struct {
 	KeyType uint32 `json:"keyType"`
 	KeyLen  uint32 `json:"keyLen"`
 
-	elements []rawElement // as the kernel gives them
-	ranges   []keyRange   // what they hold, sorted
-	adorned  bool         // it is a map, or its elements time out or carry statements
-	torn     bool         // beginnings and ends of its intervals do not go together
+	elements []rawElement     // as the kernel gives them
+	ranges   []nftvalue.Range // what they hold, sorted
+	adorned  bool             // it is a map, or its elements time out or carry statements
+	torn     bool             // beginnings and ends of its intervals do not go together
 }
 
 // A rawElement is an element as a kernel gives it. That of an interval is its first value, or the one behind its last.
@@ -47,40 +48,15 @@ func (s *LoadedSet) Elements() []string {
 }
 
 // text is an element in nft's spelling.
-func (s *LoadedSet) text(r *keyRange) string {
+func (s *LoadedSet) text(r *nftvalue.Range) string {
 	if t := s.setType(); t != "" {
-		return r.span(kindOf(t), int(s.KeyLen)).text(kindOf(t))
+		return r.Span(kindOf(t), int(s.KeyLen)).Text(kindOf(t))
 	}
-	n := min(int(s.KeyLen), len(r.low))
-	if r.low == r.high {
-		return fmt.Sprintf("0x%x", r.low[:n])
+	n := min(int(s.KeyLen), len(r.Low))
+	if r.Low == r.High {
+		return fmt.Sprintf("0x%x", r.Low[:n])
 	}
-	return fmt.Sprintf("0x%x-0x%x", r.low[:n], r.high[:n])
-}
-
-// span is the range as a value of one kind.
-func (r *keyRange) span(kind valueKind, length int) span {
-	s := span{low: r.low[:length], high: r.high[:length]}
-	switch {
-	case kind == kindIfName:
-		s.low = []byte(trimmed(s.low))
-		s.prefix = r.low != r.high
-		s.high = s.low
-	case (kind == kindIPv4 || kind == kindIPv6) && r.low != r.high:
-		bits := prefixLength(s.low, s.high)
-		s.prefix = bytes.Equal(firstOf(s.low, bits), s.low) && bytes.Equal(lastOf(s.low, bits), s.high)
-	}
-	return s
-}
-
-// firstOf is the first address of a prefix of so many bits.
-func firstOf(b []byte, bits int) []byte {
-	first := bytes.Clone(b)
-	for i := range first {
-		keep := min(max(bits-8*i, 0), 8)
-		first[i] &= ^byte(0) << (8 - keep)
-	}
-	return first
+	return fmt.Sprintf("0x%x-0x%x", r.Low[:n], r.High[:n])
 }
 
 func (l *Loaded) addSet(o nlmsg.Order, family byte, b []byte) error {
@@ -191,25 +167,25 @@ func (s *LoadedSet) finish() bool {
 	for i := range s.elements {
 		s.adorned = s.adorned || s.elements[i].adorned
 	}
-	length := min(int(s.KeyLen), len(keyRange{}.low))
+	length := min(int(s.KeyLen), len(nftvalue.Range{}.Low))
 	if s.Flags&nlmsg.SetInterval == 0 {
-		s.ranges = make([]keyRange, len(s.elements))
+		s.ranges = make([]nftvalue.Range, len(s.elements))
 		for i := range s.elements {
-			s.ranges[i] = keyRange{low: s.elements[i].key, high: s.elements[i].key}
+			s.ranges[i] = nftvalue.Range{Low: s.elements[i].key, High: s.elements[i].key}
 		}
-		sortRanges(s.ranges)
+		nftvalue.SortRanges(s.ranges)
 	} else {
 		s.ranges, s.torn = intervals(s.elements, length)
 	}
 	listed := len(s.ranges)
-	s.elements, s.ranges = nil, uniqueRanges(s.ranges)
+	s.elements, s.ranges = nil, nftvalue.UniqueRanges(s.ranges)
 	return len(s.ranges) == listed
 }
 
 // intervals puts ends to beginnings. The end at zero, with which nft begins a set, is none; a beginning without an end reaches to the
 // greatest value. Kernels take elements one by one, so that other ends without a beginning, and beginnings without an end, can be there
 // too: torn tells.
-func intervals(elements []rawElement, length int) (ranges []keyRange, torn bool) {
+func intervals(elements []rawElement, length int) (ranges []nftvalue.Range, torn bool) {
 	slices.SortFunc(elements, func(a, b rawElement) int {
 		if c := bytes.Compare(a.key[:], b.key[:]); c != 0 || a.end == b.end {
 			return c
@@ -219,22 +195,22 @@ func intervals(elements []rawElement, length int) (ranges []keyRange, torn bool)
 		}
 		return 1
 	})
-	ranges = make([]keyRange, 0, (len(elements)+1)/2)
+	ranges = make([]nftvalue.Range, 0, (len(elements)+1)/2)
 	open := false
 	for i := range elements {
 		e := &elements[i]
 		torn = torn || open && !e.end || !open && e.end && !isZero(e.key[:])
 		if open {
-			ranges[len(ranges)-1].high = before(e.key, length)
+			ranges[len(ranges)-1].High = before(e.key, length)
 		}
 		if open = !e.end; open {
-			ranges = append(ranges, keyRange{low: e.key})
+			ranges = append(ranges, nftvalue.Range{Low: e.key})
 		}
 	}
 	if open {
 		last := &ranges[len(ranges)-1]
 		for i := range length {
-			last.high[i] = 0xff
+			last.High[i] = 0xff
 		}
 	}
 	return ranges, torn

@@ -4,26 +4,28 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // Elements come one by one, as many as a kernel took.
 func TestIntervalsOfElements(t *testing.T) {
 	begin := func(b byte) rawElement { return rawElement{key: [16]byte{b}} }
 	end := func(b byte) rawElement { return rawElement{key: [16]byte{b}, end: true} }
-	r := func(low, high byte) keyRange { return keyRange{low: [16]byte{low}, high: [16]byte{high}} }
+	r := func(low, high byte) nftvalue.Range { return nftvalue.Range{Low: [16]byte{low}, High: [16]byte{high}} }
 	for name, c := range map[string]struct {
 		elements []rawElement
-		ranges   []keyRange
+		ranges   []nftvalue.Range
 		torn     bool
 	}{
-		"nothing":               {nil, []keyRange{}, false},
-		"in any order":          {[]rawElement{end(20), begin(3), end(0), begin(10), end(5)}, []keyRange{r(3, 4), r(10, 19)}, false},
-		"one touches the other": {[]rawElement{begin(3), end(5), begin(5), end(7)}, []keyRange{r(3, 4), r(5, 6)}, false},
-		"from zero":             {[]rawElement{end(0), begin(0), end(2)}, []keyRange{r(0, 1)}, false},
-		"to the end":            {[]rawElement{end(0), begin(9)}, []keyRange{r(9, 255)}, false},
-		"two beginnings":        {[]rawElement{begin(1), begin(2), end(5)}, []keyRange{r(1, 1), r(2, 4)}, true},
-		"two ends":              {[]rawElement{begin(1), end(2), end(5)}, []keyRange{r(1, 1)}, true},
-		"an end alone":          {[]rawElement{end(5)}, []keyRange{}, true},
+		"nothing":               {nil, []nftvalue.Range{}, false},
+		"in any order":          {[]rawElement{end(20), begin(3), end(0), begin(10), end(5)}, []nftvalue.Range{r(3, 4), r(10, 19)}, false},
+		"one touches the other": {[]rawElement{begin(3), end(5), begin(5), end(7)}, []nftvalue.Range{r(3, 4), r(5, 6)}, false},
+		"from zero":             {[]rawElement{end(0), begin(0), end(2)}, []nftvalue.Range{r(0, 1)}, false},
+		"to the end":            {[]rawElement{end(0), begin(9)}, []nftvalue.Range{r(9, 255)}, false},
+		"two beginnings":        {[]rawElement{begin(1), begin(2), end(5)}, []nftvalue.Range{r(1, 1), r(2, 4)}, true},
+		"two ends":              {[]rawElement{begin(1), end(2), end(5)}, []nftvalue.Range{r(1, 1)}, true},
+		"an end alone":          {[]rawElement{end(5)}, []nftvalue.Range{}, true},
 	} {
 		ranges, torn := intervals(c.elements, 1)
 		assert.Equal(t, c.ranges, ranges, name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // WriteNFT writes the tables in the form of an nft file, as `nft -f` takes it and much as `nft list ruleset` prints it: nft
@@ -26,7 +27,7 @@ func (r *Resolved) WriteNFT(w io.Writer) error {
 // writeTable writes one table. Errors stay in the buffered writer until Flush.
 func (r *Resolved) writeTable(w *bufio.Writer, index int) {
 	t := &r.spec.Tables[index]
-	fmt.Fprintf(w, "table %s %s {\n\tcomment %s\n", familyText(t.Family), t.Name, quote(ownerComment(r.owner())))
+	fmt.Fprintf(w, "table %s %s {\n\tcomment %s\n", familyText(t.Family), t.Name, nftvalue.Quote(ownerComment(r.owner())))
 	for i := range t.Flowtables {
 		r.writeFlowtable(w, index, i)
 	}
@@ -137,19 +138,16 @@ func setLines(s *Set) []string {
 func elementsText(s *Set) string {
 	kind := kindOf(s.Type)
 	words := make([]string, 0, len(s.Elements))
-	for _, v := range sortedSpans(kind, s.Elements) {
-		words = append(words, v.text(kind))
+	for _, v := range nftvalue.SortedSpans(kind, s.Elements) {
+		words = append(words, v.Text(kind))
 	}
 	return "{ " + strings.Join(words, ", ") + " }"
 }
 
-// quote puts a string between nft's quotes. nft has no escapes: Validate refuses what it cannot spell.
-func quote(s string) string { return `"` + s + `"` }
-
 func quoteAll(words []string) []string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
-		quoted[i] = quote(w)
+		quoted[i] = nftvalue.Quote(w)
 	}
 	return quoted
 }

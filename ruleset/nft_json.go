@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // A JSONConfig says what WriteNFTJSON may leave out. Nil and zero are usable: nothing. Safe for concurrent reading.
@@ -94,8 +96,8 @@ func newJSONSet(family, table string, s *Set) jsonSet {
 		set.Flags = []string{"interval"}
 	}
 	kind := kindOf(s.Type)
-	for _, v := range sortedSpans(kind, s.Elements) {
-		set.Elem = append(set.Elem, v.json(kind))
+	for _, v := range nftvalue.SortedSpans(kind, s.Elements) {
+		set.Elem = append(set.Elem, spanJSON(kind, v))
 	}
 	return set
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // ErrNotInJSON is matched by the refusal to write as JSON what nft's JSON cannot say. The text form says it.
@@ -70,7 +71,7 @@ func (v *validator) checkStatementJSON(at func(below string) string, s *Statemen
 	case s.Raw != nil:
 		v.add(at("raw"), fmt.Errorf("%w: the raw statement %q is nft text and bytes; write the text form, or the batch", ErrNotInJSON, s.Raw.Text))
 	case s.Match != nil:
-		if info, _ := infoOf(s.Match.Field); info.kind == kindIfName || info.kind == kindHelper {
+		if info, _ := infoOf(s.Match.Field); info.kind == nftvalue.IfName || info.kind == nftvalue.Helper {
 			v.checkNamesJSON(at, "is", s.Match.Is)
 			v.checkNamesJSON(at, "not", s.Match.Not)
 		}
@@ -79,7 +80,7 @@ func (v *validator) checkStatementJSON(at func(below string) string, s *Statemen
 
 func (v *validator) checkNamesJSON(at func(below string) string, field string, words []string) {
 	for i, word := range words {
-		if !isReference(word) && !isJSONName(word) {
+		if !nftvalue.IsReference(word) && !isJSONName(word) {
 			v.add(at("match."+field+"["+strconv.Itoa(i)+"]"), notJSONName(word))
 		}
 	}
@@ -92,7 +93,7 @@ func isJSONName(word string) bool {
 	case TCP, UDP, "udplite", "esp", "ah", "icmp", "icmpv6", "comp", "dccp", "sctp", "redirect":
 		return false
 	}
-	return !isReference(word)
+	return !nftvalue.IsReference(word)
 }
 
 func notJSONName(word string) error {

@@ -4,6 +4,8 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // statementsJSON are the statements of a rule as nft's JSON has them, in a table of the family.
@@ -53,7 +55,7 @@ func matchJSON(m *Match) jsonObject {
 	info, _ := infoOf(m.Field)
 	left := fieldJSON(m.Field)
 	if m.Mask != "" {
-		left = jsonObject{"&": []any{left, valueJSON(kindMark, m.Mask)}}
+		left = jsonObject{"&": []any{left, valueJSON(nftvalue.Mark, m.Mask)}}
 	}
 	op, right := "==", any(nil)
 	switch {
@@ -129,7 +131,7 @@ func natJSON(family Family, n *NAT) jsonObject {
 }
 
 func limitJSON(l *Limiting) jsonObject {
-	limit := jsonObject{"rate": l.Rate, "per": l.Per, "burst": defaultBurst}
+	limit := jsonObject{"rate": l.Rate, "per": l.Per, "burst": nftvalue.DefaultBurst}
 	if l.Burst != 0 {
 		limit["burst"] = l.Burst
 	}
@@ -148,7 +150,7 @@ func logJSON(l *Logging) any {
 	if l.Group != nil {
 		log["group"] = *l.Group
 	}
-	if l.Level != "" && l.Level != defaultLogLevel {
+	if l.Level != "" && l.Level != nftvalue.DefaultLogLevel {
 		log["level"] = l.Level
 	}
 	if len(log) == 0 {

@@ -3,10 +3,12 @@ package ruleset
 import (
 	"encoding/binary"
 	"strconv"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // valuesJSON is a set reference, one value, or an anonymous set.
-func valuesJSON(kind valueKind, words []string) any {
+func valuesJSON(kind nftvalue.Kind, words []string) any {
 	all := make([]any, len(words))
 	for i, w := range words {
 		all[i] = valueJSON(kind, w)
@@ -18,43 +20,43 @@ func valuesJSON(kind valueKind, words []string) any {
 }
 
 // valueJSON is one word. A set reference, or a word that does not parse, comes back as it is.
-func valueJSON(kind valueKind, word string) any {
-	if isReference(word) {
+func valueJSON(kind nftvalue.Kind, word string) any {
+	if nftvalue.IsReference(word) {
 		return word
 	}
-	v, err := parseValue(kind, word)
+	v, err := nftvalue.Parse(kind, word)
 	if err != nil {
 		return word
 	}
-	return v.json(kind)
+	return spanJSON(kind, v)
 }
 
-// json is the span as nft's JSON has it: a word, a number, {"prefix": ...} or {"range": [...]}.
-func (s span) json(kind valueKind) any {
+// spanJSON is a span as nft's JSON has it: a word, a number, {"prefix": ...} or {"range": [...]}.
+func spanJSON(kind nftvalue.Kind, s nftvalue.Span) any {
 	switch {
-	case kind == kindIfName && s.prefix:
-		return string(s.low) + "*"
-	case s.prefix:
-		return jsonObject{"prefix": jsonObject{"addr": wordText(kind, s.low), "len": prefixLength(s.low, s.high)}}
-	case s.single():
-		return wordJSON(kind, s.low)
+	case kind == nftvalue.IfName && s.Prefix:
+		return string(s.Low) + "*"
+	case s.Prefix:
+		return jsonObject{"prefix": jsonObject{"addr": nftvalue.WordText(kind, s.Low), "len": nftvalue.PrefixLength(s.Low, s.High)}}
+	case s.Single():
+		return wordJSON(kind, s.Low)
 	}
-	return jsonObject{"range": []any{wordJSON(kind, s.low), wordJSON(kind, s.high)}}
+	return jsonObject{"range": []any{wordJSON(kind, s.Low), wordJSON(kind, s.High)}}
 }
 
 // wordJSON is one bound: a number where nft prints one, else its word.
-func wordJSON(kind valueKind, b []byte) any {
+func wordJSON(kind nftvalue.Kind, b []byte) any {
 	switch kind {
-	case kindExists:
+	case nftvalue.Exists:
 		return b[0] != 0
-	case kindPort, kindZone:
+	case nftvalue.Port, nftvalue.Zone:
 		return binary.BigEndian.Uint16(b)
-	case kindMark:
+	case nftvalue.Mark:
 		return binary.BigEndian.Uint32(b)
-	case kindDSCP:
+	case nftvalue.DSCP:
 		return b[0]
 	}
-	return wordText(kind, b)
+	return nftvalue.WordText(kind, b)
 }
 
 func decimal(v uint64) string { return strconv.FormatUint(v, 10) }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // ruleText is a rule as nft spells it, with its comment.
@@ -14,7 +16,7 @@ func ruleText(family Family, r *Rule) string {
 		words = append(words, statementText(family, &r.Do[i]))
 	}
 	if r.Comment != "" {
-		words = append(words, "comment "+quote(r.Comment))
+		words = append(words, "comment "+nftvalue.Quote(r.Comment))
 	}
 	return strings.Join(words, " ")
 }
@@ -77,10 +79,10 @@ func matchText(m *Match) string {
 }
 
 // valuesText is a set reference, one value, or an anonymous set.
-func valuesText(kind valueKind, values []string) string {
+func valuesText(kind nftvalue.Kind, values []string) string {
 	words := make([]string, len(values))
 	for i, v := range values {
-		words[i] = valueText(kind, v)
+		words[i] = nftvalue.TextOf(kind, v)
 	}
 	if len(words) == 1 {
 		return words[0]
@@ -93,24 +95,24 @@ func mutationText(m *Mutation) string {
 	field, value, mask := string(m.Field), m.number(), m.mask()
 	switch {
 	case mask == 1<<32-1:
-		return field + " set " + hex(value)
+		return field + " set " + nftvalue.Hex(value)
 	case value == mask:
-		return field + " set " + field + " | " + hex(value)
+		return field + " set " + field + " | " + nftvalue.Hex(value)
 	case value == 0:
-		return field + " set " + field + " & " + hex(^mask)
+		return field + " set " + field + " & " + nftvalue.Hex(^mask)
 	}
-	return field + " set " + field + " & " + hex(^mask) + " | " + hex(value)
+	return field + " set " + field + " & " + nftvalue.Hex(^mask) + " | " + nftvalue.Hex(value)
 }
 
 // number is the value as a number; 0 for what Validate refuses.
 func (m *Mutation) number() uint32 {
-	v, _ := parseNumber(m.Value)
+	v, _ := nftvalue.ParseNumber(m.Value)
 	return uint32(v)
 }
 
 // mask is the mask as a number; zero is every bit.
 func (m *Mutation) mask() uint32 {
-	if v, _ := parseNumber(m.Mask); v != 0 {
+	if v, _ := nftvalue.ParseNumber(m.Mask); v != 0 {
 		return uint32(v)
 	}
 	return 1<<32 - 1
@@ -155,7 +157,7 @@ func limitText(l *Limiting) string {
 		over = "over "
 	}
 	text := fmt.Sprintf("limit rate %s%d/%s", over, l.Rate, l.Per)
-	if l.Burst != 0 && l.Burst != defaultBurst {
+	if l.Burst != 0 && l.Burst != nftvalue.DefaultBurst {
 		text += fmt.Sprintf(" burst %d packets", l.Burst)
 	}
 	return text
@@ -165,12 +167,12 @@ func limitText(l *Limiting) string {
 func logText(l *Logging) string {
 	text := "log"
 	if l.Prefix != "" {
-		text += " prefix " + quote(l.Prefix)
+		text += " prefix " + nftvalue.Quote(l.Prefix)
 	}
 	if l.Group != nil {
 		return text + " group " + strconv.Itoa(int(*l.Group))
 	}
-	if l.Level != "" && l.Level != defaultLogLevel {
+	if l.Level != "" && l.Level != nftvalue.DefaultLogLevel {
 		text += " level " + l.Level
 	}
 	return text

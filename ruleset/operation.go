@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // A Verb is what an Operation does, in nft's spelling.
@@ -69,9 +70,9 @@ type boundFlowtable struct {
 // Elements are some of a set's: those that it gains or loses.
 type elements struct {
 	set    *Set
-	ranges []keyRange // sorted
-	first  bool       // they are all that a new set holds
-	all    bool       // whatever it holds
+	ranges []nftvalue.Range // sorted
+	first  bool             // they are all that a new set holds
+	all    bool             // whatever it holds
 }
 
 // String is the operation as one nft command. The reason is not part of it.
@@ -126,10 +127,10 @@ func (f *boundFlowtable) text(verb Verb) string {
 
 func (e *elements) text() string {
 	kind := kindOf(e.set.Type)
-	_, length, _ := kind.setType()
+	_, length, _ := kind.SetType()
 	words := make([]string, len(e.ranges))
 	for i := range e.ranges {
-		words[i] = e.ranges[i].span(kind, int(length)).text(kind)
+		words[i] = e.ranges[i].Span(kind, int(length)).Text(kind)
 	}
 	return "{ " + strings.Join(words, ", ") + " }"
 }

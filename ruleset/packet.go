@@ -3,6 +3,8 @@ package ruleset
 import (
 	"fmt"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // A packet is what the matches so far say of the packets that pass them: nft reads a rule from left to right and refuses
@@ -34,12 +36,12 @@ func (k *packet) hasPorts() bool {
 }
 
 // learn adds what a match says, or refuses a match that contradicts what is known.
-func (k *packet) learn(m *Match, info *fieldInfo, spans []span) error {
+func (k *packet) learn(m *Match, info *fieldInfo, spans []nftvalue.Span) error {
 	if info.needsL4Proto && !k.hasPorts() {
 		return fmt.Errorf(`%q needs a match on protocols with ports before it; put "meta l4proto" with "tcp", "udp" or both ahead`, string(m.Field))
 	}
 	switch {
-	case info.kind == kindExists && len(m.Is)+len(m.Not) > 1:
+	case info.kind == nftvalue.Exists && len(m.Is)+len(m.Not) > 1:
 		return fmt.Errorf("%q either exists or is missing; match one of them, or leave the match out", string(m.Field))
 	case m.Field == fieldNFProto:
 		return k.learnFamily(m, spans)
@@ -52,7 +54,7 @@ func (k *packet) learn(m *Match, info *fieldInfo, spans []span) error {
 }
 
 // learnFamily takes meta nfproto, which nft refuses outside of inet tables, and which several values make meaningless to it.
-func (k *packet) learnFamily(m *Match, spans []span) error {
+func (k *packet) learnFamily(m *Match, spans []nftvalue.Span) error {
 	switch {
 	case k.oneFamily:
 		return fmt.Errorf("%q is only for inet tables, and this table has one family; leave the match out", string(m.Field))
@@ -61,7 +63,7 @@ func (k *packet) learnFamily(m *Match, spans []span) error {
 	case len(m.Not) > 0 || len(spans) == 0:
 		return nil
 	}
-	return k.narrowFamily(m.Field, familyOf(spans[0].low[0]))
+	return k.narrowFamily(m.Field, familyOf(spans[0].Low[0]))
 }
 
 // learnProtocol takes a field of TCP or UDP. Behind a match on several protocols nft takes one of them for the only one, and
@@ -78,7 +80,7 @@ func (k *packet) learnProtocol(f Field, protocol byte) error {
 }
 
 func familyOf(nfproto byte) Family {
-	if nfproto == nfprotoIPv4 {
+	if nfproto == nftvalue.NFProtoIPv4 {
 		return IP
 	}
 	return IP6

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -71,7 +72,7 @@ func (l *Loaded) ownSet(family Family, table, set string) (*LoadedSet, error) {
 // setType is the type of the set's elements; "" if a Set cannot have it.
 func (s *LoadedSet) setType() SetType {
 	for _, t := range [...]SetType{IPv4Addr, IPv6Addr, InetService, IfName} {
-		if typ, length, _ := kindOf(t).setType(); typ == s.KeyType && length == s.KeyLen {
+		if typ, length, _ := kindOf(t).SetType(); typ == s.KeyType && length == s.KeyLen {
 			return t
 		}
 	}
@@ -79,9 +80,9 @@ func (s *LoadedSet) setType() SetType {
 }
 
 // within tells those of a sorted list that another holds from those that it does not.
-func within(list, held []keyRange) (missing, there []keyRange) {
+func within(list, held []nftvalue.Range) (missing, there []nftvalue.Range) {
 	for _, r := range list {
-		if _, ok := slices.BinarySearchFunc(held, r, compareRanges); ok {
+		if _, ok := slices.BinarySearchFunc(held, r, nftvalue.CompareRanges); ok {
 			there = append(there, r)
 		} else {
 			missing = append(missing, r)

@@ -1,6 +1,9 @@
 package ruleset
 
-import "github.com/go-fastpath/fastpath/flowtable"
+import (
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
+)
 
 // A Policy says which connections a flowtable takes, and when. It compiles to a chain of its own: first rules that return for
 // what is excluded, then `flow add`. At priority filter + 10 it stands behind most firewalls' chains: what they drop never comes
@@ -131,9 +134,9 @@ func SkipDPI(flowtable string) Policy {
 // SkipMarked is a Policy that leaves packets alone whose meta mark has value in the bits of mask; a value of 0 is any mark with
 // one of the bits set. Where only one direction is marked, set Only.Direction to it.
 func SkipMarked(flowtable string, value, mask uint32) Policy {
-	bits := MarkBits{Mask: hex(mask)}
+	bits := MarkBits{Mask: nftvalue.Hex(mask)}
 	if value != 0 {
-		bits.Value = hex(value)
+		bits.Value = nftvalue.Hex(value)
 	}
 	return Policy{Flowtable: flowtable, Except: Exclusions{Marks: []MarkBits{bits}}}
 }
@@ -144,7 +147,7 @@ func (s *Spec) Announced() map[uint32]string {
 	for i := range s.Tables {
 		for j := range s.Tables[i].Offload {
 			p := &s.Tables[i].Offload[j]
-			if bit, err := parseNumber(p.Announce); err == nil && bit != 0 && bit < 1<<32 {
+			if bit, err := nftvalue.ParseNumber(p.Announce); err == nil && bit != 0 && bit < 1<<32 {
 				bits[uint32(bit)] = p.Flowtable
 			}
 		}
@@ -172,8 +175,8 @@ func (p *Policy) protocols() []string {
 func (p *Policy) numbers() []byte {
 	var all []byte
 	for _, word := range p.protocols() {
-		if s, err := parseValue(kindProto, word); err == nil {
-			all = append(all, s.low[0])
+		if s, err := nftvalue.Parse(nftvalue.Proto, word); err == nil {
+			all = append(all, s.Low[0])
 		}
 	}
 	return all
@@ -184,7 +187,7 @@ func (p *Policy) portful() []string {
 	var with []string
 	for _, n := range p.numbers() {
 		if carriesPorts(n) {
-			with = append(with, protoWord(n))
+			with = append(with, nftvalue.ProtoWord(n))
 		}
 	}
 	return with

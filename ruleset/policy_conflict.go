@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -33,7 +34,7 @@ func (r *Resolved) Conflicts(have *Loaded) []Finding {
 			where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
 			findings = append(findings, Finding{
 				Code: "announced-bit", Path: "rule " + where,
-				Text: fmt.Sprintf("rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, hex(bit), announced[bit]),
+				Text: fmt.Sprintf("rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, nftvalue.Hex(bit), announced[bit]),
 				Fix:  "announce with another bit, or leave the bit out of that rule's mask",
 			})
 		}

@@ -1,6 +1,10 @@
 package ruleset
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
+)
 
 // A protocolSet holds transport protocols, one bit each by their numbers (IPPROTO_*).
 type protocolSet [4]uint64
@@ -14,16 +18,18 @@ func protocols(numbers ...byte) protocolSet {
 }
 
 // protocolsOf are the values of a match on the protocol.
-func protocolsOf(spans []span) protocolSet {
+func protocolsOf(spans []nftvalue.Span) protocolSet {
 	var p protocolSet
 	for _, s := range spans {
-		p[s.low[0]/64] |= 1 << (s.low[0] % 64)
+		p[s.Low[0]/64] |= 1 << (s.Low[0] % 64)
 	}
 	return p
 }
 
 // protocolsWithPorts are those whose header begins with two ports: TCP, UDP, DCCP, SCTP, UDP-Lite.
-func protocolsWithPorts() protocolSet { return protocols(protoTCP, protoUDP, 33, 132, 136) }
+func protocolsWithPorts() protocolSet {
+	return protocols(nftvalue.ProtoTCP, nftvalue.ProtoUDP, 33, 132, 136)
+}
 
 // carriesPorts reports whether the protocol is one of those.
 func carriesPorts(protocol byte) bool {

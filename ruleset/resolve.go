@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // A Resolved is a validated Spec, bound to the devices of a machine. It is an immutable deep copy: changes of the Spec that it
@@ -13,7 +14,7 @@ type Resolved struct {
 	declared Spec                    // with its policies
 	spec     Spec                    // with plain chains in place of them
 	bindings [][][]flowtable.Binding // of each table's flowtables
-	elements [][][]keyRange          // of each table's sets, sorted
+	elements [][][]nftvalue.Range    // of each table's sets, sorted
 	tables   []checkedTable          // of the declared ones
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
 }

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -11,53 +12,6 @@ const anonymousName = "__set%d"
 
 // maxAttr is the longest that an attribute can be; a set's elements are spread over messages that stay below.
 const maxAttr = 0xffff
-
-// nft's numbers of data types and byte orders (nftables include/datatype.h). The kernel keeps them for user space.
-const (
-	typeNFProto     = 2
-	typeInteger     = 4
-	typeString      = 5
-	typeIPAddr      = 7
-	typeIP6Addr     = 8
-	typeINetProto   = 12
-	typeINetService = 13
-	typeMark        = 19
-	typeCTDir       = 27
-	typeDSCP        = 36
-	typeIfName      = 41
-
-	byteOrderHost = 1
-	byteOrderBig  = 2
-)
-
-// setType is a set's key as nft writes it: data type, length in bytes, byte order.
-func (k valueKind) setType() (typ, length, order uint32) {
-	switch k {
-	case kindIPv4:
-		return typeIPAddr, 4, byteOrderBig
-	case kindIPv6:
-		return typeIP6Addr, 16, byteOrderBig
-	case kindPort:
-		return typeINetService, 2, byteOrderBig
-	case kindIfName:
-		return typeIfName, 16, byteOrderHost
-	case kindProto:
-		return typeINetProto, 1, byteOrderBig
-	case kindNFProto:
-		return typeNFProto, 1, byteOrderHost
-	case kindMark:
-		return typeMark, 4, byteOrderHost
-	case kindCTDir:
-		return typeCTDir, 1, byteOrderHost
-	case kindHelper:
-		return typeString, 16, byteOrderHost
-	case kindZone:
-		return typeInteger, 2, byteOrderHost
-	case kindDSCP:
-		return typeDSCP, 1, byteOrderBig
-	}
-	return 0, 0, 0
-}
 
 // A setBody is a set as its elements are sent: its name, its id in the batch, the length of a key.
 type setBody struct {
@@ -68,7 +22,7 @@ type setBody struct {
 }
 
 func newSetBody(s *Set) setBody {
-	_, length, _ := kindOf(s.Type).setType()
+	_, length, _ := kindOf(s.Type).SetType()
 	return setBody{name: s.Name, length: int(length), interval: s.Interval}
 }
 
@@ -84,16 +38,16 @@ func (e *encoder) addSet(op *Operation, s *Set) {
 	id := e.nextSet(0)
 	e.setIDs[setKey{op.Family, op.Table, s.Name}] = id
 	kind := kindOf(s.Type)
-	_, length, _ := kind.setType()
+	_, length, _ := kind.SetType()
 	e.beginSet(op, s.Name, s.flags(), kind, length, id)
 	e.setOrder(kind)
 	e.end()
 }
 
-func (e *encoder) beginSet(op *Operation, name string, flags uint32, kind valueKind, length, id uint32) {
-	typ, _, _ := kind.setType()
+func (e *encoder) beginSet(op *Operation, name string, flags uint32, kind nftvalue.Kind, length, id uint32) {
+	typ, _, _ := kind.SetType()
 	if typ == 0 {
-		e.fail(fmt.Errorf("no set holds values that are %s", kind.expects()))
+		e.fail(fmt.Errorf("no set holds values that are %s", kind.Expects()))
 	}
 	e.begin(op, nlmsg.NFTMsgNewSet, nlmsg.FlagCreate)
 	e.b.String(nlmsg.NFTASetTable, op.Table)
@@ -105,8 +59,8 @@ func (e *encoder) beginSet(op *Operation, name string, flags uint32, kind valueK
 }
 
 // setOrder tells nft the byte order of the elements, as user data: type, length, a number in host order.
-func (e *encoder) setOrder(kind valueKind) {
-	_, _, order := kind.setType()
+func (e *encoder) setOrder(kind nftvalue.Kind) {
+	_, _, order := kind.SetType()
 	b := append(e.scratch[:0], nlmsg.UdataSetKeyByteOrder, 4)
 	e.b.Data(nlmsg.NFTASetUserdata, e.order.AppendUint32(b, order))
 }
@@ -120,26 +74,26 @@ func (e *encoder) addElements(op *Operation, x *elements) {
 
 // anonymousSet makes the set of a list and fills it; the rule that follows is the only one that uses it. Overlapping and
 // adjacent ranges are joined, as nft joins them.
-func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []span) (id uint32) {
-	_, length, _ := f.kind.setType()
+func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []nftvalue.Span) (id uint32) {
+	_, length, _ := f.kind.SetType()
 	if f.source == fromPayload {
 		length = f.length
 	}
 	s := setBody{name: anonymousName, length: int(length)}
 	e.ranges = e.ranges[:0]
 	for _, v := range spans {
-		s.interval = s.interval || !v.single()
+		s.interval = s.interval || !v.Single()
 		e.ranges = append(e.ranges, e.keyRange(f, v))
 	}
-	sortRanges(e.ranges)
+	nftvalue.SortRanges(e.ranges)
 	flags := uint32(nlmsg.SetAnonymous | nlmsg.SetConstant)
 	size := uint32(0)
 	if s.interval {
 		flags |= nlmsg.SetInterval
-		e.ranges = joinRanges(e.ranges, s.length)
-		size = intervalCount(e.ranges)
+		e.ranges = nftvalue.JoinRanges(e.ranges, s.length)
+		size = nftvalue.IntervalCount(e.ranges)
 	} else {
-		e.ranges = uniqueRanges(e.ranges)
+		e.ranges = nftvalue.UniqueRanges(e.ranges)
 		size = uint32(len(e.ranges))
 	}
 	s.id = e.nextSet(digestRanges(e.ranges, s.length))
@@ -155,12 +109,12 @@ func (e *encoder) anonymousSet(op *Operation, f *fieldInfo, spans []span) (id ui
 
 // elements sends elements to a set or takes them out, spread over as many messages as they need. The first ones of an interval
 // set begin with the end of nothing at zero, as nft's do.
-func (e *encoder) elements(op *Operation, msg uint16, s setBody, ranges []keyRange, first bool) {
+func (e *encoder) elements(op *Operation, msg uint16, s setBody, ranges []nftvalue.Range, first bool) {
 	if len(ranges) == 0 {
 		return
 	}
 	list := e.beginElements(op, msg, s)
-	if first && s.interval && !ranges[0].startsAtZero() {
+	if first && s.interval && !ranges[0].StartsAtZero() {
 		e.element(zeros[:s.length], nlmsg.SetElemIntervalEnd, false)
 	}
 	for i := range ranges {
@@ -171,11 +125,11 @@ func (e *encoder) elements(op *Operation, msg uint16, s setBody, ranges []keyRan
 		}
 		r := &ranges[i]
 		if !s.interval {
-			e.element(r.low[:s.length], 0, false)
+			e.element(r.Low[:s.length], 0, false)
 			continue
 		}
-		after, open := r.after(s.length)
-		e.element(r.low[:s.length], 0, open)
+		after, open := r.After(s.length)
+		e.element(r.Low[:s.length], 0, open)
 		if !open {
 			e.element(after[:s.length], nlmsg.SetElemIntervalEnd, false)
 		}
@@ -210,4 +164,15 @@ func (e *encoder) element(key []byte, flags uint32, open bool) {
 		e.b.Data(nlmsg.NFTASetElemUserdata, e.order.AppendUint32(b, nlmsg.UdataElemIntervalOpen))
 	}
 	e.b.EndNest(elem)
+}
+
+// keyRange encodes a span's bounds for a set over a field.
+func (e *encoder) keyRange(f *fieldInfo, s nftvalue.Span) nftvalue.Range {
+	if s.IsNamePrefix() {
+		return nftvalue.RangeOf(s)
+	}
+	var r nftvalue.Range
+	copy(r.Low[:], e.appendValue(e.scratch[:0], f, s.Low))
+	copy(r.High[:], e.appendValue(e.scratch[:0], f, s.High))
+	return r
 }

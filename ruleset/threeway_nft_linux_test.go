@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // encodedOtherwise are the rules that nft encodes in another way than we do, to the same effect, by family, table, chain and
@@ -35,7 +37,7 @@ func sameCodePoints(text string) string { return namedCodePoint.ReplaceAllString
 func hasNeighbours(do []Statement) bool {
 	for i := 1; i < len(do); i++ {
 		a, b := do[i-1].Match, do[i].Match
-		if a == nil || b == nil || len(a.Is) != 1 || len(b.Is) != 1 || isReference(a.Is[0]) || isReference(b.Is[0]) {
+		if a == nil || b == nil || len(a.Is) != 1 || len(b.Is) != 1 || nftvalue.IsReference(a.Is[0]) || nftvalue.IsReference(b.Is[0]) {
 			continue
 		}
 		x, _ := infoOf(a.Field)
@@ -56,7 +58,7 @@ func hasRange(do []Statement) bool {
 		}
 		info, _ := infoOf(s.Match.Field)
 		for _, words := range [][]string{s.Match.Is, s.Match.Not} {
-			if (len(words) == 1 || info.shift != 0) && slices.ContainsFunc(words, info.kind.isRange) {
+			if (len(words) == 1 || info.shift != 0) && slices.ContainsFunc(words, func(word string) bool { return isRange(info.kind, word) }) {
 				return true
 			}
 		}
@@ -65,7 +67,7 @@ func hasRange(do []Statement) bool {
 }
 
 // isRange reports whether a word is more than one value, and neither a prefix nor a set.
-func (k valueKind) isRange(word string) bool {
-	v, err := parseValue(k, word)
-	return err == nil && !isReference(word) && !v.prefix && !v.single()
+func isRange(k nftvalue.Kind, word string) bool {
+	v, err := nftvalue.Parse(k, word)
+	return err == nil && !nftvalue.IsReference(word) && !v.Prefix && !v.Single()
 }

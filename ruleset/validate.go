@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // maxComment is the longest comment in bytes that nft takes (NFTNL_UDATA_COMMENT_MAXLEN without the NUL).
@@ -36,13 +37,13 @@ func (v *validator) check(s *Spec) error {
 // A validator gathers the mistakes of one Spec.
 type validator struct {
 	mistakes []error
-	elements [][][]keyRange // of each table's sets, sorted
+	elements [][][]nftvalue.Range // of each table's sets, sorted
 	tables   []checkedTable
 	earlier  *Resolved // what was valid before, nil is nothing
 
 	// Of the list of values at work; memory is kept between lists.
-	reader valueReader
-	spans  []span
+	reader nftvalue.Reader
+	spans  []nftvalue.Span
 	values values
 }
 

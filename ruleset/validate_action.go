@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 func (v *validator) checkMutation(p place, m *Mutation) {
@@ -20,12 +22,12 @@ func (v *validator) checkMutation(p place, m *Mutation) {
 		mask, err = parseMask(m.Mask)
 	}
 	v.addStatement(p, "set.mask", err)
-	value, err := parseNumber(m.Value)
+	value, err := nftvalue.ParseNumber(m.Value)
 	switch {
 	case err != nil || value > math.MaxUint32:
-		v.addStatement(p, "set.value", kindMark.unfit(m.Value))
+		v.addStatement(p, "set.value", nftvalue.Mark.Unfit(m.Value))
 	case uint32(value)&^mask != 0:
-		v.addStatement(p, "set.value", fmt.Errorf("%q has bits outside the mask %s; widen the mask, or clear the bits", m.Value, hex(mask)))
+		v.addStatement(p, "set.value", fmt.Errorf("%q has bits outside the mask %s; widen the mask, or clear the bits", m.Value, nftvalue.Hex(mask)))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 // checkPolicies checks the policies of a table. The scope is that of the table with its policies lowered; names are the chains
@@ -85,13 +86,13 @@ func (c *policyCheck) selection() {
 		c.add(c.at("only.family"), fmt.Errorf("no packet of family %s comes to a table of family %s; leave it out, or use an inet table", only.Family, family))
 	}
 	c.add(c.at("only.direction"), checkDirection(only.Direction))
-	c.words("only.protocols", kindProto, only.Protocols)
+	c.words("only.protocols", nftvalue.Proto, only.Protocols)
 	for i, word := range only.Protocols {
-		if n, err := parseValue(kindProto, word); err == nil && !slices.Contains([]byte{protoTCP, protoUDP, protoGRE}, n.low[0]) {
+		if n, err := nftvalue.Parse(nftvalue.Proto, word); err == nil && !slices.Contains([]byte{nftvalue.ProtoTCP, nftvalue.ProtoUDP, protoGRE}, n.Low[0]) {
 			c.add(c.item("only.protocols")(i), fmt.Errorf(`no kernel offloads %q; write "tcp", "udp" or "gre"`, word))
 		}
 	}
-	c.words("only.states", kindCTState, only.States)
+	c.words("only.states", nftvalue.CTState, only.States)
 	for i, word := range only.States {
 		if word == Invalid || word == Untracked {
 			c.add(c.item("only.states")(i), fmt.Errorf("no kernel offloads what is %s; write %q, %q or %q", word, Established, Related, New))
@@ -106,14 +107,14 @@ func (c *policyCheck) pair(path string, pair *DevicePair) {
 	if len(pair.From)+len(pair.To) == 0 {
 		c.add(c.at(path), errors.New("the pair names no device; set from, to or both"))
 	}
-	c.checkValues(c.scope, fieldIIFName, kindIfName, 0, pair.From, c.item(path+".from"))
-	c.checkValues(c.scope, fieldOIFName, kindIfName, 0, pair.To, c.item(path+".to"))
+	c.checkValues(c.scope, fieldIIFName, nftvalue.IfName, 0, pair.From, c.item(path+".from"))
+	c.checkValues(c.scope, fieldOIFName, nftvalue.IfName, 0, pair.To, c.item(path+".to"))
 }
 
 // words checks a list of values that cannot be a set.
-func (c *policyCheck) words(list string, kind valueKind, words []string) {
+func (c *policyCheck) words(list string, kind nftvalue.Kind, words []string) {
 	for i, word := range words {
-		if isReference(word) {
+		if nftvalue.IsReference(word) {
 			c.add(c.item(list)(i), fmt.Errorf("%q is a set; list the values, or name it in except.sets to exclude its elements", word))
 			return
 		}
@@ -125,10 +126,10 @@ func (c *policyCheck) exclusions() {
 	e := &c.policy.Except
 	c.marks("except.marks", e.Marks)
 	c.marks("except.ctMarks", e.CTMarks)
-	c.words("except.dscp", kindDSCP, e.DSCP)
-	c.words("except.devices", kindIfName, e.Devices)
-	c.words("except.ports", kindPort, e.Ports)
-	c.words("except.helpers", kindHelper, e.Helpers)
+	c.words("except.dscp", nftvalue.DSCP, e.DSCP)
+	c.words("except.devices", nftvalue.IfName, e.Devices)
+	c.words("except.ports", nftvalue.Port, e.Ports)
+	c.words("except.helpers", nftvalue.Helper, e.Helpers)
 	c.addrs(e.Addrs)
 	ports := len(e.Ports) > 0
 	seen := map[string]int{}
@@ -155,12 +156,12 @@ func (c *policyCheck) exclusions() {
 func (c *policyCheck) addrs(words []string) {
 	var four, six values
 	for i, word := range words {
-		list, kind := &four, kindIPv4
+		list, kind := &four, nftvalue.IPv4
 		if _, of6 := splitAddrs([]string{word}); len(of6) > 0 {
-			list, kind = &six, kindIPv6
+			list, kind = &six, nftvalue.IPv6
 		}
-		span, err := parseValue(kind, word)
-		if isReference(word) {
+		span, err := nftvalue.Parse(kind, word)
+		if nftvalue.IsReference(word) {
 			err = fmt.Errorf("%q is a set; name it in except.sets", word)
 		}
 		if err != nil {
@@ -182,17 +183,17 @@ func (c *policyCheck) marks(list string, all []MarkBits) {
 		}
 		c.add(where+".mask", err)
 		if m.Value != "" {
-			c.checkValues(c.scope, "", kindMark, mask, []string{m.Value}, func(int) string { return where + ".value" })
+			c.checkValues(c.scope, "", nftvalue.Mark, mask, []string{m.Value}, func(int) string { return where + ".value" })
 		}
 		if bit, ok := c.policy.announces(); ok && list == "except.ctMarks" && mask&bit != 0 {
-			c.add(where+".mask", fmt.Errorf("the mask holds the announcement bit %s, which keeps a connection from being offloaded a second time; leave the bit out of the mask", hex(bit)))
+			c.add(where+".mask", fmt.Errorf("the mask holds the announcement bit %s, which keeps a connection from being offloaded a second time; leave the bit out of the mask", nftvalue.Hex(bit)))
 		}
 	}
 }
 
 // announces is the announcement bit of the policy, if it has a usable one.
 func (p *Policy) announces() (bit uint32, ok bool) {
-	n, err := parseNumber(p.Announce)
+	n, err := nftvalue.ParseNumber(p.Announce)
 	return uint32(n), err == nil && n < 1<<32 && bits.OnesCount64(n) == 1
 }
 
@@ -215,7 +216,7 @@ func (v *validator) checkAnnouncements(s *Spec) {
 			if first, taken := seen[bit]; !taken {
 				seen[bit] = use{path, flowtable}
 			} else if first.flowtable != flowtable {
-				v.add(path, fmt.Errorf("%s is also the bit of %s, for another flowtable; take another bit", hex(bit), first.path))
+				v.add(path, fmt.Errorf("%s is also the bit of %s, for another flowtable; take another bit", nftvalue.Hex(bit), first.path))
 			}
 		}
 	}

@@ -7,11 +7,12 @@ import (
 	"strconv"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
 func (v *validator) checkSets(p place, sets []Set) {
 	names := map[string]int{}
-	elements := make([][]keyRange, len(sets))
+	elements := make([][]nftvalue.Range, len(sets))
 	for i := range sets {
 		path := p.path("sets[" + strconv.Itoa(i) + "]")
 		v.add(path+".name", flowtable.CheckReference(sets[i].Name))
@@ -22,28 +23,28 @@ func (v *validator) checkSets(p place, sets []Set) {
 }
 
 // checkElements gives back the elements, sorted: their order means nothing.
-func (v *validator) checkElements(path string, s *Set) []keyRange {
+func (v *validator) checkElements(path string, s *Set) []nftvalue.Range {
 	kind := kindOf(s.Type)
 	if kind == 0 {
 		v.add(path+".type", fmt.Errorf(`unknown set type %q; write "ipv4_addr", "ipv6_addr", "inet_service" or "ifname"`, string(s.Type)))
 		return nil
 	}
 	at := func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" }
-	ranges := make([]keyRange, 0, len(s.Elements))
+	ranges := make([]nftvalue.Range, 0, len(s.Elements))
 	for i, word := range s.Elements {
-		v.reader.forget()
-		value, err := v.reader.value(kind, word)
+		v.reader.Forget()
+		value, err := v.reader.Value(kind, word)
 		switch {
 		case err != nil:
 			v.add(at(i), err)
-		case !s.Interval && !value.single():
+		case !s.Interval && !value.Single():
 			v.add(at(i), fmt.Errorf(`%q is more than one value; set "interval" to true, or list single values`, word))
 		default:
-			ranges = append(ranges, rangeOf(value))
+			ranges = append(ranges, nftvalue.RangeOf(value))
 		}
 	}
-	sortRanges(ranges)
-	if haveOverlaps(ranges) {
+	nftvalue.SortRanges(ranges)
+	if nftvalue.HaveOverlaps(ranges) {
 		v.checkOverlaps(s.values(), at)
 	}
 	return ranges
@@ -53,7 +54,7 @@ func (v *validator) checkElements(path string, s *Set) []keyRange {
 func (s *Set) values() values {
 	var all values
 	for i, word := range s.Elements {
-		if value, err := parseValue(kindOf(s.Type), word); err == nil && (s.Interval || value.single()) {
+		if value, err := nftvalue.Parse(kindOf(s.Type), word); err == nil && (s.Interval || value.Single()) {
 			all = append(all, newValue(i, word, value))
 		}
 	}
@@ -70,18 +71,8 @@ type value struct {
 type values []value
 
 // newValue makes device names comparable: a name stands for itself padded with NULs, a prefix for all names that begin with it.
-func newValue(index int, word string, s span) value {
-	return value{index: index, word: word, low: s.low, high: s.upperName()}
-}
-
-// upperName is the upper bound of the span; of a name prefix, the last name that begins with it.
-func (s span) upperName() []byte {
-	if !s.isNamePrefix() {
-		return s.high
-	}
-	last := bytes.Repeat([]byte{0xff}, flowtable.MaxDevice)
-	copy(last, s.low)
-	return last
+func newValue(index int, word string, s nftvalue.Span) value {
+	return value{index: index, word: word, low: s.Low, high: s.UpperName()}
 }
 
 // checkOverlaps refuses values that share anything with an earlier one of the list: the kernel answers EEXIST.

@@ -1,6 +1,10 @@
 package ruleset
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
+)
 
 // A WordField is tested against words in nft's spelling: protocols, devices, addresses, states.
 type WordField Field
@@ -52,7 +56,7 @@ type MarkField Field
 func (f MarkField) Is(values ...uint32) Statement {
 	words := make([]string, len(values))
 	for i, v := range values {
-		words[i] = hex(v)
+		words[i] = nftvalue.Hex(v)
 	}
 	return WordField(f).Is(words...)
 }
@@ -60,18 +64,18 @@ func (f MarkField) Is(values ...uint32) Statement {
 // Has matches when the bits of mask equal those of value: `mark & mask == value`. Validate refuses a mask of 0, and bits of
 // value outside of it.
 func (f MarkField) Has(value, mask uint32) Statement {
-	return Statement{Match: &Match{Field: Field(f), Is: []string{hex(value)}, Mask: hex(mask)}}
+	return Statement{Match: &Match{Field: Field(f), Is: []string{nftvalue.Hex(value)}, Mask: nftvalue.Hex(mask)}}
 }
 
 // HasNot matches when the bits of mask differ from those of value: `mark & mask != value`.
 func (f MarkField) HasNot(value, mask uint32) Statement {
-	return Statement{Match: &Match{Field: Field(f), Not: []string{hex(value)}, Mask: hex(mask)}}
+	return Statement{Match: &Match{Field: Field(f), Not: []string{nftvalue.Hex(value)}, Mask: nftvalue.Hex(mask)}}
 }
 
 // Set sets the bits of mask to those of value and leaves the others: `mark set mark & ^mask | value`. ^uint32(0) is the whole
 // mark. Validate refuses a mask of 0, and bits of value outside of it.
 func (f MarkField) Set(value, mask uint32) Statement {
-	return Statement{Set: &Mutation{Field: Field(f), Value: hex(value), Mask: hex(mask)}}
+	return Statement{Set: &Mutation{Field: Field(f), Value: nftvalue.Hex(value), Mask: nftvalue.Hex(mask)}}
 }
 
 // A MeterField is a counter of the connection. A rule with one turns net.netfilter.nf_conntrack_acct on for good
@@ -130,8 +134,6 @@ func SNAT(addr string, port uint16) Statement {
 
 // Masquerade translates the source of a new connection to the address of the outgoing device.
 func Masquerade() Statement { return Statement{Masquerade: &Masquerading{}} }
-
-func hex(v uint32) string { return "0x" + strconv.FormatUint(uint64(v), 16) }
 
 func decimals(values []uint16) []string {
 	words := make([]string, len(values))

@@ -1,4 +1,4 @@
-package ruleset
+package nftvalue
 
 import (
 	"fmt"
@@ -8,17 +8,17 @@ import (
 )
 
 // ifName reads a device name, or a prefix that ends in "*".
-func (r *valueReader) ifName(word string) (span, error) {
+func (r *Reader) ifName(word string) (Span, error) {
 	name, prefix := strings.CutSuffix(word, "*")
 	if !prefix {
 		if err := flowtable.CheckDevice(word); err != nil {
-			return span{}, err
+			return Span{}, err
 		}
 	} else if name == "" {
-		return span{}, fmt.Errorf("%q matches every device; leave the match out", word)
+		return Span{}, fmt.Errorf("%q matches every device; leave the match out", word)
 	} else if err := flowtable.CheckDevicePrefix(name); err != nil {
-		return span{}, err
+		return Span{}, err
 	}
 	b := r.text(name)
-	return span{low: b, high: b, prefix: prefix}, nil
+	return Span{Low: b, High: b, Prefix: prefix}, nil
 }

@@ -1,4 +1,4 @@
-package ruleset
+package nftvalue
 
 import (
 	"strconv"
@@ -6,66 +6,74 @@ import (
 )
 
 // number is the value of one of the kind's words.
-func (k valueKind) number(word string) (uint64, bool) {
+func (k Kind) number(word string) (uint64, bool) {
 	switch k {
-	case kindProto:
+	case Proto:
 		return protoNumber(word)
-	case kindNFProto:
+	case NFProto:
 		return nfprotoNumber(word)
-	case kindCTDir:
+	case CTDir:
 		return directionNumber(word)
-	case kindCTState:
+	case CTState:
 		return stateBit(word)
-	case kindCTStatus:
+	case CTStatus:
 		return statusBit(word)
-	case kindDSCP:
+	case DSCP:
 		return dscpNumber(word)
-	case kindTCPFlags:
+	case TCPFlags:
 		return tcpFlagBit(word)
-	case kindExists:
+	case Exists:
 		return existsNumber(word)
 	}
 	return 0, false
 }
 
-// expects says in words what the kind takes.
-func (k valueKind) expects() string {
+// Expects says in words what the kind takes.
+func (k Kind) Expects() string {
 	switch k {
-	case kindIPv4:
+	case IPv4:
 		return `an IPv4 address, prefix or range, such as "192.0.2.1", "192.0.2.0/24", "192.0.2.1-192.0.2.9"`
-	case kindIPv6:
+	case IPv6:
 		return `an IPv6 address, prefix or range, such as "2001:db8::1", "2001:db8::/32"`
-	case kindPort:
+	case Port:
 		return `a port or a range, 0 to 65535, such as "443", "1024-65535"`
-	case kindIfName:
+	case IfName:
 		return `a device name of 1 to 15 bytes, or a prefix such as "ppp*"`
-	case kindProto:
+	case Proto:
 		return `a protocol, such as "tcp", "udp", "icmp", "icmpv6", "gre", or its number, 0 to 255`
-	case kindNFProto:
+	case NFProto:
 		return `"ipv4" or "ipv6"`
-	case kindMark:
+	case Mark:
 		return `a number of 32 bits, such as "16", "0x10"`
-	case kindCTState:
+	case CTState:
 		return `a connection state: "invalid", "established", "related", "new", "untracked"`
-	case kindCTStatus:
+	case CTStatus:
 		return `a connection status: "expected", "seen-reply", "assured", "confirmed", "snat", "dnat", "dying"`
-	case kindCTDir:
+	case CTDir:
 		return `"original" or "reply"`
-	case kindDSCP:
+	case DSCP:
 		return `a code point or a range, 0 to 63, or a name, such as "ef", "cs1", "af41"`
-	case kindHelper:
+	case Helper:
 		return `the name of a helper, 1 to 15 letters, digits, "-", "_" and ".", such as "ftp", "Q.931"`
-	case kindZone:
+	case Zone:
 		return `a zone, 0 to 65535`
-	case kindTCPFlags:
+	case TCPFlags:
 		return `a flag of TCP: "fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"`
-	case kindExists:
+	case Exists:
 		return `"exists" or "missing"`
-	case kindMeter:
+	case Meter:
 		return "a threshold"
 	}
 	return "a known kind of value"
 }
+
+// Numbers of include/uapi/linux/in.h and include/uapi/linux/netfilter.h.
+const (
+	ProtoTCP    = 6
+	ProtoUDP    = 17
+	NFProtoIPv4 = 2
+	nfprotoIPv6 = 10
+)
 
 // protoNumber is IPPROTO_* (include/uapi/linux/in.h) by the names of nft and /etc/protocols.
 func protoNumber(word string) (uint64, bool) {
@@ -74,10 +82,10 @@ func protoNumber(word string) (uint64, bool) {
 		return 1, true
 	case "igmp":
 		return 2, true
-	case TCP:
-		return protoTCP, true
-	case UDP:
-		return protoUDP, true
+	case "tcp":
+		return ProtoTCP, true
+	case "udp":
+		return ProtoUDP, true
 	case "dccp":
 		return 33, true
 	case "gre":
@@ -104,9 +112,9 @@ func protoNumber(word string) (uint64, bool) {
 	return 0, false
 }
 
-// protoWord is the protocol as nft spells it without the help of /etc/protocols: its own reserved words (1.0.6), else numbers.
-func protoWord(v byte) string {
-	for _, word := range [...]string{"icmp", TCP, UDP, "dccp", "esp", "ah", "icmpv6", "comp", "sctp", "udplite"} {
+// ProtoWord is the protocol as nft spells it without the help of /etc/protocols: its own reserved words (1.0.6), else numbers.
+func ProtoWord(v byte) string {
+	for _, word := range [...]string{"icmp", "tcp", "udp", "dccp", "esp", "ah", "icmpv6", "comp", "sctp", "udplite"} {
 		if n, _ := protoNumber(word); n == uint64(v) {
 			return word
 		}
@@ -118,7 +126,7 @@ func protoWord(v byte) string {
 func nfprotoNumber(word string) (uint64, bool) {
 	switch word {
 	case "ipv4":
-		return nfprotoIPv4, true
+		return NFProtoIPv4, true
 	case "ipv6":
 		return nfprotoIPv6, true
 	}
@@ -128,9 +136,9 @@ func nfprotoNumber(word string) (uint64, bool) {
 // directionNumber is IP_CT_DIR_* (include/uapi/linux/netfilter/nf_conntrack_tuple_common.h).
 func directionNumber(word string) (uint64, bool) {
 	switch word {
-	case Original:
+	case "original":
 		return 0, true
-	case Reply:
+	case "reply":
 		return 1, true
 	}
 	return 0, false
@@ -139,15 +147,15 @@ func directionNumber(word string) (uint64, bool) {
 // stateBit is NF_CT_STATE_BIT of a state (include/uapi/linux/netfilter/nf_conntrack_common.h).
 func stateBit(word string) (uint64, bool) {
 	switch word {
-	case Invalid:
+	case "invalid":
 		return 1 << 0, true
-	case Established:
+	case "established":
 		return 1 << 1, true
-	case Related:
+	case "related":
 		return 1 << 2, true
-	case New:
+	case "new":
 		return 1 << 3, true
-	case Untracked:
+	case "untracked":
 		return 1 << 6, true
 	}
 	return 0, false
@@ -199,12 +207,12 @@ func existsNumber(word string) (uint64, bool) {
 const maxHelper = 15
 
 // helper reads the name of a conntrack helper. nft would read a "*" at its end as a wildcard.
-func (r *valueReader) helper(word string) ([]byte, error) {
+func (r *Reader) helper(word string) ([]byte, error) {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r)
 	}
 	if len(word) > maxHelper || strings.ContainsFunc(word, func(r rune) bool { return !plain(r) }) {
-		return nil, kindHelper.unfit(word)
+		return nil, Helper.Unfit(word)
 	}
 	return r.text(word), nil
 }
