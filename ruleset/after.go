@@ -46,7 +46,7 @@ func (p *Plan) After(have *Loaded, echoes []Message, generation uint32) (*Loaded
 func (p *Plan) echoed(o nlmsg.Order, have *Loaded, echoes []Message) (*Loaded, bool) {
 	fresh := &Loaded{owner: have.owner, tables: have.tables}
 	for _, m := range echoes {
-		if m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgDelRule) { // of those that were replaced
+		if m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgDelRule) || m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgDelSet) { // of those that were replaced
 			continue
 		}
 		if fresh.add(o, m) != nil {

@@ -54,16 +54,22 @@ func move(t testing.TB, k anyKernel, want *ruleset.Resolved, fresh string, edite
 	if again, err := ruleset.Diff(have, want); err != nil || again.String() != plan.String() {
 		t.Fatalf("the same input gives two plans:\n%s\n%s%v", plan, again, err)
 	}
+	var followed *ruleset.Loaded
 	if !plan.Empty() {
 		batch, err := plan.Batch(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := k.Commit(t.Context(), batch); err != nil {
+		echoes, err := k.Commit(t.Context(), batch)
+		if err != nil {
 			t.Fatalf("%v\nin\n%s\non\n%s", err, plan, state(t, before))
 		}
+		followed, _ = plan.After(have, echoes, have.Generation()+1)
 	}
 	held, after := read(t, k)
+	if followed != nil {
+		checkFollowed(t, plan, followed, held, want)
+	}
 	rest, err := ruleset.Diff(held, want)
 	if err != nil {
 		t.Fatal(err)
@@ -77,6 +83,29 @@ func move(t testing.TB, k anyKernel, want *ruleset.Resolved, fresh string, edite
 	checkFlows(t, plan, have, held)
 	if !edited { // rules of others are not sorted in with as much care
 		checkKept(t, plan, have, held)
+	}
+}
+
+// checkFollowed demands that what the echoes told is what a dump tells.
+func checkFollowed(t testing.TB, plan *ruleset.Plan, followed, held *ruleset.Loaded, want *ruleset.Resolved) {
+	t.Helper()
+	rest, err := ruleset.Diff(followed, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rest.Empty() || !rest.SameGround(held) || followed.Generation() != held.Generation() {
+		t.Fatalf("generation %d, not %d; what the echoes told of\n%s\nis not what is there; left is\n%s", followed.Generation(), held.Generation(), plan, rest)
+	}
+	var list []ruleset.Message
+	for m := range followed.Messages() {
+		list = append(list, m)
+	}
+	var dump []ruleset.Message
+	for m := range held.Messages() {
+		dump = append(dump, m)
+	}
+	if got, there := state(t, list), state(t, dump); got != there {
+		t.Fatalf("the messages of what was followed differ from the dump after\n%s\n%s", plan, firstDifference(there, got))
 	}
 }
 
@@ -203,26 +232,33 @@ func textOf(t testing.TB, m ruleset.Message) string {
 
 // elementTexts leave the end of the gap before the first interval out: kernels and nft put no meaning to it.
 func elementTexts(t testing.TB, m ruleset.Message) (list []string) {
+	each := func(b []byte, visit func(nlmsg.Attr) error) {
+		if err := nlmsg.EachAttr(nlmsg.Native(), b, visit); err != nil {
+			t.Fatal(err)
+		}
+	}
 	eachAttr(t, m, func(a nlmsg.Attr) {
 		if a.Type != nlmsg.NFTASetElemListElements {
 			return
 		}
-		err := nlmsg.EachAttr(nlmsg.Native(), a.Data, func(e nlmsg.Attr) error {
-			text := fmt.Sprintf("    %x\n", e.Data)
-			if !gapEnd.MatchString(text) {
-				list = append(list, text)
+		each(a.Data, func(e nlmsg.Attr) error {
+			var key, rest string
+			each(e.Data, func(part nlmsg.Attr) error {
+				if part.Type == nlmsg.NFTASetElemKey {
+					key = fmt.Sprintf("%x", part.Data[4:])
+				} else {
+					rest += fmt.Sprintf(" %d:%x", part.Type, part.Data)
+				}
+				return nil
+			})
+			if rest == "" || strings.Trim(key, "0") != "" {
+				list = append(list, "    "+key+rest+"\n")
 			}
 			return nil
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	})
 	return list
 }
-
-// gapEnd is an element of zeros with the flag of an interval's end: key { value }, flags.
-var gapEnd = regexp.MustCompile(`^    ....0100....01000*0800030000000001\n$`)
 
 // checkFlows demands that what a plan does not call disruptive leaves flowtables and their devices alone.
 func checkFlows(t testing.TB, plan *ruleset.Plan, before, after *ruleset.Loaded) {

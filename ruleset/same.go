@@ -51,7 +51,7 @@ func sameTable(then, now *Loaded, key tableKey, live map[setKey]bool) bool {
 		return a.Use == b.Use
 	}
 	return sameList(had.chains, has.chains, then.chains, now.chains, sameChain) &&
-		sameList(had.flowtables, has.flowtables, then.flowtables, now.flowtables, func(a, b *LoadedFlowtable) bool { return sameFlowtable(*a, *b) }) &&
+		sameList(had.flowtables, has.flowtables, then.flowtables, now.flowtables, samePlace) &&
 		sameList(had.sets, has.sets, then.sets, now.sets, func(a, b *LoadedSet) bool {
 			return sameSet(a, b, live[setKey{a.Family, a.Table, a.Name}])
 		}) && sameRules(had, has, then, now)
@@ -66,6 +66,13 @@ func sameChain(a, b *LoadedChain) bool {
 	x, y := *a, *b
 	x.Use, y.Use = 0, 0
 	return x == y
+}
+
+// samePlace compares flowtables but for the rules that refer to them.
+func samePlace(a, b *LoadedFlowtable) bool {
+	x, y := *a, *b
+	x.Use, y.Use = 0, 0
+	return sameFlowtable(x, y)
 }
 
 func sameSet(a, b *LoadedSet, live bool) bool {
