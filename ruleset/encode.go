@@ -50,6 +50,8 @@ func encode(p *Plan, order binary.ByteOrder) (*Batch, error) {
 	}
 	if p.asksEchoes() && e.b.Len() <= maxEchoed {
 		e.askForEchoes()
+	} else if p.creates() {
+		e.askForParts()
 	}
 	e.askForAck()
 	e.frame(nlmsg.NFTypeBatchEnd, 0)

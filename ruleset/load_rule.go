@@ -95,7 +95,7 @@ func (l *Loaded) finish(o nlmsg.Order) {
 	}}
 	for i := range l.rules {
 		r := &l.rules[i]
-		if at = (tableKey{r.Family, r.Table}); marked[at] {
+		if at = (tableKey{r.Family, r.Table}); marked[at] && r.body == 0 {
 			r.body = reader.digest(r.Expressions)
 		}
 	}
