@@ -14,7 +14,7 @@ func BenchmarkJudge(b *testing.B) {
 	for i := range 1000 {
 		list = append(list, ruleset.R(ruleset.IPSaddr.Is(fmt.Sprintf("10.0.%d.%d", i/256, i%256)), ruleset.TCPDport.Is(uint16(i+1)), ruleset.Drop()))
 	}
-	spec := table(append(list, offload))
+	spec := table(append(list, offloaded))
 	resolved, err := spec.Resolve(nil)
 	if err != nil {
 		b.Fatal(err)

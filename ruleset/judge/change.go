@@ -154,7 +154,7 @@ func (c *Change) concerns(f *Flow) bool {
 	for d := range f.Tuples {
 		x.direction = Direction(d)
 		for _, v := range views(f, x.direction) {
-			x.headers, x.hook = headersOf(f.Protocol, v), nlmsg.HookForward
+			x.headers, x.hook = headersOf(f.Protocol, v.tuple), v.hook
 			for _, s := range c.suspects {
 				x.rules = s.rules
 				if family := s.chain.table.family; family != nlmsg.FamilyInet && family != f.family() {
@@ -169,10 +169,20 @@ func (c *Change) concerns(f *Flow) bool {
 	return false
 }
 
-// views are the ways that a flow's packets look at the hooks.
-func views(f *Flow, d Direction) []Tuple {
-	list := []Tuple{f.seen(d, nlmsg.HookForward, 0)}
-	for _, v := range []Tuple{f.seen(d, nlmsg.HookPrerouting, natDestination-1), f.seen(d, nlmsg.HookPostrouting, natSource+1)} {
+// A view is how a packet looks at a hook.
+type view struct {
+	tuple Tuple
+	hook  uint32
+}
+
+// views are the ways that a flow's packets look. Behind prerouting the hook itself makes no difference.
+func views(f *Flow, d Direction) []view {
+	list := []view{{f.seen(d, nlmsg.HookForward, 0), nlmsg.HookForward}}
+	for _, v := range []view{
+		{f.seen(d, nlmsg.HookPrerouting, natDestination), nlmsg.HookPrerouting},
+		{f.seen(d, nlmsg.HookPrerouting, natDestination+1), nlmsg.HookPrerouting},
+		{f.seen(d, nlmsg.HookPostrouting, natSource+1), nlmsg.HookForward},
+	} {
 		if !slices.Contains(list, v) {
 			list = append(list, v)
 		}

@@ -77,11 +77,12 @@ const (
 )
 
 // seen is the source and destination that packets of one direction have at a hook: at first as they came in, then
-// with their destination translated, at last with both.
+// with their destination translated, at last with both. A chain at the very priority of the translation comes before it, unless
+// the first nat chain of the namespace is younger (net/netfilter/core.c, nf_hook_entries_grow).
 func (f *Flow) seen(d Direction, hook uint32, priority int32) Tuple {
 	in, back := f.Tuples[d], f.Tuples[1-d]
 	switch {
-	case hook == nlmsg.HookPrerouting && priority < natDestination:
+	case hook == nlmsg.HookPrerouting && priority <= natDestination:
 		return in
 	case hook == nlmsg.HookPostrouting && priority > natSource:
 		return Tuple{back.Dst, back.Src}

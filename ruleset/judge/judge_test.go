@@ -105,7 +105,7 @@ func ofKernel(t *testing.T, kernel *offloadtest.Kernel) *judge.Ruleset {
 var (
 	established = ruleset.CTState.Is(ruleset.Established, ruleset.Related)
 	tcpUDP      = ruleset.L4Proto.Is(ruleset.TCP, ruleset.UDP)
-	offload     = ruleset.R(established, tcpUDP, ruleset.FlowAdd("fast"))
+	offloaded   = ruleset.R(established, tcpUDP, ruleset.FlowAdd("fast"))
 	accept      = ruleset.R(established, ruleset.Accept())
 )
 
@@ -113,78 +113,78 @@ func rules(list ...ruleset.Rule) []ruleset.Rule { return list }
 
 // TestJudge holds what a change means to lan, and whether it is told from a batch and from a dump alike.
 func TestJudge(t *testing.T) {
-	base := table(rules(offload, accept))
+	base := table(rules(offloaded, accept))
 	for name, c := range map[string]struct {
 		before, after *ruleset.Spec
 		why           string // "" stays
 	}{
-		"the same": {base, table(rules(offload, accept)), ""},
-		"a drop of its source": {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.0/24"), ruleset.Drop()).Note("guests"), offload, accept)),
+		"the same": {base, table(rules(offloaded, accept)), ""},
+		"a drop of its source": {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.0/24"), ruleset.Drop()).Note("guests"), offloaded, accept)),
 			`a rule in chain inet fw forward ("guests") drops it`},
-		"a drop of another source":        {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.2.0/24"), ruleset.Drop()), offload, accept)), ""},
-		"a drop of a range with it":       {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.1-192.168.1.9"), ruleset.Drop()), offload)), "drops it"},
-		"a drop of all but it":            {base, table(rules(ruleset.R(ruleset.IPSaddr.Not("192.168.1.2", "203.0.113.2"), ruleset.Drop()), offload)), ""},
-		"a drop of all but others":        {base, table(rules(ruleset.R(ruleset.IPSaddr.Not("192.168.1.3", "192.168.1.4"), ruleset.Drop()), offload)), "drops it"},
-		"a drop of its port":              {base, table(rules(ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()), offload)), "drops it"},
-		"a drop of ports with it":         {base, table(rules(ruleset.R(ruleset.TCPDport.Is(80, 443), ruleset.Drop()), offload)), "drops it"},
-		"a drop of ports about it":        {base, table(rules(ruleset.R(ruleset.TCPDport.Between(400, 500), ruleset.Drop()), offload)), "drops it"},
-		"a drop of another port":          {base, table(rules(ruleset.R(ruleset.TCPDport.Is(80), ruleset.Drop()), offload)), ""},
-		"a drop of UDP":                   {base, table(rules(ruleset.R(ruleset.UDPDport.Is(443), ruleset.Drop()), offload)), ""},
-		"a drop of IPv6":                  {base, table(rules(ruleset.R(ruleset.NFProto.Is("ipv6"), ruleset.Drop()), offload)), ""},
-		"a drop of its answers":           {base, table(rules(ruleset.R(ruleset.CTDirection.Is(ruleset.Reply), ruleset.Drop()), offload)), "drops it"},
-		"the address behind masquerading": {base, table(rules(ruleset.R(ruleset.IPDaddr.Is("198.51.100.1"), ruleset.Drop()), offload)), ""},
-		"a drop of new ones":              {base, table(rules(ruleset.R(ruleset.CTState.Is(ruleset.New), ruleset.Drop()), offload)), ""},
-		"a drop behind the offload":       {base, table(rules(offload, ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))), "drops it"},
-		"a drop behind an accept":         {base, table(rules(offload, accept, ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))), ""},
-		"a drop in its device":            {base, table(rules(ruleset.R(ruleset.IIFName.Is("lan0"), ruleset.Drop()), offload)), "drops it"},
-		"a drop in devices like its":      {base, table(rules(ruleset.R(ruleset.IIFName.Is("la*"), ruleset.Drop()), offload)), "drops it"},
-		"a drop in another device":        {base, table(rules(ruleset.R(ruleset.IIFName.Is("guest0", "dmz0"), ruleset.Drop()), offload)), ""},
-		"a drop by ct mark":               {base, table(rules(ruleset.R(ruleset.CTMark.Has(0x10, 0x30), ruleset.Drop()), offload)), "drops it"},
-		"a drop by another ct mark":       {base, table(rules(ruleset.R(ruleset.CTMark.Is(0x20), ruleset.Drop()), offload)), ""},
-		"a drop by packet mark":           {base, table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offload)), "drops it"},
+		"a drop of another source":        {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.2.0/24"), ruleset.Drop()), offloaded, accept)), ""},
+		"a drop of a range with it":       {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.1-192.168.1.9"), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop of all but it":            {base, table(rules(ruleset.R(ruleset.IPSaddr.Not("192.168.1.2", "203.0.113.2"), ruleset.Drop()), offloaded)), ""},
+		"a drop of all but others":        {base, table(rules(ruleset.R(ruleset.IPSaddr.Not("192.168.1.3", "192.168.1.4"), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop of its port":              {base, table(rules(ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop of ports with it":         {base, table(rules(ruleset.R(ruleset.TCPDport.Is(80, 443), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop of ports about it":        {base, table(rules(ruleset.R(ruleset.TCPDport.Between(400, 500), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop of another port":          {base, table(rules(ruleset.R(ruleset.TCPDport.Is(80), ruleset.Drop()), offloaded)), ""},
+		"a drop of UDP":                   {base, table(rules(ruleset.R(ruleset.UDPDport.Is(443), ruleset.Drop()), offloaded)), ""},
+		"a drop of IPv6":                  {base, table(rules(ruleset.R(ruleset.NFProto.Is("ipv6"), ruleset.Drop()), offloaded)), ""},
+		"a drop of its answers":           {base, table(rules(ruleset.R(ruleset.CTDirection.Is(ruleset.Reply), ruleset.Drop()), offloaded)), "drops it"},
+		"the address behind masquerading": {base, table(rules(ruleset.R(ruleset.IPDaddr.Is("198.51.100.1"), ruleset.Drop()), offloaded)), ""},
+		"a drop of new ones":              {base, table(rules(ruleset.R(ruleset.CTState.Is(ruleset.New), ruleset.Drop()), offloaded)), ""},
+		"a drop behind the offload":       {base, table(rules(offloaded, ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))), "drops it"},
+		"a drop behind an accept":         {base, table(rules(offloaded, accept, ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))), ""},
+		"a drop in its device":            {base, table(rules(ruleset.R(ruleset.IIFName.Is("lan0"), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop in devices like its":      {base, table(rules(ruleset.R(ruleset.IIFName.Is("la*"), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop in another device":        {base, table(rules(ruleset.R(ruleset.IIFName.Is("guest0", "dmz0"), ruleset.Drop()), offloaded)), ""},
+		"a drop by ct mark":               {base, table(rules(ruleset.R(ruleset.CTMark.Has(0x10, 0x30), ruleset.Drop()), offloaded)), "drops it"},
+		"a drop by another ct mark":       {base, table(rules(ruleset.R(ruleset.CTMark.Is(0x20), ruleset.Drop()), offloaded)), ""},
+		"a drop by packet mark":           {base, table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offloaded)), "drops it"},
 		"a mark that it is given": {
-			table(rules(ruleset.R(ruleset.MetaMark.Set(1, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offload)),
-			table(rules(ruleset.R(ruleset.MetaMark.Set(2, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offload)), "drops it"},
+			table(rules(ruleset.R(ruleset.MetaMark.Set(1, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offloaded)),
+			table(rules(ruleset.R(ruleset.MetaMark.Set(2, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offloaded)), "drops it"},
 		"a mark that it is not given": {
-			table(rules(ruleset.R(ruleset.MetaMark.Set(1, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offload)),
-			table(rules(ruleset.R(ruleset.MetaMark.Set(3, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offload)), ""},
+			table(rules(ruleset.R(ruleset.MetaMark.Set(1, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offloaded)),
+			table(rules(ruleset.R(ruleset.MetaMark.Set(3, 1<<32-1)), ruleset.R(ruleset.MetaMark.Is(2), ruleset.Drop()), offloaded)), ""},
 		"another rule about unknown marks": {
-			table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offload)),
-			table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offload, ruleset.R(ruleset.Counter()))), ""},
-		"a drop over a rate":      {base, table(rules(ruleset.R(ruleset.Limit(10, "second"), ruleset.Drop()), offload, accept)), ""},
-		"a drop for code points":  {base, table(rules(ruleset.R(ruleset.DSCP.Is(46), ruleset.Drop()), offload, accept)), "drops it"},
-		"the policy":              {base, table(rules(offload), policyDrop), "the policy of chain inet fw forward drops it"},
-		"the policy, accepted":    {base, table(rules(offload, accept), policyDrop), ""},
-		"a jump to a drop":        {base, table(rules(ruleset.R(ruleset.Jump("no")), offload), chain(ruleset.Chain{Name: "no", Rules: rules(ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))})), "drops it"},
-		"a jump that comes back":  {base, table(rules(ruleset.R(ruleset.Jump("no")), offload), chain(ruleset.Chain{Name: "no", Rules: rules(ruleset.R(ruleset.TCPDport.Is(80), ruleset.Drop()))})), ""},
-		"a goto past the offload": {base, table(rules(ruleset.R(ruleset.Goto("no")), offload), chain(ruleset.Chain{Name: "no"})), "no rule offloads it any more"},
-		"an exclusion of it":      {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.2"), ruleset.Return()), ruleset.R(ruleset.IPDaddr.Is("192.168.1.2"), ruleset.Return()), offload)), "no rule offloads it any more"},
-		"an exclusion of one way": {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.2"), ruleset.Return()), offload)), ""},
+			table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offloaded)),
+			table(rules(ruleset.R(ruleset.MetaMark.Is(0x20), ruleset.Drop()), offloaded, ruleset.R(ruleset.Counter()))), ""},
+		"a drop over a rate":      {base, table(rules(ruleset.R(ruleset.Limit(10, "second"), ruleset.Drop()), offloaded, accept)), ""},
+		"a drop for code points":  {base, table(rules(ruleset.R(ruleset.DSCP.Is(46), ruleset.Drop()), offloaded, accept)), "drops it"},
+		"the policy":              {base, table(rules(offloaded), policyDrop), "the policy of chain inet fw forward drops it"},
+		"the policy, accepted":    {base, table(rules(offloaded, accept), policyDrop), ""},
+		"a jump to a drop":        {base, table(rules(ruleset.R(ruleset.Jump("no")), offloaded), chain(ruleset.Chain{Name: "no", Rules: rules(ruleset.R(ruleset.TCPDport.Is(443), ruleset.Drop()))})), "drops it"},
+		"a jump that comes back":  {base, table(rules(ruleset.R(ruleset.Jump("no")), offloaded), chain(ruleset.Chain{Name: "no", Rules: rules(ruleset.R(ruleset.TCPDport.Is(80), ruleset.Drop()))})), ""},
+		"a goto past the offload": {base, table(rules(ruleset.R(ruleset.Goto("no")), offloaded), chain(ruleset.Chain{Name: "no"})), "no rule offloads it any more"},
+		"an exclusion of it":      {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.2"), ruleset.Return()), ruleset.R(ruleset.IPDaddr.Is("192.168.1.2"), ruleset.Return()), offloaded)), "no rule offloads it any more"},
+		"an exclusion of one way": {base, table(rules(ruleset.R(ruleset.IPSaddr.Is("192.168.1.2"), ruleset.Return()), offloaded)), ""},
 		"no offload any more":     {base, table(rules(accept)), "no rule offloads it any more"},
 		"none before either":      {table(rules(accept)), table(rules(accept, ruleset.R(ruleset.Counter()))), ""},
-		"an exclusion by packet mark": {base, table(rules(ruleset.R(ruleset.MetaMark.Has(0x10, 0xff), ruleset.Return()), offload)),
+		"an exclusion by packet mark": {base, table(rules(ruleset.R(ruleset.MetaMark.Has(0x10, 0xff), ruleset.Return()), offloaded)),
 			"no rule offloads it any more"},
 		"a threshold not reached":     {base, table(rules(ruleset.R(ruleset.CTPackets.AtLeast(30), ruleset.FlowAdd("fast")))), "no rule offloads it any more"},
 		"a threshold reached":         {base, table(rules(ruleset.R(ruleset.CTPackets.AtLeast(20), ruleset.FlowAdd("fast")))), ""},
 		"a threshold of one way":      {base, table(rules(ruleset.R(ruleset.CTOriginalPackets.AtLeast(11), ruleset.FlowAdd("fast")))), "no rule offloads it any more"},
 		"a threshold of bytes":        {base, table(rules(ruleset.R(ruleset.CTReplyBytes.AtLeast(9000), ruleset.FlowAdd("fast")))), ""},
-		"below a threshold":           {base, table(rules(ruleset.R(ruleset.CTPackets.Below(30), ruleset.Return()), offload)), "no rule offloads it any more"},
-		"above a threshold":           {base, table(rules(ruleset.R(ruleset.CTPackets.Below(22), ruleset.Return()), offload)), ""},
-		"a status":                    {base, table(rules(ruleset.R(ruleset.CTStatus.Is("dnat"), ruleset.Drop()), offload)), ""},
-		"its status":                  {base, table(rules(ruleset.R(ruleset.CTStatus.Is("assured"), ruleset.Drop()), offload)), "drops it"},
-		"a chain of its own, offload": {base, table(rules(accept), chain(ruleset.Chain{Name: "late", Hook: ruleset.Forward, Priority: "filter + 10", Rules: rules(offload)})), ""},
-		"a drop at prerouting, raw":   {base, table(rules(offload), chain(ruleset.Chain{Name: "raw", Hook: ruleset.Prerouting, Priority: "raw", Rules: rules(ruleset.R(ruleset.IPDaddr.Is("198.51.100.1"), ruleset.Drop()))})), "drops it"},
-		"a drop at input":             {base, table(rules(offload), chain(ruleset.Chain{Name: "in", Hook: ruleset.Input, Rules: rules(ruleset.R(ruleset.Drop()))})), ""},
-		"a set with it": {base, table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offload),
+		"below a threshold":           {base, table(rules(ruleset.R(ruleset.CTPackets.Below(30), ruleset.Return()), offloaded)), "no rule offloads it any more"},
+		"above a threshold":           {base, table(rules(ruleset.R(ruleset.CTPackets.Below(22), ruleset.Return()), offloaded)), ""},
+		"a status":                    {base, table(rules(ruleset.R(ruleset.CTStatus.Is("dnat"), ruleset.Drop()), offloaded)), ""},
+		"its status":                  {base, table(rules(ruleset.R(ruleset.CTStatus.Is("assured"), ruleset.Drop()), offloaded)), "drops it"},
+		"a chain of its own, offload": {base, table(rules(accept), chain(ruleset.Chain{Name: "late", Hook: ruleset.Forward, Priority: "filter + 10", Rules: rules(offloaded)})), ""},
+		"a drop at prerouting, raw":   {base, table(rules(offloaded), chain(ruleset.Chain{Name: "raw", Hook: ruleset.Prerouting, Priority: "raw", Rules: rules(ruleset.R(ruleset.IPDaddr.Is("198.51.100.1"), ruleset.Drop()))})), "drops it"},
+		"a drop at input":             {base, table(rules(offloaded), chain(ruleset.Chain{Name: "in", Hook: ruleset.Input, Rules: rules(ruleset.R(ruleset.Drop()))})), ""},
+		"a set with it": {base, table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offloaded),
 			set(ruleset.Set{Name: "bad", Type: ruleset.IPv4Addr, Interval: true, Elements: []string{"203.0.113.0/30", "10.0.0.0/8"}})), "drops it"},
-		"a set without it": {base, table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offload),
+		"a set without it": {base, table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offloaded),
 			set(ruleset.Set{Name: "bad", Type: ruleset.IPv4Addr, Interval: true, Elements: []string{"203.0.113.3", "10.0.0.0/8"}})), ""},
 		"an element more, not it": {
-			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offload), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a"}})),
-			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offload), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a", "b"}})), ""},
+			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offloaded), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a"}})),
+			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offloaded), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a", "b"}})), ""},
 		"an element more, it": {
-			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offload), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a"}})),
-			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offload), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a", "wan0"}})), "drops it"},
+			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offloaded), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a"}})),
+			table(rules(ruleset.R(ruleset.IIFName.In("dev"), ruleset.Drop()), offloaded), set(ruleset.Set{Name: "dev", Type: ruleset.IfName, Elements: []string{"a", "wan0"}})), "drops it"},
 		"nothing left": {base, &ruleset.Spec{}, "no rule offloads it any more"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestUnknownDevices(t *testing.T) {
 	f := lan()
 	f.In, f.Out = [2]string{}, [2]string{}
 	on := func(names ...string) *ruleset.Spec {
-		return table(rules(ruleset.R(ruleset.IIFName.Is(names...), ruleset.Drop()), offload, accept))
+		return table(rules(ruleset.R(ruleset.IIFName.Is(names...), ruleset.Drop()), offloaded, accept))
 	}
 	for _, c := range []struct {
 		before, after []string
@@ -240,7 +240,7 @@ func TestUnansweredFlow(t *testing.T) {
 // The kernel drops the flows of a flowtable that goes away: nobody has to evict them.
 func TestFlowtableThatLeaves(t *testing.T) {
 	f := lan()
-	base, empty := table(rules(offload, accept)), &ruleset.Spec{}
+	base, empty := table(rules(offloaded, accept)), &ruleset.Spec{}
 	leaves := func(family byte, table, name string) bool { return family == 1 && table == "fw" && name == "fast" }
 	assert.False(t, judge.NewChange(held(t, base), wanted(t, empty), leaves).Judge(&f).Evict)
 	drop := table(rules(ruleset.R(ruleset.Drop())))
@@ -267,7 +267,7 @@ func TestNothing(t *testing.T) {
 func TestLiveSets(t *testing.T) {
 	f := lan()
 	live := func(elements ...string) *ruleset.Spec {
-		return table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offload),
+		return table(rules(ruleset.R(ruleset.IPDaddr.In("bad"), ruleset.Drop()), offloaded),
 			set(ruleset.Set{Name: "bad", Type: ruleset.IPv4Addr, Interval: true, Live: true, Elements: elements}))
 	}
 	kernel := offloadtest.New(t, nil)

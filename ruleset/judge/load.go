@@ -67,6 +67,10 @@ func (x *run) loadMeta(s *step) {
 	case metaIIFName:
 		x.device(s, x.flow.In[x.direction])
 	case metaOIFName:
+		if x.hook == nlmsg.HookPrerouting {
+			x.registers.put(s.dreg, make([]byte, 16)) // not routed yet
+			return
+		}
 		x.device(s, x.flow.Out[x.direction])
 	case metaMark:
 		if x.metaMark != nil {
