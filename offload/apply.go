@@ -58,19 +58,21 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 
 // commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.
 func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset.Plan, generation uint32, err error) {
-	var batch *ruleset.Batch
+	plan, accounting := m.rememberAccounting(ctx, plan)
 	var echoes []ruleset.Message
 	sent, err = m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
-		batch = b
 		echoes, err = m.kernel.Commit(ctx, b)
 		return err
 	})
 	switch {
 	case err == nil:
-		m.follow(sent, batch, echoes)
+		m.follow(sent, echoes)
 		generation, err = m.applied(ctx, sent)
 	case isUnknown(err):
 		generation, err = m.settle(ctx, sent)
+	}
+	if err == nil && accounting != "" {
+		m.memory.rememberAccounting(plan.Owner(), accounting)
 	}
 	return sent, generation, err
 }
@@ -130,13 +132,9 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 }
 
 // follow brings what was read last forward, where the kernel's echoes say enough; else it is read again when it is asked for.
-func (m *Manager) follow(plan *ruleset.Plan, batch *ruleset.Batch, echoes []ruleset.Message) {
+func (m *Manager) follow(plan *ruleset.Plan, echoes []ruleset.Message) {
 	have, _ := m.memory.get()
-	now, ok := plan.After(have, echoes, next(plan.Generation()))
-	if !ok {
-		now, ok = plan.AfterCreation(batch, have, echoes, next(plan.Generation()))
-	}
-	if ok {
+	if now, ok := plan.After(have, echoes, next(plan.Generation())); ok {
 		m.memory.keep(now)
 	}
 }

@@ -12,10 +12,11 @@ import (
 
 // A memory keeps what was read last. Rules and sets change with the generation only, so they are read again when it moved.
 type memory struct {
-	mu       sync.Mutex
-	loaded   *ruleset.Loaded
-	resolved *ruleset.Resolved // what was planned last
-	byName   bool              // flowtables keep the names of devices that vanish, as since Linux 6.16
+	mu         sync.Mutex
+	loaded     *ruleset.Loaded
+	resolved   *ruleset.Resolved // what was planned last
+	byName     bool              // flowtables keep the names of devices that vanish, as since Linux 6.16
+	accounting map[string]string // nf_conntrack_acct before the rules of an owner counted
 }
 
 // resolve resolves a Spec, most of which often is what was planned last.
@@ -31,6 +32,23 @@ func (r *memory) resolve(spec *ruleset.Spec, target *flowtable.Target) (*ruleset
 	defer r.mu.Unlock()
 	r.resolved = now
 	return now, nil
+}
+
+// accountingBefore is what nf_conntrack_acct was before an owner's rules counted; "" if that is not known.
+func (r *memory) accountingBefore(owner string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accounting[owner]
+}
+
+// rememberAccounting keeps it; "" forgets it.
+func (r *memory) rememberAccounting(owner, before string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.accounting == nil {
+		r.accounting = map[string]string{}
+	}
+	r.accounting[owner] = before
 }
 
 func (r *memory) get() (loaded *ruleset.Loaded, byName bool) {

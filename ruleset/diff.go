@@ -110,7 +110,7 @@ func (p *Plan) createTable(want *Resolved, i int, reason string) {
 	add := func(verb Verb, kind Kind, name, reason string, object any) {
 		p.operations = append(p.operations, Operation{Verb: verb, Kind: kind, Family: t.Family, Table: t.Name, Name: name, Reason: reason, object: object})
 	}
-	add(VerbCreate, KindTable, "", reason, &newTable{t, want.spec.Owner})
+	add(VerbCreate, KindTable, "", reason, &newTable{table: t, owner: want.spec.Owner})
 	for c := range t.Chains {
 		add(VerbAdd, KindChain, t.Chains[c].Name, "", &t.Chains[c])
 	}

@@ -12,7 +12,11 @@ func (e *encoder) createTable(op *Operation, t *newTable) {
 	e.begin(op, nlmsg.NFTMsgNewTable, nlmsg.FlagCreate|nlmsg.FlagExcl)
 	e.b.String(nlmsg.NFTATableName, op.Table)
 	e.b.Uint32BE(nlmsg.NFTATableFlags, 0)
-	e.comment(nlmsg.NFTATableUserdata, nlmsg.UdataTableComment, ownerComment(t.owner))
+	udata := e.appendComment(e.scratch[:0], nlmsg.UdataTableComment, ownerComment(t.owner))
+	if t.note != "" {
+		udata = e.appendComment(udata, udataNote, t.note)
+	}
+	e.b.Data(nlmsg.NFTATableUserdata, udata)
 	e.end()
 }
 
@@ -22,11 +26,6 @@ func (e *encoder) wakeTable(op *Operation) {
 	e.b.String(nlmsg.NFTATableName, op.Table)
 	e.b.Uint32BE(nlmsg.NFTATableFlags, 0)
 	e.end()
-}
-
-// comment writes one text as user data.
-func (e *encoder) comment(attr uint16, typ byte, text string) {
-	e.b.Data(attr, e.appendComment(e.scratch[:0], typ, text))
 }
 
 // appendComment appends type, length, the text and a NUL.

@@ -39,7 +39,9 @@ type LoadedTable struct {
 	Family Family `json:"family"` // also the families that a Spec cannot name: "arp", "bridge", "netdev"
 	Name   string `json:"name"`
 	// Owner is the name in the mark of its comment, "" if it bears none.
-	Owner  string `json:"owner,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// Note is what Plan.Remember left in it.
+	Note   string `json:"note,omitempty"`
 	Handle uint64 `json:"handle"`
 	Use    uint32 `json:"use"` // number of chains, sets and flowtables in it
 	// Flags are NFT_TABLE_F_*: 1 dormant, 2 owned by a socket.
@@ -135,7 +137,7 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 		case nlmsg.NFTATableFlags:
 			t.Flags, err = a.Uint32BE()
 		case nlmsg.NFTATableUserdata:
-			t.Owner = ownerOf(a.Data)
+			t.Owner, t.Note = readTableUdata(a.Data)
 		}
 		return err
 	})
@@ -204,24 +206,27 @@ func (l *Loaded) owned(owner string) []LoadedTable {
 	return list
 }
 
-// ownerOf reads the mark in a table's user data: the comment, if it says whose the table is. User data that is not a list of
-// type, length and value is someone else's.
-func ownerOf(udata []byte) string {
+// readTableUdata reads the mark in a table's user data: the comment, if it says whose the table is; and the note beside it. User data
+// that is not a list of type, length and value is someone else's.
+func readTableUdata(udata []byte) (owner, note string) {
 	for len(udata) >= 2 {
 		typ, n := udata[0], int(udata[1])
 		if len(udata)-2 < n {
-			return ""
+			return owner, note
 		}
 		value := udata[2 : 2+n]
 		udata = udata[2+n:]
-		if typ == nlmsg.UdataTableComment {
-			text := string(bytes.TrimRight(value, "\x00"))
-			if owner, ok := strings.CutPrefix(text, ownerPrefix); ok {
-				return owner
+		text := string(bytes.TrimRight(value, "\x00"))
+		switch typ {
+		case nlmsg.UdataTableComment:
+			if name, ok := strings.CutPrefix(text, ownerPrefix); ok && owner == "" {
+				owner = name
 			}
+		case udataNote:
+			note = text
 		}
 	}
-	return ""
+	return owner, note
 }
 
 // familyName is a family as nft names it.

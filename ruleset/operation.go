@@ -57,6 +57,7 @@ type Operation struct {
 type newTable struct {
 	table *Table
 	owner string
+	note  string // what to remember beside it
 }
 
 // A boundFlowtable is a flowtable with the devices that are sent: all of a new one, or those that an existing one gains or loses.
