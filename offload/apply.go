@@ -59,14 +59,16 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 // commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.
 func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset.Plan, generation uint32, err error) {
 	plan, accounting := m.rememberAccounting(ctx, plan)
+	var batch *ruleset.Batch
 	var echoes []ruleset.Message
 	sent, err = m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
+		batch = b
 		echoes, err = m.kernel.Commit(ctx, b)
 		return err
 	})
 	switch {
 	case err == nil:
-		m.follow(sent, echoes)
+		m.follow(sent, batch, echoes)
 		generation, err = m.applied(ctx, sent)
 	case isUnknown(err):
 		generation, err = m.settle(ctx, sent)
@@ -132,9 +134,13 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 }
 
 // follow brings what was read last forward, where the kernel's echoes say enough; else it is read again when it is asked for.
-func (m *Manager) follow(plan *ruleset.Plan, echoes []ruleset.Message) {
+func (m *Manager) follow(plan *ruleset.Plan, batch *ruleset.Batch, echoes []ruleset.Message) {
 	have, _ := m.memory.get()
-	if now, ok := plan.After(have, echoes, next(plan.Generation())); ok {
+	now, ok := plan.After(have, echoes, next(plan.Generation()))
+	if !ok {
+		now, ok = plan.AfterCreation(batch, have, echoes, next(plan.Generation()))
+	}
+	if ok {
 		m.memory.keep(now)
 	}
 }

@@ -118,9 +118,6 @@ func (p *process) release() {
 // SIGHUP, SIGINT and SIGPIPE; SIGTERM makes it take the change back at once. SIGKILL, and a service manager that kills a service's
 // whole control group, leave the change as it is, with its mark.
 func Watchdog(ctx context.Context, log *slog.Logger) error {
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
-	terminated, stop := signal.NotifyContext(context.WithoutCancel(ctx), unix.SIGTERM)
-	defer stop()
 	input := json.NewDecoder(os.Stdin)
 	var w watch
 	if err := input.Decode(&w); err != nil {
@@ -129,6 +126,9 @@ func Watchdog(ctx context.Context, log *slog.Logger) error {
 	if w.Backup == nil || w.Window <= 0 {
 		return errors.New("offload: the watchdog is started by Manager.ApplyConfirm alone")
 	}
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
+	terminated, stop := signal.NotifyContext(context.WithoutCancel(ctx), unix.SIGTERM)
+	defer stop()
 	m, err := Open(ctx, &Config{NetNS: watchdogNetNS, Logger: log})
 	if err != nil {
 		return err
