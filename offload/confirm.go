@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -155,6 +156,7 @@ func (p *Pending) Rollback(ctx context.Context) error {
 // Confirm keeps the change of an owner's tables ("" is ruleset.DefaultOwner) that waits for it, whoever made it. The error
 // matches ErrNotUnconfirmed if there is none.
 func (m *Manager) Confirm(ctx context.Context, owner string) error {
+	owner = cmp.Or(owner, ruleset.DefaultOwner)
 	have, err := m.load(ctx, owner)
 	if err != nil {
 		return err

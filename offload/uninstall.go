@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type LeftSetting struct {
 // process uninstalls it. Where nobody knows, and where others' rules count too, it stays as it is, and Left says so.
 // Errors are those of Plan and Apply; one that matches ErrNotEvicted comes beside what was done.
 func (m *Manager) Uninstall(ctx context.Context, owner string) (*Uninstalled, error) {
+	owner = cmp.Or(owner, ruleset.DefaultOwner)
 	before, err := m.load(ctx, owner)
 	if err != nil {
 		return nil, err

@@ -10,14 +10,20 @@ import (
 
 // apply commits a SPEC as one transaction: all of it or nothing.
 func apply(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("apply", "[--netns NS] SPEC")
-	netns := flags.netns()
-	manager, planned, err := planFor(ctx, std, flags, netns, args)
+	flags := newArguments("apply", "[--netns NS] [--adopt] [--confirm WINDOW] SPEC")
+	netns, adopt := flags.netns(), flags.adopt()
+	window := flags.Duration("confirm", 0, "take it back after this `window`, such as 30s, unless flowctl confirm is run in time")
+	manager, planned, err := planFor(ctx, std, flags, netns, adopt, args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	generation, err := manager.Apply(ctx, planned)
+	generation := uint32(0)
+	if *window != 0 {
+		generation, err = applyConfirm(ctx, std, manager, planned, *window, *netns)
+	} else {
+		generation, err = manager.Apply(ctx, planned)
+	}
 	if err != nil {
 		return err
 	}

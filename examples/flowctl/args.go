@@ -46,6 +46,16 @@ func (a arguments) netns() *string {
 	return a.String("netns", "", "network `namespace`: a name under /run/netns or a path; empty is the caller's own")
 }
 
+// owner adds --owner.
+func (a arguments) owner() *string {
+	return a.String("owner", "", "`name` in the mark of the tables; empty is that of a SPEC which names none")
+}
+
+// adopt adds --adopt.
+func (a arguments) adopt() *bool {
+	return a.Bool("adopt", false, "take over tables of a declared name that are not ours: each is replaced as a whole")
+}
+
 // parse reads flags and exactly the wanted number of other arguments, which may stand before or behind the flags.
 func (a arguments) parse(std *streams, args []string, want int) ([]string, error) {
 	var got []string

@@ -9,12 +9,21 @@
 //	flowctl plan [--netns NS] [--exit-code] SPEC
 //	                                         print what apply would do, one nft command a line, and whom it evicts
 //	flowctl apply [--netns NS] SPEC          do it, as one transaction
+//	flowctl apply --confirm 30s [--netns NS] SPEC
+//	                                         and take it back after that time, unless:
+//	flowctl confirm [--netns NS] [--owner NAME]
+//	flowctl uninstall [--netns NS] [--owner NAME]
+//	                                         remove our tables, and put back the setting that they changed
 //	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
 //
 // SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
 // a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC, and
 // 3 from plan --exit-code when there is something to do.
+//
+// With --adopt, plan and apply take over tables of a declared name that are not ours. apply --confirm does not wait: a process in the
+// background takes the change back, also when the terminal is gone, and tells the system's log. So there is nothing that an interrupt
+// could stop; the way to keep the change is to confirm it, and the way back is to let the time pass.
 package main
 
 import (
@@ -52,6 +61,8 @@ func commands() []command {
 		{"check", "report every mistake in SPEC", check},
 		{"plan", "print what apply would do, one nft command a line", plan},
 		{"apply", "apply SPEC as one transaction", apply},
+		{"confirm", "keep what apply --confirm would take back", confirm},
+		{"uninstall", "remove our tables", uninstall},
 		{"flows", "list the connections and the path that carries them", flows},
 		{"probe", "say what this kernel and namespace can do", probe},
 	}
@@ -65,7 +76,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		printUsage(stderr)
 		return exitUsage
 	}
-	for _, c := range commands() {
+	for _, c := range append(commands(), command{name: watchdogCommand, run: watchdog}) {
 		if c.name == args[0] {
 			out := &output{to: stdout}
 			err := c.run(ctx, &streams{in: stdin, out: out, err: stderr}, args[1:])
@@ -105,7 +116,7 @@ func finish(c command, err error, stderr io.Writer) int {
 func printUsage(w io.Writer) {
 	fmt.Fprint(w, "usage: flowctl COMMAND [flags] [SPEC]\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.short)
+		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.short)
 	}
 	fmt.Fprint(w, "\nSPEC is a JSON file, or - for standard input. See flowctl COMMAND -h for the flags.\n")
 }

@@ -13,10 +13,10 @@ import (
 
 // plan reads the machine and the kernel and prints what apply would do. It changes nothing.
 func plan(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("plan", "[--netns NS] [--exit-code] SPEC")
-	netns := flags.netns()
+	flags := newArguments("plan", "[--netns NS] [--adopt] [--exit-code] SPEC")
+	netns, adopt := flags.netns(), flags.adopt()
 	exitCode := flags.Bool("exit-code", false, "exit with status 3 if there is something to do")
-	manager, planned, err := planFor(ctx, std, flags, netns, args)
+	manager, planned, err := planFor(ctx, std, flags, netns, adopt, args)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func plan(ctx context.Context, std *streams, args []string) error {
 }
 
 // planFor reads a command's flags and SPEC and plans it in the namespace that they name. The caller closes the Manager.
-func planFor(ctx context.Context, std *streams, flags arguments, netns *string, args []string) (*offload.Manager, *ruleset.Plan, error) {
+func planFor(ctx context.Context, std *streams, flags arguments, netns *string, adopt *bool, args []string) (*offload.Manager, *ruleset.Plan, error) {
 	names, err := flags.parse(std, args, 1)
 	if err != nil {
 		return nil, nil, err
@@ -43,7 +43,7 @@ func planFor(ctx context.Context, std *streams, flags arguments, netns *string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Watchdog: selfAsWatchdog()})
 	if err != nil {
 		return nil, nil, err
 	}
