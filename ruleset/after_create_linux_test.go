@@ -60,6 +60,7 @@ func TestAfterCreation(t *testing.T) {
 	require.True(t, ok)
 	want := loadFrom(t, ns)
 	compareCreated(t, want, got)
+	assert.ElementsMatch(t, want.Chains(), got.Chains(), "with the number of their users")
 	p, _ := batchBetween(t, got, s)
 	assert.Empty(t, p.String())
 
@@ -105,7 +106,7 @@ func compareCreated(t *testing.T, want, got *Loaded) {
 	}
 }
 
-// withUse takes the counts of users from others: a chain is echoed before its rules come.
+// withUse takes the counts of users from others: After leaves them as they were.
 func withUse(chains, others []LoadedChain) []LoadedChain {
 	for i := range chains {
 		for _, o := range others {
