@@ -239,3 +239,18 @@ func TestConfirmOfNothing(t *testing.T) {
 		require.ErrorContains(t, err, "too short")
 	})
 }
+
+// A change that turned accounting on is taken back with it.
+func TestRollbackPutsAccountingBack(t *testing.T) {
+	ns, m := watched(t)
+	require.NoError(t, ns.SetSysctl(accountingKey, "0"))
+	plan, err := m.Plan(testContext(t), counting())
+	require.NoError(t, err)
+	p, err := m.ApplyConfirm(testContext(t), plan, time.Second)
+	require.NoError(t, err)
+	ended(t, p)
+	assert.Equal(t, "0", sysctl(t, ns))
+	left, err := m.Plan(testContext(t), plain())
+	require.NoError(t, err)
+	assert.Empty(t, left.String())
+}
