@@ -87,10 +87,9 @@ func TestJSONDeclaredAgainstNFT(t *testing.T) {
 // TestJSONWordsAgainstNFT puts unusual words and the ends of ranges to nft: its JSON reads some words for itself.
 func TestJSONWordsAgainstNFT(t *testing.T) {
 	testns.RequireNamespaces(t)
-	var names []string
-	for _, name := range []string{"ether", "ip", "ip6", "vlan", "arp", "dnat", "snat", "ecn", "reset", "original", "reply",
-		"label", "wän", "-", "eth0.7", "7", "0x10", "true", "null", "{", "<&>", "1-2", "a,b", "$x"} {
-		names = append(names, name)
+	names := []string{
+		"ether", "ip", "ip6", "vlan", "arp", "dnat", "snat", "ecn", "reset", "original", "reply",
+		"label", "wän", "-", "eth0.7", "7", "0x10", "true", "null", "{", "<&>", "1-2", "a,b", "$x",
 	}
 	var rules []Rule
 	for _, name := range names {
