@@ -27,9 +27,16 @@ func (p *Plan) creates() bool {
 		case op.Verb != VerbAdd || table != (tableKey{op.Family, op.Table}):
 			return false
 		case op.Kind == KindRule:
+			if x, ok := op.object.(*Rule); !ok || x.hasRaw() { // what a kernel makes of those it must say itself
+				return false
+			}
 			rules++
 		case op.Kind == KindElement:
-			known += len(op.object.(*elements).ranges)
+			x, ok := op.object.(*elements)
+			if !ok {
+				return false
+			}
+			known += len(x.ranges)
 		default:
 			parts++
 		}

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"testing"
 
+	"github.com/google/nftables/expr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -72,11 +73,14 @@ func TestAfterCreation(t *testing.T) {
 	assert.Empty(t, p.String())
 }
 
-// The names of anonymous sets are the kernel's: a table with some is read back.
-func TestAfterCreationOfAnonymousSets(t *testing.T) {
-	ns := testns.NewT(t, "create")
-	_, ok := create(t, ns, chainOf(toPort(1), R(TCPDport.Is(5, 6, 7), Drop())))
-	assert.False(t, ok)
+// The names of anonymous sets are the kernel's, and what it makes of expressions of the caller's own: a table with some is read back.
+func TestAfterCreationOfWhatOnlyTheKernelKnows(t *testing.T) {
+	raw, err := RawExpr(Inet, "counter", &expr.Counter{})
+	require.NoError(t, err)
+	for _, r := range []Rule{R(TCPDport.Is(5, 6, 7), Drop()), R(raw)} {
+		_, ok := create(t, testns.NewT(t, "create"), chainOf(toPort(1), r, toPort(2)))
+		assert.False(t, ok)
+	}
 }
 
 // compareCreated compares everything with its handles, but not the bytes of expressions: those that were sent say the same as the
