@@ -88,9 +88,10 @@ func (r *restorer) table(key tableKey) {
 	case exists:
 		r.plan.deleteTable(is, "it is another one than before", r.accelerated)
 	}
+	attrs := r.raw.attrs
 	r.add(VerbCreate, KindTable, "", asItWas, copying(func(e *encoder, op *Operation) {
 		e.begin(op, nlmsg.NFTMsgNewTable, nlmsg.FlagCreate|nlmsg.FlagExcl)
-		e.copyAttrs(r.raw.attrs, nlmsg.NFTATableUse, nlmsg.NFTATableHandle)
+		e.copyAttrs(attrs, nlmsg.NFTATableUse, nlmsg.NFTATableHandle)
 		e.end()
 	}))
 	r.build(nil)
