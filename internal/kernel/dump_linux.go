@@ -83,10 +83,10 @@ func (k *Kernel) read(ctx context.Context, collect func(*dump, context.Context) 
 	if err != nil {
 		return nil, err
 	}
-	if before != after {
+	d.messages = d.messages[:last]
+	if before != after || d.torn() {
 		return nil, errChanged
 	}
-	d.messages = d.messages[:last]
 	return d, nil
 }
 
