@@ -16,11 +16,11 @@ func selfIsFlowctl(t *testing.T) { t.Setenv(asFlowctl, "1") }
 func TestApplyConfirm(t *testing.T) {
 	selfIsFlowctl(t)
 	ns := namespaceWithRules(t)
-	r := flowctl(plainSpec, "apply", "--confirm", "1h", "--netns", ns.Name(), "-")
+	r := flowctl(plainSpec, "apply", "--confirm", "40s", "--netns", ns.Name(), "-")
 	r.assertDone(t)
 	assert.Contains(t, r.out, "unless you confirm: flowctl confirm --netns "+ns.Name()+"\n")
 	assert.Contains(t, r.out, "applied, generation ")
-	flowctl(countingSpec, "apply", "--confirm", "1h", "--netns", ns.Name(), "-").assertRefused(t, exitFailed, "waits for its confirmation")
+	flowctl(countingSpec, "apply", "--confirm", "40s", "--netns", ns.Name(), "-").assertRefused(t, exitFailed, "waits for its confirmation")
 
 	r = flowctl("", "confirm", "--netns", ns.Name())
 	r.assertDone(t)
