@@ -23,8 +23,9 @@ type changeRun struct {
 
 // changeGoals measures a change of one rule in a table of 10,000, by the Manager that made the table.
 func changeGoals(ctx context.Context, w io.Writer, rounds int) ([]goal, error) {
-	run := changeRun{&series{name: "first change of one rule"}, &series{name: "each further change of one rule"}, &series{name: "full apply"}, 0}
-	run.full, run.first, run.next = run.next, run.full, run.first
+	run := changeRun{
+		full: &series{name: "full apply"}, first: &series{name: "first change of one rule"}, next: &series{name: "each further change of one rule"},
+	}
 	spec := ruleSpec()
 	for range rounds {
 		err := inNamespace(func(ns *testns.Namespace) error { return run.once(ctx, ns, spec) })

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 9, "how often each contestant runs, in turn with the others")
+	rounds := flag.Int("rounds", 15, "how often each contestant runs, in turn with the others")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
