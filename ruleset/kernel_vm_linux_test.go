@@ -172,17 +172,24 @@ func TestKernelMissingDevice(t *testing.T) {
 	assert.ElementsMatch(t, devices, loadFrom(t, ns).Flowtables()[0].Devices)
 }
 
-// TestKernelReplaceFlowtable replaces a table with a flowtable in use by itself: rules, flowtable and devices in one batch.
+// TestKernelReplaceFlowtable replaces a flowtable in use in one batch: the rules that refer to it, the flowtable, its devices.
 func TestKernelReplaceFlowtable(t *testing.T) {
 	testns.RequireFlowtables(t)
 	ns := withDevices(t, "lan0", "wan0")
 	spec := capturedSpec(true, false)
 	apply(t, ns, spec)
 	before := listing(t, ns)
-	p, b := batchBetween(t, loadFrom(t, ns), spec)
-	assert.True(t, p.Disruptive())
-	require.NoError(t, commit(t, ns, b))
-	assert.Equal(t, sortedDeviceLines(before), sortedDeviceLines(listing(t, ns)))
+	p, _ := batchBetween(t, loadFrom(t, ns), spec)
+	assert.Empty(t, p.String())
+
+	f := &spec.Tables[0].Flowtables[0]
+	priority := f.Priority
+	for _, p := range []flowtable.Priority{"filter - 3", priority} {
+		f.Priority = p
+		assert.True(t, move(t, ns, spec).Disruptive())
+	}
+	assert.ElementsMatch(t, strings.Split(sortedDeviceLines(before), "\n"), strings.Split(sortedDeviceLines(listing(t, ns)), "\n"),
+		"the same but for the place in the list")
 }
 
 // TestKernelDump reads what a kernel holds. In a VM it writes the dump, a seed of FuzzLoad, to $FASTPATH_OUT, elsewhere, with
