@@ -27,7 +27,11 @@ func TestSoakReload(t *testing.T) {
 	if os.Getenv("FASTPATH_SOAK") != "" {
 		reloads, flows = 200, 50
 	}
-	l := newLab(t, nil)
+	// A UDP connection whose flowtable goes is left the kernel's timeout less the flowtable's (flow_offload_fixup_ct): without these it would
+	// end there, and the next packet, perhaps an answer, would begin another.
+	l := newLab(t, &testns.RouterConfig{Sysctls: map[string]string{
+		"net.netfilter.nf_conntrack_udp_timeout": "7200", "net.netfilter.nf_conntrack_udp_timeout_stream": "7200",
+	}})
 	r := &reloading{lab: l, random: rand.New(rand.NewPCG(8, 1)), dummies: l.dummies(t, 6)}
 	require.NoError(t, l.NS.NFT(t.Context(), "table inet soak_probe { chain c { type filter hook forward priority 30; counter; }; }"))
 	l.apply(t, r.next())

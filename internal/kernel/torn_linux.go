@@ -12,15 +12,20 @@ type place struct {
 // torn reports whether rules were listed twice or left out. While it lists rules the kernel keeps its place by counting them, those
 // that a batch under way added or took away too (net/netfilter/nf_tables_api.c, __nf_tables_dump_rules): a batch of anyone, also one
 // that fails, shifts that place, and no generation tells. Each rule names the one before it, and a base chain, to which nothing
-// leads, says how many there are.
+// leads, says how many there are. Only tables that bear an owner's mark are looked at: what is odd about others' must not keep
+// anyone from reading.
 func (d *dump) torn() bool {
-	places := map[string]*place{}
+	marked, err := d.markedTables()
+	if err != nil {
+		return false // the reader of the messages tells it
+	}
+	places := places{}
 	for _, m := range d.messages {
 		switch m.Type {
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewChain):
-			addChain(places, m.Data)
+			places.addChain(marked, m.Data)
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewRule):
-			if !addRule(places, m.Data) {
+			if !places.addRule(marked, m.Data) {
 				return true
 			}
 		}
@@ -33,7 +38,15 @@ func (d *dump) torn() bool {
 	return false
 }
 
-func addChain(places map[string]*place, data []byte) {
+// Places are the chains of marked tables.
+type places map[chainName]*place
+
+type chainName struct {
+	table tableName
+	name  string
+}
+
+func (all places) addChain(marked map[tableName]bool, data []byte) {
 	var table, name string
 	p := &place{}
 	eachAttr(data, func(a nlmsg.Attr) {
@@ -48,11 +61,13 @@ func addChain(places map[string]*place, data []byte) {
 			p.use, _ = a.Uint32BE()
 		}
 	})
-	places[placeName(data, table, name)] = p
+	if t := (tableName{data[0], table}); marked[t] {
+		all[chainName{t, name}] = p
+	}
 }
 
 // addRule is false for a rule that does not follow the one that was listed before it.
-func addRule(places map[string]*place, data []byte) bool {
+func (all places) addRule(marked map[tableName]bool, data []byte) bool {
 	var table, chain string
 	var handle, before uint64
 	eachAttr(data, func(a nlmsg.Attr) {
@@ -67,17 +82,17 @@ func addRule(places map[string]*place, data []byte) bool {
 			before, _ = a.Uint64BE()
 		}
 	})
-	p := places[placeName(data, table, chain)]
+	t := tableName{data[0], table}
+	if !marked[t] {
+		return true
+	}
+	p := all[chainName{t, chain}]
 	if p == nil || before != p.last {
 		return false
 	}
 	p.last = handle
 	p.listed++
 	return true
-}
-
-func placeName(data []byte, table, chain string) string {
-	return string(data[:1]) + table + "\x00" + chain
 }
 
 func eachAttr(data []byte, visit func(nlmsg.Attr)) {
