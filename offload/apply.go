@@ -17,8 +17,8 @@ const maxStale = 10
 // after the commit, or the present one where there was nothing to do.
 //
 // If others committed since the plan was made, the kernel is read again: if our tables are as they were, and the plan would come
-// out the same, it is committed; else it is refused with an error that matches ErrConflict. What the kernel refuses is an *ApplyError. A batch that does
-// not fit the socket matches ErrSendBuffer.
+// out the same, it is committed; else it is refused with an error that matches ErrConflict. What the kernel refuses is an
+// *ApplyError. A batch that does not fit the socket matches ErrSendBuffer.
 //
 // Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
 // lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force.

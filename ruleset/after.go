@@ -96,6 +96,7 @@ type follower struct {
 	done     int               // operations on rules that found theirs
 	wanted   int
 	raw      []Message // of the rules of now, in order
+	uses     uses
 }
 
 func (f *follower) sortOperations() {
@@ -131,9 +132,10 @@ func (f *follower) ok() bool { return f.done == f.wanted }
 func (f *follower) copy() {
 	f.now = &Loaded{
 		owner: f.old.owner, generation: f.generation,
-		tables: f.old.tables, chains: f.old.chains, flowtables: f.old.flowtables,
+		tables: f.old.tables,
 	}
 	gone := f.copyRules()
+	f.now.chains, f.now.flowtables = f.uses.chains(f.old.chains), f.uses.flowtables(f.old.flowtables)
 	f.copySets(gone)
 	f.copyMessages(gone)
 	f.now.index()
@@ -141,7 +143,7 @@ func (f *follower) copy() {
 
 // copyRules puts the rules in their new order, and tells which anonymous sets went with those that are gone.
 func (f *follower) copyRules() (gone map[setKey]bool) {
-	gone = map[setKey]bool{}
+	gone, f.uses = map[setKey]bool{}, uses{}
 	f.now.rules = make([]LoadedRule, 0, len(f.old.rules)+len(f.fresh.rules))
 	for i := range f.old.rules {
 		r := &f.old.rules[i]
@@ -161,6 +163,7 @@ func (f *follower) copyRules() (gone map[setKey]bool) {
 			continue
 		}
 		f.done++
+		f.uses.count(f.o, r, -1)
 		_ = eachReference(f.o, r.Expressions, func(o object) {
 			if o.kind == KindSet && isAnonymous(o.name) {
 				gone[setKey{r.Family, r.Table, o.name}] = true
@@ -169,6 +172,9 @@ func (f *follower) copyRules() (gone map[setKey]bool) {
 	}
 	for _, n := range f.appended {
 		f.rule(f.fresh, n)
+	}
+	for i := range f.fresh.rules {
+		f.uses.count(f.o, &f.fresh.rules[i], 1)
 	}
 	return gone
 }
@@ -221,8 +227,17 @@ func (f *follower) changed(key setKey, ranges []nftvalue.Range) []nftvalue.Range
 // copyMessages makes the dump that would be read now. Rules stand in it in their new order; the elements of sets that changed are
 // written anew.
 func (f *follower) copyMessages(gone map[setKey]bool) {
+	chains, flowtables := f.now.chains, f.now.flowtables
 	for _, m := range f.old.messages {
 		switch m.Type {
+		case nlmsg.NFTablesType(nlmsg.NFTMsgNewChain):
+			if len(chains) > 0 {
+				m.Data, chains = withUse(f.o, m.Data, nlmsg.NFTAChainUse, chains[0].Use), chains[1:]
+			}
+		case nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable):
+			if len(flowtables) > 0 {
+				m.Data, flowtables = withUse(f.o, m.Data, nlmsg.NFTAFlowtableUse, flowtables[0].Use), flowtables[1:]
+			}
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewGen):
 			m.Data = generationData(f.o, f.generation)
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewSet):

@@ -6,9 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
-	"github.com/go-fastpath/fastpath/internal/nlsock"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -16,21 +14,7 @@ import (
 func follow(t *testing.T, ns *testns.Namespace, have *Loaded, s *Spec) *Loaded {
 	t.Helper()
 	p, b := batchBetween(t, have, s)
-	where, err := nlsock.OpenNamespace(ns.Path())
-	require.NoError(t, err)
-	defer where.Close()
-	sock, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
-	require.NoError(t, err)
-	defer sock.Close()
-	acks, echoes, err := sock.CommitEchoes(testContext(t), b.Bytes(), b.Messages())
-	require.NoError(t, err)
-	for _, a := range acks {
-		require.Zero(t, a.Errno, "%s\n%v", p, a)
-	}
-	var list []Message
-	for _, m := range echoes {
-		list = append(list, Message{Type: m.Type, Flags: m.Flags, Data: m.Data})
-	}
+	list := commitEchoes(t, ns, b)
 	now, ok := p.After(have, list, have.Generation()+1)
 	require.True(t, ok, "after\n%s", p)
 	return now
@@ -77,7 +61,7 @@ func TestAfter(t *testing.T) {
 	}
 }
 
-// compareLoaded compares what is known of rules and sets, whatever the order of the anonymous ones.
+// compareLoaded compares what is known of chains, flowtables, rules and sets, whatever the order of the anonymous ones.
 func compareLoaded(t *testing.T, want, got *Loaded) {
 	t.Helper()
 	type rule struct {
@@ -105,6 +89,8 @@ func compareLoaded(t *testing.T, want, got *Loaded) {
 		slices.Sort(list)
 		return list
 	}
+	assert.Equal(t, want.Chains(), got.Chains())
+	assert.Equal(t, want.Flowtables(), got.Flowtables())
 	assert.Equal(t, rules(want), rules(got))
 	assert.Equal(t, sets(want), sets(got))
 }

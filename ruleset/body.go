@@ -23,7 +23,7 @@ func (r *bodyReader) digest(expressions []byte) digest {
 			return 0
 		}
 		expressions = rest
-		name, data, err := splitExpr(r.order, elem.Data)
+		name, data, err := nlmsg.Expression(r.order, elem.Data)
 		if err != nil {
 			return 0
 		}
@@ -33,50 +33,6 @@ func (r *bodyReader) digest(expressions []byte) digest {
 		}
 	}
 	return d
-}
-
-// splitExpr finds the name and the attributes of an expression.
-func splitExpr(o nlmsg.Order, b []byte) (name string, data []byte, err error) {
-	for len(b) > 0 {
-		var a nlmsg.Attr
-		if a, b, err = nlmsg.NextAttr(o, b); err != nil {
-			return "", nil, err
-		}
-		switch a.Type {
-		case nlmsg.NFTAExprName:
-			name = exprName(a)
-		case nlmsg.NFTAExprData:
-			data = a.Data
-		}
-	}
-	return name, data, nil
-}
-
-// exprName is an expression's name, without new memory for those that rules are made of.
-func exprName(a nlmsg.Attr) string {
-	n := len(a.Data) - 1
-	if n < 0 || a.Data[n] != 0 {
-		return a.String()
-	}
-	switch string(a.Data[:n]) {
-	case "meta":
-		return "meta"
-	case "cmp":
-		return "cmp"
-	case "payload":
-		return "payload"
-	case "ct":
-		return "ct"
-	case "immediate":
-		return "immediate"
-	case "bitwise":
-		return "bitwise"
-	case "lookup":
-		return "lookup"
-	case "counter":
-		return "counter"
-	}
-	return a.String()
 }
 
 // expr hashes the attributes of one expression that say something, by type.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -149,6 +150,27 @@ func TestDormantTables(t *testing.T) {
 	p := move(t, ns, s)
 	assert.Equal(t, "delete table inet t", p.Operations()[0].String())
 	assert.Contains(t, p.Operations()[0].Reason, "someone made it dormant")
+}
+
+// TestHalvesOfIntervals puts a beginning alone into a set, as kernels take it: it cannot be deleted as an interval, and the set is mended.
+func TestHalvesOfIntervals(t *testing.T) {
+	ns := testns.NewT(t, "halves")
+	s := &Spec{Tables: []Table{{Name: "t", Sets: []Set{{Name: "s", Type: IPv4Addr, Interval: true, Elements: []string{"16.0.0.1", "192.0.2.0/24"}}}}}}
+	move(t, ns, s)
+	e := newEncoder(nlmsg.Native(), nil)
+	e.frame(nlmsg.NFTypeBatchBegin, 0)
+	list := e.beginElements(&Operation{Family: Inet, Table: "t"}, nlmsg.NFTMsgNewSetElem, setBody{name: "s"})
+	e.element([]byte{16, 0, 0, 0}, 0, false)
+	e.element([]byte{16, 0, 0, 2}, nlmsg.SetElemIntervalEnd, false)
+	e.b.EndNest(list)
+	e.end()
+	e.askForAck()
+	e.frame(nlmsg.NFTypeBatchEnd, 0)
+	e.batch.bytes = e.b.Bytes()
+	require.NoError(t, commit(t, ns, e.batch))
+	p := move(t, ns, s)
+	assert.Equal(t, "flush set inet t s\nadd element inet t s { 16.0.0.1, 192.0.2.0/24 }\n", p.String())
+	assert.Contains(t, p.Operations()[0].Reason, "halves of intervals")
 }
 
 // TestPlanIsNFT gives the text of plans to nft instead of sending their batches, and comes to the same.

@@ -50,6 +50,27 @@ func commitBytes(t testing.TB, ns *testns.Namespace, b *Batch, bytes []byte) err
 	return nil
 }
 
+// commitEchoes sends a batch that the kernel takes, and returns what it echoed.
+func commitEchoes(t testing.TB, ns *testns.Namespace, b *Batch) (list []Message) {
+	t.Helper()
+	where, err := nlsock.OpenNamespace(ns.Path())
+	require.NoError(t, err)
+	defer where.Close()
+	s, err := where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+	require.NoError(t, err)
+	defer s.Close()
+	acks, echoes, err := s.CommitEchoes(testContext(t), b.Bytes(), b.Messages())
+	require.NoError(t, err)
+	for _, a := range acks {
+		op, _ := b.Operation(int(a.Seq))
+		require.Zero(t, a.Errno, "%s: %v", op, a)
+	}
+	for _, m := range echoes {
+		list = append(list, Message{Type: m.Type, Flags: m.Flags, Data: m.Data})
+	}
+	return list
+}
+
 // apply plans s for an empty kernel and commits it, or fails with the operation that was refused.
 func apply(t testing.TB, ns *testns.Namespace, s *Spec) {
 	t.Helper()

@@ -1,11 +1,13 @@
 package ruleset
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // Elements come one by one, as many as a kernel took.
@@ -30,5 +32,34 @@ func TestIntervalsOfElements(t *testing.T) {
 		ranges, torn := intervals(c.elements, 1)
 		assert.Equal(t, c.ranges, ranges, name)
 		assert.Equal(t, c.torn, torn, name)
+	}
+}
+
+// A kernel lists elements twice, and misses as many, while a large hash table grows: the dump is to be read again.
+func TestLoadSeesSetsThatMoved(t *testing.T) {
+	for name, c := range map[string]struct {
+		words []string
+		torn  bool
+	}{"as it was": {[]string{"192.0.2.1", "192.0.2.2"}, false}, "listed twice": {[]string{"192.0.2.1", "192.0.2.2", "192.0.2.1"}, true}} {
+		var k kernelState
+		k.table(nlmsg.FamilyInet, "t", "managed by fastpath")
+		k.add(nlmsg.NFTMsgNewSet, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
+			b.String(nlmsg.NFTASetTable, "t")
+			b.String(nlmsg.NFTASetName, "s")
+			b.Uint32BE(nlmsg.NFTASetKeyLen, 4)
+		})
+		k.add(nlmsg.NFTMsgNewSetElem, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
+			b.String(nlmsg.NFTASetElemListTable, "t")
+			b.String(nlmsg.NFTASetElemListSet, "s")
+			list := b.Nest(nlmsg.NFTASetElemListElements)
+			for _, word := range c.words {
+				elem, key := b.Nest(nlmsg.NFTAListElem), b.Nest(nlmsg.NFTASetElemKey)
+				b.Data(nlmsg.NFTADataValue, netip.MustParseAddr(word).AsSlice())
+				b.EndNest(key)
+				b.EndNest(elem)
+			}
+			b.EndNest(list)
+		})
+		assert.Equal(t, c.torn, k.load(t, "").Torn(), name)
 	}
 }

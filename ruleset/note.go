@@ -47,7 +47,7 @@ func (l *Loaded) Counting() []LoadedTable {
 	for i := range l.rules {
 		r := &l.rules[i]
 		_ = nlmsg.EachAttr(o, r.Expressions, func(elem nlmsg.Attr) error {
-			name, data, err := splitExpr(o, elem.Data)
+			name, data, err := nlmsg.Expression(o, elem.Data)
 			key, keyErr := nlmsg.Attr{Data: attrOf(o, data, nlmsg.NFTACTKey)}.Uint32BE()
 			if err == nil && keyErr == nil && name == "ct" && key >= firstCounting && key <= lastCounting {
 				counting[tableKey{r.Family, r.Table}] = true

@@ -46,17 +46,7 @@ func (r *Resolved) Conflicts(have *Loaded) []Finding {
 func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
 	m := markReader{order: o}
 	_ = nlmsg.EachAttr(o, expressions, func(a nlmsg.Attr) error {
-		var name string
-		var data []byte
-		err := nlmsg.EachAttr(o, a.Data, func(a nlmsg.Attr) error {
-			switch a.Type {
-			case nlmsg.NFTAExprName:
-				name = a.String()
-			case nlmsg.NFTAExprData:
-				data = a.Data
-			}
-			return nil
-		})
+		name, data, err := nlmsg.Expression(o, a.Data)
 		if err == nil {
 			m.expression(name, m.attrs(data))
 		}

@@ -9,7 +9,7 @@ import (
 // eachReference visits the chains, sets and flowtables that expressions refer to by name.
 func eachReference(o nlmsg.Order, expressions []byte, visit func(object)) error {
 	return nlmsg.EachAttr(o, expressions, func(elem nlmsg.Attr) error {
-		name, data, err := splitExpr(o, elem.Data)
+		name, data, err := nlmsg.Expression(o, elem.Data)
 		if err != nil {
 			return err
 		}
@@ -59,8 +59,8 @@ func contains(o nlmsg.Order, dumped, sent []byte) bool {
 }
 
 func containsExpr(o nlmsg.Order, dumped, sent []byte) bool {
-	name, has, errDumped := splitExpr(o, dumped)
-	asked, wants, errSent := splitExpr(o, sent)
+	name, has, errDumped := nlmsg.Expression(o, dumped)
+	asked, wants, errSent := nlmsg.Expression(o, sent)
 	if errDumped != nil || errSent != nil || name != asked {
 		return false
 	}

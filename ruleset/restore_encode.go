@@ -207,7 +207,7 @@ func (e *encoder) copyRule(op *Operation, t *rawTable, attrs []byte) {
 
 // copyExpression writes an expression; a lookup in an anonymous set names it by its id.
 func (e *encoder) copyExpression(expr []byte, ids map[string]uint32) {
-	name, data, err := splitExpr(e.order, expr)
+	name, data, err := nlmsg.Expression(e.order, expr)
 	if err != nil {
 		e.fail(err)
 		return

@@ -14,7 +14,8 @@ type Spec struct {
 	Tables []Table `json:"tables"`
 }
 
-// A Table is owned whole: what it does not declare is removed from it. Safe for concurrent reading.
+// A Table is owned whole: chains, sets, rules and flowtables that it does not declare are removed from it. Stateful objects of
+// others (counters, quotas, helpers) are told in the plan's warnings and stay. Safe for concurrent reading.
 type Table struct {
 	// Family is "inet" (zero), "ip" or "ip6": the three that have flowtables.
 	Family Family `json:"family,omitempty"`

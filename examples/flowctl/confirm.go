@@ -50,19 +50,25 @@ func applyConfirm(ctx context.Context, std *streams, manager *offload.Manager, p
 
 // confirm keeps a change that waits for it.
 func confirm(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("confirm", "[--netns NS] [--owner NAME]")
-	netns, owner := flags.netns(), flags.owner()
-	if _, err := flags.parse(std, args, 0); err != nil {
-		return err
-	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	manager, owner, err := managerFor(ctx, std, "confirm", args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	if err := manager.Confirm(ctx, *owner); err != nil {
+	if err := manager.Confirm(ctx, owner); err != nil {
 		return err
 	}
 	fmt.Fprintln(std.out, "confirmed")
 	return nil
+}
+
+// managerFor reads the flags of a command about an owner's tables, and opens the namespace that they name. The caller closes it.
+func managerFor(ctx context.Context, std *streams, command string, args []string) (manager *offload.Manager, owner string, err error) {
+	flags := newArguments(command, "[--netns NS] [--owner NAME]")
+	netns, name := flags.netns(), flags.owner()
+	if _, err := flags.parse(std, args, 0); err != nil {
+		return nil, "", err
+	}
+	manager, err = offload.Open(ctx, &offload.Config{NetNS: *netns})
+	return manager, *name, err
 }

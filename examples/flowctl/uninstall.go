@@ -3,23 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-
-	"github.com/go-fastpath/fastpath/offload"
 )
 
 // uninstall removes every table of an owner and puts the settings back that its rules had changed.
 func uninstall(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("uninstall", "[--netns NS] [--owner NAME]")
-	netns, owner := flags.netns(), flags.owner()
-	if _, err := flags.parse(std, args, 0); err != nil {
-		return err
-	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
+	manager, owner, err := managerFor(ctx, std, "uninstall", args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	done, err := manager.Uninstall(ctx, *owner)
+	done, err := manager.Uninstall(ctx, owner)
 	if done == nil {
 		return err
 	}

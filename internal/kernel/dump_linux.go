@@ -61,6 +61,7 @@ func (k *Kernel) messages(ctx context.Context, collect func(*dump, context.Conte
 type dump struct {
 	sock     *nlsock.Socket
 	messages []ruleset.Message
+	marked   map[tableName]bool // tables that bear anybody's mark; only what is in them is looked into
 }
 
 // read makes one pass. It fails with errChanged if the generation moved meanwhile.
@@ -175,8 +176,8 @@ func (d *dump) keep(m nlmsg.Message, data []byte) error {
 // elements dumps the elements of the sets that were read, in marked tables; the kernel gives them set by set only.
 func (d *dump) elements(ctx context.Context) error {
 	o := nlmsg.Native()
-	marked, err := d.markedTables()
-	if err != nil {
+	var err error
+	if d.marked, err = d.markedTables(); err != nil {
 		return err
 	}
 	for _, m := range d.messages {
@@ -191,7 +192,7 @@ func (d *dump) elements(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !marked[tableName{family, table}] {
+		if !d.marked[tableName{family, table}] {
 			continue
 		}
 		err = d.all(ctx, nlmsg.NFTMsgGetSetElem, family, func(b *nlmsg.Builder) {

@@ -15,17 +15,13 @@ type place struct {
 // leads, says how many there are. Only tables that bear an owner's mark are looked at: what is odd about others' must not keep
 // anyone from reading.
 func (d *dump) torn() bool {
-	marked, err := d.markedTables()
-	if err != nil {
-		return false // the reader of the messages tells it
-	}
 	places := places{}
 	for _, m := range d.messages {
 		switch m.Type {
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewChain):
-			places.addChain(marked, m.Data)
+			places.addChain(d.marked, m.Data)
 		case nlmsg.NFTablesType(nlmsg.NFTMsgNewRule):
-			if !places.addRule(marked, m.Data) {
+			if !places.addRule(d.marked, m.Data) {
 				return true
 			}
 		}

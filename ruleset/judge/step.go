@@ -47,17 +47,7 @@ type step struct {
 func readSteps(o nlmsg.Order, b []byte) ([]step, error) {
 	var steps []step
 	err := nlmsg.EachAttr(o, b, func(elem nlmsg.Attr) error {
-		var name string
-		var data []byte
-		err := nlmsg.EachAttr(o, elem.Data, func(a nlmsg.Attr) error {
-			switch a.Type {
-			case nlmsg.NFTAExprName:
-				name = a.String()
-			case nlmsg.NFTAExprData:
-				data = a.Data
-			}
-			return nil
-		})
+		name, data, err := nlmsg.Expression(o, elem.Data)
 		if err != nil {
 			return err
 		}
