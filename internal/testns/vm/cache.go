@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // cacheLayout changes when files of an older layout could mislead this program.
@@ -77,4 +78,25 @@ func writeAtomic(path string, b []byte) error {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// keepOther is how long what another list of modules or tools led to is kept: another checkout may be at work with it.
+const keepOther = 24 * time.Hour
+
+// removeOld removes what matches a pattern and was made more than keepOther ago.
+func removeOld(pattern string) error {
+	found, err := filepath.Glob(pattern)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		st, err := os.Stat(f)
+		if err != nil || time.Since(st.ModTime()) < keepOther {
+			continue
+		}
+		if err := os.RemoveAll(f); err != nil {
+			return err
+		}
+	}
+	return nil
 }

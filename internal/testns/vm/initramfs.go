@@ -17,7 +17,13 @@ import (
 // guestTools are copied into the guest with the libraries they need.
 var guestTools = []string{"nft", "conntrack", "ip", "bridge", "tc", "sh", "bash"}
 
-const baseFormat = "2" // change when baseImage writes something else
+// hostGuestTools are the host's on every kernel: they speak to the kernel by interfaces that do not change.
+var hostGuestTools = []string{"pppd", "pppoe", "pppoe-server", "wg"}
+
+// pppPlugin lets pppd speak PPPoE through the kernel. Its folder is named after pppd's version.
+const pppPlugin = "usr/lib/pppd/*/rp-pppoe.so"
+
+const baseFormat = "3" // change when baseImage writes something else
 
 // baseImage is the part of the initramfs that depends on the kernel only:
 // modules and tools. It is cached.
@@ -41,9 +47,8 @@ func (c *Cache) baseImage(ctx context.Context, k *Kernel, say func(string, ...an
 	if exists(path) {
 		return path, nil
 	}
-	old, _ := filepath.Glob(k.file("base-*"))
-	for _, f := range old {
-		os.Remove(f)
+	if err := removeOld(k.file("base-*")); err != nil {
+		return "", err
 	}
 	tmp, err := os.Create(path + ".new")
 	if err != nil {
@@ -112,27 +117,55 @@ func toolFiles(ctx context.Context, root string) (map[string]string, error) {
 			files["bin/"+a] = "->busybox"
 		}
 	}
+	// The host's come first: where both need a library, the newer one is kept.
+	if err := addHostTools(files); err != nil {
+		return nil, err
+	}
 	for _, t := range guestTools {
-		delete(files, "bin/"+t)
-		path := ""
-		for _, d := range []string{"usr/sbin", "usr/bin", "sbin", "bin"} {
-			if p := filepath.Join(root, d, t); path == "" && exists(p) {
-				path = p
-			}
-		}
-		if path == "" {
-			return nil, fmt.Errorf("tool %s not found below %s", t, root)
-		}
-		to := "usr/sbin/" + t
-		if t == "sh" || t == "bash" { // not busybox's: that one runs its own ip for "ip"
-			to = "bin/" + t
-		}
-		files[to] = path
-		if err := addLibraries(files, root, path, map[string]bool{}); err != nil {
+		if err := addTool(files, root, t); err != nil {
 			return nil, err
 		}
 	}
 	return files, nil
+}
+
+func addHostTools(files map[string]string) error {
+	for _, t := range hostGuestTools {
+		if err := addTool(files, "/", t); err != nil {
+			return err
+		}
+	}
+	plugins, err := filepath.Glob(filepath.Join("/", pppPlugin))
+	if err != nil || len(plugins) == 0 {
+		return fmt.Errorf("no %s; install ppp", pppPlugin)
+	}
+	for _, p := range plugins {
+		files[strings.TrimPrefix(p, "/")] = p
+		if err := addLibraries(files, "/", p, map[string]bool{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTool adds one tool found below root, with its libraries.
+func addTool(files map[string]string, root, tool string) error {
+	delete(files, "bin/"+tool)
+	path := ""
+	for _, d := range []string{"usr/sbin", "usr/bin", "sbin", "bin"} {
+		if p := filepath.Join(root, d, tool); path == "" && exists(p) {
+			path = p
+		}
+	}
+	if path == "" {
+		return fmt.Errorf("tool %s not found below %s", tool, root)
+	}
+	to := "usr/sbin/" + tool
+	if tool == "sh" || tool == "bash" { // not busybox's: that one runs its own ip for "ip"
+		to = "bin/" + tool
+	}
+	files[to] = path
+	return addLibraries(files, root, path, map[string]bool{})
 }
 
 // libraryDirs are where Debian's amd64 loader looks by default.

@@ -17,7 +17,7 @@ func wantedModules() []string {
 		nft_reject_inet nft_fib_inet nft_socket nft_tproxy nft_dup_netdev nft_fwd_netdev
 		nf_log_syslog nfnetlink_log nf_conntrack_ftp
 		veth dummy 8021q bridge br_netfilter bonding macvlan vrf tun ifb ipip sit ip6_tunnel
-		ppp_generic ppp_async ppp_synctty pppox pppoe
+		ppp_generic ppp_async ppp_synctty pppox pppoe wireguard
 		sch_ingress sch_netem cls_flower act_ct`)
 }
 

@@ -24,6 +24,9 @@ var hostTools = map[string]string{
 	"nft":                "nftables",
 	"conntrack":          "conntrack",
 	"ip":                 "iproute2",
+	"pppd":               "ppp",
+	"pppoe-server":       "pppoe",
+	"wg":                 "wireguard-tools",
 	"dpkg-deb":           "dpkg",
 	"unshare":            "util-linux",
 }

@@ -72,14 +72,8 @@ func (k *Kernel) takeModules(ctx context.Context, root string) error {
 	if err != nil {
 		return fmt.Errorf("kernel %s: %w", k.Release, err)
 	}
-	old, err := filepath.Glob(k.file("modules-*"))
-	if err != nil {
+	if err := removeOld(k.file("modules-*")); err != nil {
 		return err
-	}
-	for _, dir := range old {
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
 	}
 	tmp := k.modulesDir() + ".new"
 	if err := os.MkdirAll(tmp, 0o755); err != nil {

@@ -38,3 +38,13 @@ func TestPackageFilesAreThere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "here\n", string(b))
 }
+
+// TestHostToolsStart: they find their libraries, beside those of the newest kernel's tools too.
+func TestHostToolsStart(t *testing.T) {
+	inVM(t)
+	require.Contains(t, sh(t, "pppd --version 2>&1"), "pppd version")
+	require.Contains(t, sh(t, "pppd plugin rp-pppoe.so --help 2>&1 || true"), "pppd version")
+	require.Contains(t, sh(t, "pppoe -V 2>&1"), "PPPoE")
+	require.Contains(t, sh(t, "pppoe-server -h 2>&1 || true"), "pppoe-server")
+	require.Contains(t, sh(t, "wg --version"), "wireguard-tools")
+}
