@@ -30,10 +30,10 @@ func TestBind(t *testing.T) {
 	}{
 		"nil":            {nil, []string{"eth0 bound", "ppp* bound", "tun* bound", "wan bound"}},
 		"zero":           {&Target{}, []string{"eth0 bound", "ppp* bound", "tun* bound", "wan bound"}},
-		"6.1":            {&Target{KernelOf("6.1.0-56-amd64"), testLinks()}, []string{"eth0 bound", "ppp0 bound", "ppp1 bound", "tun* missing", "wan missing"}},
+		"6.1":            {&Target{Kernel: KernelOf("6.1.0-56-amd64"), Links: testLinks()}, []string{"eth0 bound", "ppp0 bound", "ppp1 bound", "tun* missing", "wan missing"}},
 		"links only":     {&Target{Links: testLinks()}, []string{"eth0 bound", "ppp0 bound", "ppp1 bound", "tun* missing", "wan missing"}},
-		"by name":        {&Target{KernelOf("6.16"), testLinks()}, []string{"eth0 bound", "ppp0 bound", "ppp1 bound", "tun* missing", "wan pending"}},
-		"7.2":            {&Target{KernelOf("7.2.13"), testLinks()}, []string{"eth0 bound", "ppp* bound", "tun* pending", "wan pending"}},
+		"by name":        {&Target{Kernel: KernelOf("6.16"), Links: testLinks()}, []string{"eth0 bound", "ppp0 bound", "ppp1 bound", "tun* missing", "wan pending"}},
+		"7.2":            {&Target{Kernel: KernelOf("7.2.13"), Links: testLinks()}, []string{"eth0 bound", "ppp* bound", "tun* pending", "wan pending"}},
 		"7.2, linkless":  {&Target{Kernel: KernelOf("7.2.13")}, []string{"eth0 pending", "ppp* pending", "tun* pending", "wan pending"}},
 		"6.12, linkless": {&Target{Kernel: KernelOf("6.12.117")}, []string{"eth0 missing", "ppp* missing", "tun* missing", "wan missing"}},
 	} {
@@ -49,18 +49,18 @@ func TestBind(t *testing.T) {
 }
 
 func TestBindSaysWhy(t *testing.T) {
-	old := testSpec.Bind(&Target{KernelOf("6.1"), testLinks()})
+	old := testSpec.Bind(&Target{Kernel: KernelOf("6.1"), Links: testLinks()})
 	assert.Equal(t, "the device is there", old[0].Why)
 	assert.Contains(t, old[1].Why, `picked by "ppp*"`)
 	assert.Contains(t, old[3].Why, `no device begins with "tun"`)
 	assert.Contains(t, old[4].Why, "refuses a flowtable with a missing device")
-	recent := testSpec.Bind(&Target{KernelOf("7.2"), testLinks()})
+	recent := testSpec.Bind(&Target{Kernel: KernelOf("7.2"), Links: testLinks()})
 	assert.Equal(t, "matches ppp0, ppp1 today; the kernel binds those that appear", recent[1].Why)
 }
 
 func TestBindIsDeterministicAndLeavesItsInputAlone(t *testing.T) {
-	target := &Target{KernelOf("6.12"), testLinks()}
-	shuffled := &Target{KernelOf("6.12"), []Link{{Index: 1, Name: "lo"}, {Index: 3, Name: "ppp0"}, {Index: 2, Name: "eth0"}, {Index: 4, Name: "ppp1"}}}
+	target := &Target{Kernel: KernelOf("6.12"), Links: testLinks()}
+	shuffled := &Target{Kernel: KernelOf("6.12"), Links: []Link{{Index: 1, Name: "lo"}, {Index: 3, Name: "ppp0"}, {Index: 2, Name: "eth0"}, {Index: 4, Name: "ppp1"}}}
 	spec := testSpec
 	spec.Devices = []Selector{{Prefix: "tun"}, {Name: "eth0"}, {Name: "wan"}, {Prefix: "ppp"}}
 	assert.Equal(t, testSpec.Bind(target), spec.Bind(shuffled))
@@ -116,7 +116,7 @@ func TestKernelOf(t *testing.T) {
 }
 
 func TestTargetJSON(t *testing.T) {
-	target := Target{KernelOf("7.2.13"), []Link{{Index: 2, Name: "eth0", Up: true}, {Index: 3, Name: "eth0.7", Kind: "vlan", Parent: 2, Master: 9}}}
+	target := Target{Kernel: KernelOf("7.2.13"), Links: []Link{{Index: 2, Name: "eth0", Up: true}, {Index: 3, Name: "eth0.7", Kind: "vlan", Parent: 2, Master: 9}}}
 	text, err := json.Marshal(target)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"kernel":{"release":"7.2.13","byName":true,"wildcards":true},

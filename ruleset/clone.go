@@ -119,6 +119,9 @@ func (k *cloner) rulesAgain(rules, earlier []Rule, kept []int32) []Rule {
 
 func cloneFlowtable(f flowtable.Spec) flowtable.Spec {
 	f.Devices = slices.Clone(f.Devices)
+	for i := range f.Devices {
+		f.Devices[i].Except = slices.Clone(f.Devices[i].Except)
+	}
 	return f
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -278,7 +279,7 @@ func checkFlows(t testing.TB, plan *ruleset.Plan, before, after *ruleset.Loaded)
 		}
 		for _, f := range before.Flowtables() {
 			for _, d := range f.Devices {
-				if !slices.Contains(now[key(f)].Devices, d) {
+				if !slices.ContainsFunc(now[key(f)].Devices, func(x flowtable.Selector) bool { return x.String() == d.String() }) {
 					t.Fatalf("the plan says nothing of flowtable %s that loses %s:\n%s", f.Name, d, plan)
 				}
 			}

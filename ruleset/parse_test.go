@@ -66,7 +66,7 @@ func TestParseRefuses(t *testing.T) {
 		"line break in a name": {`{"a\nb\u001b": []}`, 1, 2, `"a\nb\x1b": unknown field; known here: owner, tables`},
 		"unknown in a table":   {`{"tables": [{"name": "x", "set": []}]}`, 1, 27, "tables[0].set: unknown field; known here: family, name, flowtables, sets, offload, chains"},
 		"unknown in a flowtable": {`{"tables": [{"name": "x", "flowtables": [{"nme": "x"}]}]}`, 1, 43,
-			"tables[0].flowtables[0].nme: unknown field; known here: name, devices, priority, hardware, noCounter"},
+			"tables[0].flowtables[0].nme: unknown field; known here: name, devices, layers, priority, hardware, noCounter"},
 		"unknown in a selector":  {`{"tables": [{"flowtables": [{"devices": [{"name": "a"}, {"glob": "b"}]}]}]}`, 1, 58, "tables[0].flowtables[0].devices[1].glob: unknown field"},
 		"unknown in a set":       {`{"tables": [{"sets": [{"flags": "interval"}]}]}`, 1, 24, "tables[0].sets[0].flags: unknown field"},
 		"unknown in a statement": {"{\"tables\": [{\"chains\": [{\"rules\": [{\"do\": [\n{\"flowadd\": \"f\"}]}]}]}]}", 2, 2, "tables[0].chains[0].rules[0].do[0].flowadd: unknown field; known here: match, flowAdd"},
