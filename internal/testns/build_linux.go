@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // hostDevice is the name of the only device of a client or server.
@@ -17,13 +18,8 @@ func (r *Router) build(ctx context.Context) error {
 	if err := r.makeNamespaces(); err != nil {
 		return err
 	}
-	if err := r.NS.IP(ctx, r.routerCommands()...); err != nil {
+	if err := r.connect(ctx); err != nil {
 		return err
-	}
-	for _, h := range r.hosts() {
-		if err := h.ns.IP(ctx, h.commands()...); err != nil {
-			return err
-		}
 	}
 	if err := r.setSysctls(); err != nil {
 		return err
@@ -87,46 +83,104 @@ func (r *Router) setSysctls() error {
 
 // A host is a namespace at the end of one of the router's links.
 type host struct {
+	number   int // among the links
 	ns       *Namespace
-	device   string // the router's end of the link
+	device   string // the router's end of the link, below its stack
+	stack    Stack
 	mtu      int
 	addr, gw func(Family) netip.Addr
 }
 
-func (r *Router) hosts() []host {
-	hosts := []host{
-		{r.Client, r.LANDevice, r.config.LANMTU, r.ClientAddr, r.LANAddr},
-		{r.Server, r.WANDevice, r.config.WANMTU, r.ServerAddr, r.WANAddr},
+func (r *Router) hosts() []*host {
+	hosts := []*host{
+		{0, r.Client, r.config.LANDevice, r.config.LANStack, r.config.LANMTU, r.ClientAddr, r.LANAddr},
+		{1, r.Server, r.config.WANDevice, r.config.WANStack, r.config.WANMTU, r.ServerAddr, r.WANAddr},
 	}
 	if r.config.SecondLAN {
-		hosts = append(hosts, host{r.Guest, r.GuestDevice, r.config.LANMTU, r.GuestAddr, r.guestGateway})
+		hosts = append(hosts, &host{2, r.Guest, r.GuestDevice, Plain, r.config.LANMTU, r.GuestAddr, r.guestGateway})
 	}
 	return hosts
 }
 
-// routerCommands make the links and set up the router's ends.
-func (r *Router) routerCommands() []string {
-	var cmds []string
+// connect makes links, layers, addresses and routes.
+func (r *Router) connect(ctx context.Context) error {
+	var cmds, vlans []string
 	for _, h := range r.hosts() {
-		mtu := orDefault(h.mtu, 1500)
-		cmds = append(cmds,
-			fmt.Sprintf("link add %s mtu %d type veth peer name %s mtu %d netns %s", h.device, mtu, hostDevice, mtu, h.ns.ToolPath()),
-			fmt.Sprintf("addr add %s/24 dev %s", h.gw(IPv4), h.device),
-			fmt.Sprintf("addr add %s/64 dev %s nodad", h.gw(IPv6), h.device),
-			fmt.Sprintf("link set %s up", h.device))
+		cmds = append(cmds, h.links()...)
+		cmds = append(cmds, h.stack.commands(h.device)...)
+		cmds = append(cmds, h.addresses(h.stack, h.device, h.gw, 1)...)
+		vlans = append(vlans, h.stack.bridgeVLANs(h.device)...)
+	}
+	if err := r.NS.IP(ctx, cmds...); err != nil {
+		return err
+	}
+	if len(vlans) > 0 {
+		if _, err := r.NS.Run(ctx, strings.Join(vlans, "\n")+"\n", "bridge", "-batch", "-"); err != nil {
+			return err
+		}
+	}
+	for _, h := range r.hosts() {
+		if err := r.connectHost(ctx, h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connectHost sets up the host's end, with the router as its default gateway, and what both ends need to talk.
+func (r *Router) connectHost(ctx context.Context, h *host) error {
+	stack := h.stack.hostSide()
+	cmds := append(stack.commands(hostDevice), h.addresses(stack, hostDevice, h.addr, 2)...)
+	routes := []string{fmt.Sprintf("route add default via %s", h.gw(IPv4)), fmt.Sprintf("route add default via %s", h.gw(IPv6))}
+	if !stack.isPPPoE() {
+		if err := h.ns.IP(ctx, append(cmds, routes...)...); err != nil {
+			return err
+		}
+		if stack == WireGuard {
+			return r.tunnel(ctx, h)
+		}
+		return nil
+	}
+	if err := h.ns.IP(ctx, cmds...); err != nil {
+		return err
+	}
+	if err := r.startPPPoE(ctx, h); err != nil {
+		return err
+	}
+	if err := r.NS.IP(ctx, addIPv6(h.gw, pppDevice)); err != nil {
+		return err
+	}
+	return h.ns.IP(ctx, append([]string{addIPv6(h.addr, pppDevice)}, routes...)...)
+}
+
+// links are the cables between the router and the host.
+func (h *host) links() []string {
+	mtu := orDefault(h.mtu, 1500)
+	link := func(device, end string) string {
+		return fmt.Sprintf("link add %s mtu %d type veth peer name %s mtu %d netns %s", device, mtu, end, mtu, h.ns.ToolPath())
+	}
+	links := []string{link(h.device, hostDevice)}
+	if h.stack.hasSecondLink() {
+		links = append(links, link(h.device+secondSuffix, hostDevice+secondSuffix))
+	}
+	return links
+}
+
+// addresses give one end of the link its own, or leave them to pppd.
+func (h *host) addresses(stack Stack, base string, addr func(Family) netip.Addr, number int) []string {
+	device := stack.layers(base).Logical
+	if stack.isPPPoE() {
+		return nil
+	}
+	cmds := []string{fmt.Sprintf("addr add %s/24 dev %s", addr(IPv4), device), addIPv6(addr, device)}
+	if stack == WireGuard {
+		cmds = append(cmds, fmt.Sprintf("addr add %s/24 dev %s", h.underlay(number), base))
 	}
 	return cmds
 }
 
-// commands set up the host's end, with the router as its default gateway.
-func (h host) commands() []string {
-	return []string{
-		fmt.Sprintf("addr add %s/24 dev %s", h.addr(IPv4), hostDevice),
-		fmt.Sprintf("addr add %s/64 dev %s nodad", h.addr(IPv6), hostDevice),
-		fmt.Sprintf("link set %s up", hostDevice),
-		fmt.Sprintf("route add default via %s", h.gw(IPv4)),
-		fmt.Sprintf("route add default via %s", h.gw(IPv6)),
-	}
+func addIPv6(addr func(Family) netip.Addr, device string) string {
+	return fmt.Sprintf("addr add %s/64 dev %s nodad", addr(IPv6), device)
 }
 
 // warm sends a packet of both families from every client to the server and back, which makes all neighbours known.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"slices"
 	"sync"
 )
 
@@ -12,6 +14,7 @@ import (
 type RouterConfig struct {
 	LANDevice, WANDevice string // the router's devices; empty means lan0 and wan0
 	LANMTU, WANMTU       int    // MTU of both ends of the link in bytes; zero means 1500
+	LANStack, WANStack   Stack  // layers between the link and the router's address; empty means none. PPPoE is for the WAN
 	SecondLAN            bool   // adds a second client, Guest, behind the router's lan1
 	NoAccounting         bool   // leaves nf_conntrack_acct at 0 in the router, so that conntrack entries have no counters
 	Port                 uint16 // of the echo server in Server; zero means 7007
@@ -33,12 +36,15 @@ type Router struct {
 	Guest              *Namespace // nil without RouterConfig.SecondLAN
 	Echo               *Server    // listens in Server
 
-	LANDevice, WANDevice, GuestDevice string // device names in NS; GuestDevice is empty without a second LAN
+	LANDevice, WANDevice, GuestDevice string // devices in NS that have the addresses; GuestDevice is empty without a second LAN
+	LAN, WAN                          Layers // all devices in NS of the client's and of the server's link
 
-	config RouterConfig
-	probe  probe
-	closed sync.Once
-	err    error // of Close
+	config    RouterConfig
+	probe     probe
+	daemons   []*daemon // in the order they were started
+	temporary []string  // folders
+	closed    sync.Once
+	err       error // of Close
 }
 
 // NewRouter builds the topology and returns when a packet of both families went through it both ways.
@@ -49,8 +55,14 @@ func NewRouter(ctx context.Context, config *RouterConfig) (*Router, error) {
 	if config != nil {
 		r.config = *config
 	}
-	r.LANDevice = orDefault(r.config.LANDevice, "lan0")
-	r.WANDevice = orDefault(r.config.WANDevice, "wan0")
+	if err := r.config.check(); err != nil {
+		return nil, err
+	}
+	r.config.LANDevice = orDefault(r.config.LANDevice, "lan0")
+	r.config.WANDevice = orDefault(r.config.WANDevice, "wan0")
+	r.LAN = r.config.LANStack.layers(r.config.LANDevice)
+	r.WAN = r.config.WANStack.layers(r.config.WANDevice)
+	r.LANDevice, r.WANDevice = r.LAN.Logical, r.WAN.Logical
 	if r.config.SecondLAN {
 		r.GuestDevice = "lan1"
 	}
@@ -71,6 +83,19 @@ func NewRouterT(tb TB, config *RouterConfig) *Router {
 	}
 	closeAtEnd(tb, r.Close)
 	return r
+}
+
+// check refuses stacks that are not there.
+func (c *RouterConfig) check() error {
+	for _, s := range []Stack{c.LANStack, c.WANStack} {
+		if s != Plain && !slices.Contains(Stacks(), s) {
+			return fmt.Errorf("testns: no stack %q; take one of %q", s, Stacks())
+		}
+	}
+	if c.LANStack.isPPPoE() {
+		return fmt.Errorf("testns: stack %q is for the WAN", c.LANStack)
+	}
+	return nil
 }
 
 func orDefault[T comparable](value, def T) T {
@@ -125,7 +150,13 @@ func (r *Router) echoAddr(f Family) netip.AddrPort {
 // Close ends the echo server and all namespaces. It may be called again; flows are the caller's to close.
 func (r *Router) Close() error {
 	r.closed.Do(func() {
+		for _, d := range slices.Backward(r.daemons) {
+			d.stop()
+		}
 		r.err = errors.Join(r.Echo.Close(), r.Client.Close(), r.Guest.Close(), r.Server.Close(), r.NS.Close())
+		for _, dir := range r.temporary {
+			r.err = errors.Join(r.err, os.RemoveAll(dir))
+		}
 	})
 	return r.err
 }
