@@ -11,8 +11,9 @@ import (
 type (
 	// An Eventful Kernel announces changes, which Run waits for. Without it Run looks again at every RunConfig.Resync.
 	Eventful interface {
-		// Events streams what changes, from the moment of the call on. Events that the machine lost are an Event of kind EventLost, and the
-		// stream goes on. An error is the last pair; ctx's own when ctx ended.
+		// Events streams what changes. The first Event is of kind EventLost and says that the subscription stands: what is read after it
+		// misses nothing. Events that the machine lost later are another EventLost, and the stream goes on. An error is the last pair;
+		// ctx's own when ctx ended.
 		Events(ctx context.Context, cfg EventConfig) iter.Seq2[Event, error]
 	}
 	// A Lockable Kernel keeps two Managers from running for one owner in one network namespace.
@@ -39,6 +40,8 @@ type Event struct {
 	Kind EventKind
 	// Device is the link's name, where the event concerns one.
 	Device string
+	// Generation is that of the ruleset after the change, for EventRuleset; 0 is unknown.
+	Generation uint32
 	// What says what happened, for logs.
 	What string
 }
@@ -51,5 +54,5 @@ const (
 	EventLinks   EventKind = "links"
 	EventRoutes  EventKind = "routes"
 	EventRuleset EventKind = "ruleset"
-	EventLost    EventKind = "lost" // the machine's announcements overran us: anything may have changed
+	EventLost    EventKind = "lost" // the subscription began, or announcements were lost: anything may have changed
 )
