@@ -31,6 +31,8 @@ type Config struct {
 	Conntrack conntrack.Source
 	// Logger is told what is applied and what had to be left out; nil tells nobody.
 	Logger *slog.Logger
+	// Run says how Manager.Run behaves.
+	Run RunConfig
 }
 
 // A Kernel is the seam under a Manager: this machine, or an imitation of one for tests. It is safe for concurrent use.

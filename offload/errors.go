@@ -29,6 +29,13 @@ var (
 	// ErrNotEvicted says that a plan is in force, and that flows which it forbids or excludes may still run in the fast path, where
 	// they meet no rule. Evict them with conntrack.Watcher.Evict, or delete them with `conntrack -D`.
 	ErrNotEvicted = errors.New("the plan is in force, but flows that it forbids may still be in the fast path")
+	// ErrRunning says that a Run of this owner is under way already: by this Manager, or by another process in this network
+	// namespace, which RunConfig.Takeover asks to leave.
+	ErrRunning = errors.New("this owner's ruleset is being looked after already")
+	// ErrTakenOver says that another Run of this owner took over (RunConfig.Takeover). What was applied stays in force.
+	ErrTakenOver = errors.New("another run took over")
+	// ErrNotRunning says that no Run is under way that could take a new Spec.
+	ErrNotRunning = errors.New("no Run is under way")
 	// ErrForeign says that a declared table exists and belongs to someone else.
 	ErrForeign = ruleset.ErrForeign
 	// ErrSendBuffer says that a batch does not fit into a netlink socket's send buffer and that this process may not make it

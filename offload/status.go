@@ -1,0 +1,74 @@
+package offload
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// A Status is where Manager.Run stands. It is a plain value with a JSON form; the lists are not to be changed, because readers share them.
+type Status struct {
+	Owner string    `json:"owner"`
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"` // when the phase began
+	// Generation of the ruleset that was looked at last.
+	Generation uint32 `json:"generation"`
+	// Devices of the declared flowtables, in the order of the Spec.
+	Devices []DeviceStatus `json:"devices,omitempty"`
+	// Flowtables as the kernel holds them, in the order of the Spec.
+	Flowtables []FlowtableStatus `json:"flowtables,omitempty"`
+	// Drift is what others changed within our tables: the operations that undo it, or undid it last, one nft command each.
+	Drift []string `json:"drift,omitempty"`
+	// Pending are the operations that are still to be done, one nft command each.
+	Pending []string `json:"pending,omitempty"`
+	// Warnings are those of the plan.
+	Warnings []string `json:"warnings,omitempty"`
+	// Err is what went wrong last, "" once it is mended.
+	Err string `json:"err,omitempty"`
+	// Retry is when it is tried again.
+	Retry time.Time `json:"retry,omitzero"`
+	// Changes counts the commits of this Run.
+	Changes uint64 `json:"changes"`
+}
+
+// A Phase is what Manager.Run is at.
+type Phase string
+
+// The phases.
+const (
+	PhaseStarting  Phase = "starting"  // nothing was read yet
+	PhaseSteady    Phase = "steady"    // the kernel holds what is declared
+	PhaseWorking   Phase = "working"   // a change is being applied
+	PhaseObserving Phase = "observing" // Observe: Pending says what would be done
+	PhaseDrifted   Phase = "drifted"   // ReportOnly: Drift says what others changed
+	PhaseRetrying  Phase = "retrying"  // Err says what went wrong, Retry when it is tried again
+	PhaseFrozen    Phase = "frozen"    // more than MaxChanges in a minute; Retry says when it goes on
+	PhaseOff       Phase = "off"       // Manager.Off: everything but the flowtables is kept
+)
+
+// A DeviceStatus is the answer for one device of one flowtable, and since when it holds. It is a plain value.
+type DeviceStatus struct {
+	flowtable.Binding
+	Since time.Time `json:"since"`
+}
+
+// A FlowtableStatus is one declared flowtable. It is a plain value.
+type FlowtableStatus struct {
+	Family ruleset.Family `json:"family"`
+	Table  string         `json:"table"`
+	Name   string         `json:"name"`
+	Handle uint64         `json:"handle,omitempty"` // 0 is not in the kernel
+	// Hardware is "", "asked" where drivers accepted, or "granted" after a flow of its owner was seen as [HW_OFFLOAD].
+	Hardware string `json:"hardware,omitempty"`
+	// Failed says why the flowtable is without its devices, or left out; "" where it is as declared. The rest of the ruleset is in force.
+	Failed string `json:"failed,omitempty"`
+}
+
+// Statuses yields where Run stands now, and then whenever that changes, until ctx ends or the loop is left. A slow reader skips
+// what is between, and delays nobody. Before the first Run it waits.
+func (m *Manager) Statuses(ctx context.Context) iter.Seq[*Status] {
+	return func(yield func(*Status) bool) {}
+}
