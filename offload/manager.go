@@ -22,6 +22,8 @@ type Manager struct {
 	watchdog    []string
 	noEvict     bool
 	connections connections
+
+	running RunConfig
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
@@ -49,6 +51,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1),
 		adopt: c.Adopt, watchdog: slices.Clone(c.Watchdog),
 		noEvict: c.NoEvict, connections: connections{source: c.Conntrack},
+		running: c.Run,
 	}, nil
 }
 
@@ -72,17 +75,36 @@ func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
 // Errors are those of Spec.Validate, each a *flowtable.FieldError; they match ErrForeign where a declared table belongs to
 // someone else and is not adopted, fs.ErrPermission without CAP_NET_ADMIN in the namespace, errors.ErrUnsupported without nf_tables.
 func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, error) {
+	now, err := m.planNow(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	m.tellBindings(ctx, now.plan)
+	return now.plan, nil
+}
+
+// A planned Spec is the plan for this machine as it is now, and what it was made from.
+type planned struct {
+	plan   *ruleset.Plan
+	target *flowtable.Target // nil where the Spec asks for no devices
+}
+
+// planNow reads the machine and the kernel's ruleset, and plans.
+func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, error) {
 	if spec == nil {
 		return nil, errors.New("offload: plan: the Spec is nil; an empty one removes the owner's tables")
 	}
-	var target *flowtable.Target
+	var now planned
 	if hasFlowtables(spec) {
 		var err error
-		if target, err = m.Target(ctx); err != nil {
+		if now.target, err = m.Target(ctx); err != nil {
+			return nil, err
+		}
+		if err := m.hardware(ctx, spec, now.target); err != nil {
 			return nil, err
 		}
 	}
-	want, err := m.memory.resolve(spec, target)
+	want, err := m.memory.resolve(spec, now.target)
 	if err != nil {
 		return nil, err
 	}
@@ -94,12 +116,10 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 	if m.adopt {
 		diff = ruleset.DiffAdopt
 	}
-	plan, err := diff(have, want)
-	if err != nil {
+	if now.plan, err = diff(have, want); err != nil {
 		return nil, fmt.Errorf("offload: plan: %w", err)
 	}
-	m.tellBindings(ctx, plan)
-	return plan, nil
+	return &now, nil
 }
 
 // hasFlowtables reports whether a Spec asks what the machine's devices are.
