@@ -18,15 +18,21 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/netdev_features.h>
 #include <linux/netdevice.h>
+#include <linux/notifier.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <net/flow_offload.h>
 #include <net/pkt_cls.h>
 
-#define HWSIM_REFUSE_LEN 128
+#define HWSIM_PREFIXES_LEN 128
 
-static char refuse[HWSIM_REFUSE_LEN] = "hwno";
+static char feature[HWSIM_PREFIXES_LEN] = "hw";
+module_param_string(feature, feature, sizeof(feature), 0644);
+MODULE_PARM_DESC(feature, "comma separated name prefixes of devices that get the feature hw-tc-offload, on, when they appear");
+
+static char refuse[HWSIM_PREFIXES_LEN] = "hwno";
 module_param_string(refuse, refuse, sizeof(refuse), 0644);
 MODULE_PARM_DESC(refuse, "comma separated name prefixes of devices whose BIND is refused");
 
@@ -74,9 +80,10 @@ static DEFINE_MUTEX(hwsim_lock);
 /* The core asks drivers to keep their callbacks on a list of their own. */
 static LIST_HEAD(hwsim_block_cbs);
 
-static bool hwsim_refuses(const struct net_device *dev)
+/* Tells whether the name of a device begins with one of the prefixes in a parameter. */
+static bool hwsim_named(const struct net_device *dev, const char *prefixes)
 {
-	const char *p = refuse;
+	const char *p = prefixes;
 	bool hit = false;
 
 	kernel_param_lock(THIS_MODULE);
@@ -209,7 +216,7 @@ static int hwsim_bind(struct net_device *dev, struct Qdisc *sch, void *indr_priv
 	struct flow_block_cb *block_cb;
 	struct hwsim_binding *b;
 
-	if (hwsim_refuses(dev)) {
+	if (hwsim_named(dev, refuse)) {
 		n_refused++;
 		return -EOPNOTSUPP;
 	}
@@ -263,9 +270,41 @@ static int hwsim_indr_cb(struct net_device *dev, struct Qdisc *sch, void *indr_p
 	}
 }
 
+/*
+ * What a driver with hw-tc-offload does before it registers its device. The
+ * core announces new devices, those that come from another namespace or get
+ * another name, and, once, those that were there before this module, all with
+ * the RTNL held. A device has the feature once: what `ethtool -K` made of it
+ * stays.
+ */
+static int hwsim_netdev_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
+
+	if (event != NETDEV_REGISTER && event != NETDEV_CHANGENAME)
+		return NOTIFY_DONE;
+	if ((dev->hw_features & NETIF_F_HW_TC) || !hwsim_named(dev, feature))
+		return NOTIFY_DONE;
+	dev->hw_features |= NETIF_F_HW_TC;
+	dev->wanted_features |= NETIF_F_HW_TC;
+	dev->features |= NETIF_F_HW_TC;
+	return NOTIFY_OK;
+}
+
+static struct notifier_block hwsim_netdev_nb = {
+	.notifier_call = hwsim_netdev_event,
+};
+
 static int __init hwsim_init(void)
 {
-	return flow_indr_dev_register(hwsim_indr_cb, NULL);
+	int err = register_netdevice_notifier(&hwsim_netdev_nb);
+
+	if (err)
+		return err;
+	err = flow_indr_dev_register(hwsim_indr_cb, NULL);
+	if (err)
+		unregister_netdevice_notifier(&hwsim_netdev_nb);
+	return err;
 }
 module_init(hwsim_init);
 
