@@ -34,7 +34,7 @@ func TestSimulatorGivesTheFeature(t *testing.T) {
 
 	require.NoError(t, ns.SetFeature("hwlan0", hwTC, false))
 	is(ns, "hwlan0", testns.Feature{})
-	require.NoError(t, ns.IP(t.Context(), "link set hwlan0 up", "link set hwlan0 mtu 1400", "link set hwlan0 name hwlan1"))
+	require.NoError(t, ns.IP(t.Context(), "link set hwlan0 up", "link set hwlan0 down", "link set hwlan0 name hwlan1"))
 	is(ns, "hwlan1", testns.Feature{})
 	require.NoError(t, ns.SetFeature("hwlan1", hwTC, true))
 	is(ns, "hwlan1", testns.Feature{On: true})
