@@ -13,7 +13,8 @@ import (
 // A Kernel is this machine's kernel as one network namespace sees it. Safe for concurrent use: every request has a socket of
 // its own.
 type Kernel struct {
-	ns *nlsock.Namespace
+	ns      *nlsock.Namespace
+	ethtool ethtool
 
 	mu      sync.Mutex
 	manners *Manners // what a probe found, once it was conclusive

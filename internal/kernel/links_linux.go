@@ -15,12 +15,11 @@ import (
 )
 
 const (
-	linkHeader = 16     // struct ifinfomsg
-	skipStats  = 1 << 3 // RTEXT_FILTER_SKIP_STATS
-	maxTries   = 10     // of a dump that others keep interrupting
+	skipStats = 1 << 3 // RTEXT_FILTER_SKIP_STATS
+	maxTries  = 10     // of a dump that others keep interrupting
 )
 
-// links dumps the devices of the namespace, sorted by index. It needs no privilege.
+// links dumps the devices of the namespace, sorted by index: what rtnetlink tells of them, and no more. It needs no privilege.
 func (k *Kernel) links(ctx context.Context) ([]flowtable.Link, error) {
 	var links []flowtable.Link
 	err := retry(ctx, func() (err error) {
@@ -61,55 +60,6 @@ func (k *Kernel) dumpLinks(ctx context.Context) ([]flowtable.Link, error) {
 		links = append(links, l)
 	}
 	return links, nil
-}
-
-// parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
-func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
-	if len(data) < linkHeader {
-		return flowtable.Link{}, fmt.Errorf("%w: a link of %d bytes", nlmsg.ErrMalformed, len(data))
-	}
-	l := flowtable.Link{Index: int(int32(o.Uint32(data[4:]))), Up: o.Uint32(data[8:])&unix.IFF_UP != 0}
-	elsewhere := false
-	err := nlmsg.EachAttr(o, data[linkHeader:], func(a nlmsg.Attr) (err error) {
-		switch a.Type {
-		case unix.IFLA_IFNAME:
-			l.Name = a.String()
-		case unix.IFLA_LINK:
-			l.Parent, err = index(o, a)
-		case unix.IFLA_LINK_NETNSID:
-			elsewhere = true
-		case unix.IFLA_MASTER:
-			l.Master, err = index(o, a)
-		case unix.IFLA_LINKINFO:
-			l.Kind, err = linkKind(o, a.Data)
-		}
-		return err
-	})
-	if err != nil {
-		return l, err
-	}
-	// A peer is not a device below, and an index of another namespace means nothing in this one.
-	if elsewhere || l.Kind == "veth" || l.Kind == "netkit" {
-		l.Parent = 0
-	}
-	return l, nil
-}
-
-func index(o nlmsg.Order, a nlmsg.Attr) (int, error) {
-	if len(a.Data) < 4 {
-		return 0, fmt.Errorf("%w: attribute %d of a link has %d bytes, needs 4", nlmsg.ErrMalformed, a.Type, len(a.Data))
-	}
-	return int(int32(o.Uint32(a.Data))), nil
-}
-
-func linkKind(o nlmsg.Order, b []byte) (kind string, err error) {
-	err = nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
-		if a.Type == unix.IFLA_INFO_KIND {
-			kind = a.String()
-		}
-		return nil
-	})
-	return kind, err
 }
 
 // errChanged says that a dump was consistent in itself, but not with those before it.

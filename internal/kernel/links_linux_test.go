@@ -2,7 +2,7 @@ package kernel
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"os"
 	"testing"
 
@@ -11,14 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/go-fastpath/fastpath/flowtable"
-	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/nlsock"
+	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
 func TestTargetReadsLinks(t *testing.T) {
 	outer, k := openT(t)
 	require.NoError(t, outer.IP(testContext(t),
-		"link add v0 type veth peer name v1", "link set v0 up",
+		"link add v0 address 02:00:00:00:00:0a type veth peer name v1 address 02:00:00:00:00:0b mtu 1400", "link set v0 group 5", "link set v0 up",
 		"link add br0 type bridge", "link set v0 master br0"))
 	target, err := k.Target(testContext(t))
 	require.NoError(t, err)
@@ -34,15 +34,21 @@ func TestTargetReadsLinks(t *testing.T) {
 	assert.Equal(t, 1, links["lo"].Index)
 	assert.True(t, links["lo"].Up)
 	assert.Equal(t, "bridge", links["br0"].Kind)
-	assert.Equal(t, flowtable.Link{Index: links["v0"].Index, Name: "v0", Kind: "veth", Master: links["br0"].Index, Up: true}, links["v0"])
-	assert.Equal(t, flowtable.Link{Index: links["v1"].Index, Name: "v1", Kind: "veth"}, links["v1"], "a peer is not a device below")
+	assert.Contains(t, []string{"UNKNOWN", "LOWERLAYERDOWN"}, links["v0"].State, "the kernel looks at the peer a little later")
+	assert.Equal(t, flowtable.Link{Index: links["v0"].Index, Name: "v0", Kind: "veth", Master: links["br0"].Index, Up: true, Group: 5,
+		State: links["v0"].State, MTU: 1500, Address: "02:00:00:00:00:0a", TCOffload: links["lo"].TCOffload}, links["v0"])
+	assert.Equal(t, flowtable.Link{Index: links["v1"].Index, Name: "v1", Kind: "veth", State: "DOWN", MTU: 1400,
+		Address: "02:00:00:00:00:0b", TCOffload: links["lo"].TCOffload}, links["v1"], "a peer is not a device below")
+	assert.Equal(t, "off [fixed]", links["lo"].TCOffload)
+	assert.Empty(t, target.DefaultRoutes)
 	assert.NoError(t, target.Validate())
 }
 
-// A VLAN device names the one below; this needs a kernel with VLANs.
+// VLAN devices name the one below, their numbers and protocols; this needs a kernel with VLANs.
 func TestKernelLinksOfVLAN(t *testing.T) {
 	outer, k := openT(t)
-	err := outer.IP(testContext(t), "link add d0 type dummy", "link add link d0 name d0.5 type vlan id 5")
+	err := outer.IP(testContext(t), "link add d0 type dummy", "link add link d0 name d0.5 type vlan id 5 protocol 802.1ad",
+		"link add link d0.5 name d0.5.6 type vlan id 4094")
 	if err != nil && os.Getenv("FASTPATH_VM") == "" {
 		t.Skipf("needs a kernel with VLAN and dummy devices: %v", err)
 	}
@@ -50,42 +56,15 @@ func TestKernelLinksOfVLAN(t *testing.T) {
 	target, err := k.Target(testContext(t))
 	require.NoError(t, err)
 	n := len(target.Links) // some kernels add tunl0 and others to every namespace
-	require.GreaterOrEqual(t, n, 3)
-	lower, vlan := target.Links[n-2], target.Links[n-1]
-	assert.Equal(t, flowtable.Link{Index: lower.Index, Name: "d0", Kind: "dummy"}, lower)
-	assert.Equal(t, flowtable.Link{Index: vlan.Index, Name: "d0.5", Kind: "vlan", Parent: lower.Index}, vlan)
-}
-
-func TestParseLinkMalformed(t *testing.T) {
-	o := nlmsg.Native()
-	b := nlmsg.NewBuilder(o, nil)
-	b.Begin(unix.RTM_NEWLINK, 0, 0)
-	b.Raw(make([]byte, linkHeader))
-	b.String(unix.IFLA_IFNAME, "eth0")
-	b.Data(unix.IFLA_MASTER, o.AppendUint32(nil, 7))
-	info := b.Nest(unix.IFLA_LINKINFO)
-	b.String(unix.IFLA_INFO_KIND, "vlan")
-	b.EndNest(info)
-	b.End()
-	data := b.Bytes()[16:]
-	l, err := parseLink(o, data)
-	require.NoError(t, err)
-	assert.Equal(t, flowtable.Link{Name: "eth0", Kind: "vlan", Master: 7}, l)
-	for n := range data {
-		if _, err := parseLink(o, data[:n]); err != nil {
-			assert.ErrorIs(t, err, nlmsg.ErrMalformed, "cut at %d", n)
-		}
-	}
-}
-
-// FuzzParseLink holds that no bytes make it panic.
-func FuzzParseLink(f *testing.F) {
-	f.Add([]byte{0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 3, 0, 'l', 'o', 0, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := parseLink(nlmsg.Native(), data); err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
-			t.Errorf("%v", err)
-		}
-	})
+	require.GreaterOrEqual(t, n, 4)
+	lower, outerTag, innerTag := target.Links[n-3], target.Links[n-2], target.Links[n-1]
+	assert.Equal(t, "dummy", lower.Kind)
+	assert.Zero(t, lower.VLAN)
+	assert.Equal(t, flowtable.VLAN{ID: 5, Protocol: "802.1ad"}, outerTag.VLAN)
+	assert.Equal(t, lower.Index, outerTag.Parent)
+	assert.Equal(t, flowtable.VLAN{ID: 4094, Protocol: "802.1Q"}, innerTag.VLAN)
+	assert.Equal(t, outerTag.Index, innerTag.Parent)
+	assert.Equal(t, "vlan", innerTag.Kind)
 }
 
 func TestRetry(t *testing.T) {
@@ -110,4 +89,24 @@ func TestRetry(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	err = retry(ctx, func() error { cancel(); return errChanged })
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// BenchmarkTarget reads 300 devices.
+func BenchmarkTarget(b *testing.B) {
+	outer, err := testns.New("links")
+	require.NoError(b, err)
+	defer outer.Close()
+	var lines []string
+	for i := range 150 {
+		lines = append(lines, fmt.Sprintf("link add a%d type veth peer name b%d", i, i))
+	}
+	require.NoError(b, outer.IP(b.Context(), lines...))
+	k, err := Open(outer.Path())
+	require.NoError(b, err)
+	defer k.Close()
+	for b.Loop() {
+		target, err := k.Target(b.Context())
+		require.NoError(b, err)
+		require.GreaterOrEqual(b, len(target.Links), 301)
+	}
 }

@@ -11,10 +11,15 @@ import (
 	"github.com/go-fastpath/fastpath/flowtable"
 )
 
-// Target reads the release and the devices, and tries how the kernel treats flowtable devices. Without CAP_NET_ADMIN, and
-// on a kernel without flowtables, the manners are judged by the release (flowtable.KernelOf); Manners says which it was.
+// Target reads the release, the devices and the default routes, and tries how the kernel treats flowtable devices. Without
+// CAP_NET_ADMIN, and on a kernel without flowtables, the manners are judged by the release (flowtable.KernelOf); Manners says
+// which it was.
 func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
-	links, err := k.links(ctx)
+	links, err := k.describedLinks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	routes, err := k.defaultRoutes(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -22,7 +27,19 @@ func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &flowtable.Target{Kernel: m.Kernel, Links: links}, nil
+	return &flowtable.Target{Kernel: m.Kernel, Links: links, DefaultRoutes: routes}, nil
+}
+
+// describedLinks are the devices with what rtnetlink does not tell: PPPoE sessions and the feature hw-tc-offload.
+func (k *Kernel) describedLinks(ctx context.Context) ([]flowtable.Link, error) {
+	links, err := k.links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.addSessions(links); err != nil {
+		return nil, err
+	}
+	return links, k.addFeatures(ctx, links)
 }
 
 // release is what `uname -r` prints.

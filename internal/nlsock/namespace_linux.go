@@ -143,6 +143,7 @@ type Config struct {
 	Groups      []uint32 // multicast groups to join
 	ReadBuffer  int      // SO_RCVBUF in bytes, forced where the process may; 0 leaves the kernel's default
 	WriteBuffer int      // SO_SNDBUF likewise
+	Strict      bool     // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
 }
 
 // Dial opens a socket of a netlink protocol (unix.NETLINK_NETFILTER, unix.NETLINK_ROUTE) inside the namespace. Errors match

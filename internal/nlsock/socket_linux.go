@@ -45,6 +45,9 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 	// Both options exist since Linux 4.12; without them errors lack their text and offset, nothing else.
 	conn.SetOption(netlink.ExtendedAcknowledge, true)
 	conn.SetOption(netlink.CapAcknowledge, true)
+	if cfg.Strict {
+		conn.SetOption(netlink.GetStrictCheck, true)
+	}
 	if cfg.ReadBuffer > 0 {
 		if err := conn.SetReadBuffer(cfg.ReadBuffer); err != nil {
 			return nil, fmt.Errorf("netlink receive buffer of %d bytes: %w", cfg.ReadBuffer, err)

@@ -1,0 +1,127 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+)
+
+// defaultRoutes are the indexes of the links that default routes of the main table lead to, IPv4 and IPv6, each once, sorted. It
+// needs no privilege. Routes by nexthop object count where the kernel tells their devices too (net.ipv4.nexthop_compat_mode, on
+// unless switched off).
+func (k *Kernel) defaultRoutes(ctx context.Context) ([]int, error) {
+	var found []int
+	err := retry(ctx, func() error {
+		sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{Strict: true})
+		if err != nil {
+			return err
+		}
+		defer sock.Close()
+		six, err := defaultRoutesOf(ctx, sock, unix.AF_INET6)
+		if err != nil {
+			return err
+		}
+		four, err := defaultRoutesOf(ctx, sock, unix.AF_INET) // last: it leaves the rest of the dump unread
+		found = append(six, four...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the default routes of %s: %w", k.ns.Label(), err)
+	}
+	slices.Sort(found)
+	return slices.Compact(found), nil
+}
+
+func defaultRoutesOf(ctx context.Context, sock *nlsock.Socket, family byte) ([]int, error) {
+	o := nlmsg.Native()
+	b := nlmsg.NewBuilder(o, nil)
+	b.Begin(unix.RTM_GETROUTE, nlmsg.FlagRequest|nlmsg.FlagDump, 0)
+	b.Raw([]byte{0: family, 4: unix.RT_TABLE_MAIN, routeHeader - 1: 0})
+	b.End()
+	var found []int
+	for m, err := range sock.Dump(ctx, b.Bytes()) {
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
+			return nil, nil // the family has no such table, or the kernel no such family
+		}
+		if err != nil {
+			return nil, err
+		}
+		if m.Type != unix.RTM_NEWROUTE {
+			continue
+		}
+		r, err := parseRoute(o, m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if r.family == unix.AF_INET && r.table == unix.RT_TABLE_MAIN && r.far {
+			break // IPv4 tables are read in the order of addresses (fib_table_dump, net/ipv4/fib_trie.c): there may be a million more
+		}
+		if r.family == family && r.isDefault() && r.table == unix.RT_TABLE_MAIN {
+			found = append(found, r.links...)
+		}
+	}
+	return found, nil
+}
+
+// A route is what is to be known of one.
+type route struct {
+	family, kind byte // AF_*, RTN_*
+	bits         byte // of the destination's prefix
+	table        uint32
+	cached       bool   // a copy for one destination, not an entry of a table
+	far          bool   // the destination's address is not 0
+	links        []int  // indexes, several with more than one path
+	destination  []byte // nil for a default route
+}
+
+func (r route) isDefault() bool { return r.bits == 0 && r.kind == unix.RTN_UNICAST && !r.cached }
+
+// parseRoute decodes rtmsg and its attributes (include/uapi/linux/rtnetlink.h).
+func parseRoute(o nlmsg.Order, data []byte) (route, error) {
+	if len(data) < routeHeader {
+		return route{}, fmt.Errorf("%w: a route of %d bytes", nlmsg.ErrMalformed, len(data))
+	}
+	r := route{family: data[0], bits: data[1], table: uint32(data[4]), kind: data[7], cached: o.Uint32(data[8:])&unix.RTM_F_CLONED != 0}
+	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.RTA_TABLE:
+			table, err := index(o, a)
+			r.table = uint32(table)
+			return err
+		case unix.RTA_DST:
+			r.destination = a.Data
+			r.far = slices.ContainsFunc(a.Data, func(b byte) bool { return b != 0 })
+		case unix.RTA_OIF:
+			link, err := index(o, a)
+			r.links = append(r.links, link)
+			return err
+		case unix.RTA_MULTIPATH:
+			links, err := nexthops(o, a.Data)
+			r.links = append(r.links, links...)
+			return err
+		}
+		return nil
+	})
+	return r, err
+}
+
+// nexthops are the links of RTA_MULTIPATH: struct rtnexthop, each with attributes behind it.
+func nexthops(o nlmsg.Order, b []byte) ([]int, error) {
+	const header = 8
+	var links []int
+	for len(b) >= header {
+		n := int(o.Uint16(b))
+		if n < header || n > len(b) {
+			return nil, fmt.Errorf("%w: a nexthop of %d bytes, %d are there", nlmsg.ErrMalformed, n, len(b))
+		}
+		links = append(links, int(int32(o.Uint32(b[4:]))))
+		b = b[min((n+3)&^3, len(b)):]
+	}
+	return links, nil
+}

@@ -1,0 +1,149 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+const (
+	linkHeader = 16 // struct ifinfomsg
+	dsaConduit = 1  // IFLA_DSA_CONDUIT, IFLA_DSA_MASTER before Linux 6.7 (include/uapi/linux/if_link.h)
+)
+
+// parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
+func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
+	if len(data) < linkHeader {
+		return flowtable.Link{}, fmt.Errorf("%w: a link of %d bytes", nlmsg.ErrMalformed, len(data))
+	}
+	l := flowtable.Link{Index: int(int32(o.Uint32(data[4:]))), Up: o.Uint32(data[8:])&unix.IFF_UP != 0}
+	elsewhere := false
+	err := nlmsg.EachAttr(o, data[linkHeader:], func(a nlmsg.Attr) (err error) {
+		switch a.Type {
+		case unix.IFLA_IFNAME:
+			l.Name = a.String()
+		case unix.IFLA_LINK:
+			l.Parent, err = index(o, a)
+		case unix.IFLA_LINK_NETNSID:
+			elsewhere = true
+		case unix.IFLA_MASTER:
+			l.Master, err = index(o, a)
+		case unix.IFLA_MTU:
+			l.MTU, err = index(o, a)
+		case unix.IFLA_GROUP:
+			var group int
+			group, err = index(o, a)
+			l.Group = uint32(group)
+		case unix.IFLA_OPERSTATE:
+			l.State, err = operState(a)
+		case unix.IFLA_ADDRESS:
+			l.Address = linkAddress(a.Data)
+		case unix.IFLA_LINKINFO:
+			err = linkInfo(o, a.Data, &l)
+		}
+		return err
+	})
+	if err != nil {
+		return l, err
+	}
+	// A peer is not a device below, and an index of another namespace means nothing in this one.
+	if elsewhere || l.Kind == "veth" || l.Kind == "netkit" {
+		l.Parent = 0
+	}
+	if elsewhere {
+		l.Conduit = 0
+	}
+	return l, nil
+}
+
+// index reads a 32-bit number in host byte order.
+func index(o nlmsg.Order, a nlmsg.Attr) (int, error) {
+	if len(a.Data) < 4 {
+		return 0, fmt.Errorf("%w: attribute %d of a link has %d bytes, needs 4", nlmsg.ErrMalformed, a.Type, len(a.Data))
+	}
+	return int(int32(o.Uint32(a.Data))), nil
+}
+
+// operState names a state as `ip link` prints it (RFC 2863, include/uapi/linux/if.h).
+func operState(a nlmsg.Attr) (string, error) {
+	n, err := a.Uint8()
+	names := []string{"UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT", "UP"}
+	if err != nil || int(n) >= len(names) {
+		return "", err
+	}
+	return names[n], nil
+}
+
+// linkAddress spells an address of the link layer; those of IP tunnels are IP addresses.
+func linkAddress(b []byte) string {
+	if ip, ok := netip.AddrFromSlice(b); ok {
+		return ip.String()
+	}
+	return net.HardwareAddr(b).String()
+}
+
+// linkInfo decodes IFLA_LINKINFO: the kind, and of kinds that name another layer what they say of it.
+func linkInfo(o nlmsg.Order, b []byte, l *flowtable.Link) error {
+	var data []byte
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.IFLA_INFO_KIND:
+			l.Kind = a.String()
+		case unix.IFLA_INFO_DATA:
+			data = a.Data
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	switch l.Kind {
+	case "vlan":
+		l.VLAN, err = vlanInfo(o, data)
+	case "dsa":
+		err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) (err error) {
+			if a.Type == dsaConduit {
+				l.Conduit, err = index(o, a)
+			}
+			return err
+		})
+	}
+	return err
+}
+
+// vlanInfo decodes the data of kind vlan: the id in host, the protocol in network byte order.
+func vlanInfo(o nlmsg.Order, b []byte) (v flowtable.VLAN, err error) {
+	err = nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.IFLA_VLAN_ID:
+			if len(a.Data) < 2 {
+				return fmt.Errorf("%w: a VLAN id of %d bytes", nlmsg.ErrMalformed, len(a.Data))
+			}
+			v.ID = o.Uint16(a.Data)
+		case unix.IFLA_VLAN_PROTOCOL:
+			if len(a.Data) < 2 {
+				return fmt.Errorf("%w: a VLAN protocol of %d bytes", nlmsg.ErrMalformed, len(a.Data))
+			}
+			v.Protocol = vlanProtocol(binary.BigEndian.Uint16(a.Data))
+		}
+		return nil
+	})
+	return v, err
+}
+
+// vlanProtocol is an ethertype's name as `ip -details link` prints it.
+func vlanProtocol(ethertype uint16) string {
+	switch ethertype {
+	case unix.ETH_P_8021Q:
+		return "802.1Q"
+	case unix.ETH_P_8021AD:
+		return "802.1ad"
+	}
+	return fmt.Sprintf("0x%04x", ethertype)
+}

@@ -1,0 +1,108 @@
+package kernel
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// encodeLink encodes the data of RTM_NEWLINK.
+func encodeLink(attrs func(nlmsg.Order, *nlmsg.Builder)) []byte {
+	o := nlmsg.Native()
+	b := nlmsg.NewBuilder(o, nil)
+	b.Begin(unix.RTM_NEWLINK, 0, 0)
+	b.Raw(make([]byte, linkHeader))
+	attrs(o, b)
+	b.End()
+	return b.Bytes()[16:]
+}
+
+func encodeVLAN(o nlmsg.Order, b *nlmsg.Builder) {
+	b.String(unix.IFLA_IFNAME, "eth0")
+	b.Data(unix.IFLA_MASTER, o.AppendUint32(nil, 7))
+	b.Data(unix.IFLA_GROUP, o.AppendUint32(nil, 1<<31))
+	b.Uint8(unix.IFLA_OPERSTATE, 6)
+	b.Data(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, 1})
+	info := b.Nest(unix.IFLA_LINKINFO)
+	data := b.Nest(unix.IFLA_INFO_DATA)
+	b.Data(unix.IFLA_VLAN_ID, o.AppendUint16(nil, 9))
+	b.Uint16BE(unix.IFLA_VLAN_PROTOCOL, 0x8100)
+	b.EndNest(data)
+	b.String(unix.IFLA_INFO_KIND, "vlan")
+	b.EndNest(info)
+}
+
+func encodeUserPort(o nlmsg.Order, b *nlmsg.Builder) {
+	b.String(unix.IFLA_IFNAME, "lan1")
+	b.Data(unix.IFLA_LINK, o.AppendUint32(nil, 2))
+	info := b.Nest(unix.IFLA_LINKINFO)
+	b.String(unix.IFLA_INFO_KIND, "dsa")
+	data := b.Nest(unix.IFLA_INFO_DATA)
+	b.Data(dsaConduit, o.AppendUint32(nil, 2))
+	b.EndNest(data)
+	b.EndNest(info)
+}
+
+func TestParseLink(t *testing.T) {
+	o := nlmsg.Native()
+	vlan := flowtable.Link{Name: "eth0", Kind: "vlan", Master: 7, Group: 1 << 31, State: "UP", Address: "02:00:00:00:00:01",
+		VLAN: flowtable.VLAN{ID: 9, Protocol: "802.1Q"}}
+	port := flowtable.Link{Name: "lan1", Kind: "dsa", Parent: 2, Conduit: 2}
+	for name, c := range map[string]struct {
+		encode func(nlmsg.Order, *nlmsg.Builder)
+		want   flowtable.Link
+	}{"a VLAN": {encodeVLAN, vlan}, "a switch's port": {encodeUserPort, port}} {
+		data := encodeLink(c.encode)
+		l, err := parseLink(o, data)
+		require.NoError(t, err, name)
+		assert.Equal(t, c.want, l, name)
+		for n := range data {
+			if _, err := parseLink(o, data[:n]); err != nil {
+				assert.ErrorIs(t, err, nlmsg.ErrMalformed, "%s, cut at %d", name, n)
+			}
+		}
+	}
+}
+
+func TestLinkAddress(t *testing.T) {
+	for want, b := range map[string][]byte{
+		"": nil, "192.0.2.1": {192, 0, 2, 1}, "02:00:00:00:00:01": {2, 0, 0, 0, 0, 1}, "::": make([]byte, 16),
+	} {
+		assert.Equal(t, want, linkAddress(b))
+	}
+}
+
+// FuzzParseLink holds that no bytes make it panic.
+func FuzzParseLink(f *testing.F) {
+	f.Add([]byte{0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 3, 0, 'l', 'o', 0, 0})
+	f.Add(encodeLink(encodeVLAN))
+	f.Add(encodeLink(encodeUserPort))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, err := parseLink(nlmsg.Native(), data); err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+// FuzzParseRoute holds the same of routes and of answers of genetlink, which arrive on the same way.
+func FuzzParseRoute(f *testing.F) {
+	o := nlmsg.Native()
+	f.Add([]byte{2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, 8, 0, 4, 0, 1, 0, 0, 0})
+	f.Add([]byte{2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, 12, 0, 9, 0, 8, 0, 0, 0, 1, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, err := parseRoute(o, data)
+		_, _, ferr := parseFeature(o, data, 40)
+		_, _, serr := findString(o, data, tcOffload)
+		for _, err := range []error{err, ferr, serr} {
+			if err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+}
