@@ -1,108 +1,189 @@
 package flowtable
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
-// Bind answers for every device that the Spec declares, or picks by a prefix, how it fares on the Target, sorted by device. It
-// is pure: equal input gives equal bindings. It expects a valid Spec, and no two bindings name the same device.
+// Bind answers for every device that the Spec picks, or that what it picks stands on, how it fares on the Target, sorted by
+// device. It is pure: equal input gives equal bindings. It expects a valid Spec, and tolerates any Target. No two bindings name
+// the same device, and no listed one is picked by a listed wildcard.
 //
-//   - On the zero Target, or nil, nothing is known: everything is listed as it was declared.
+//   - On the zero Target, or nil, nothing is known: names and prefixes are listed as they were declared, all else is Missing.
+//   - Spec.Layers says whether the devices themselves are listed or those below. Packets of a VLAN device and of a PPPoE session come in
+//     by the device below, those of a bridge by its ports; kernels look through two headers. Other devices are listed themselves.
 //   - Kernels before 6.16 (not ByName) refuse the whole flowtable if one device is missing: missing devices are left out, and
 //     prefixes stand for the devices that are there.
-//   - ByName kernels take missing devices and bind them when they appear.
-//   - Wildcards kernels also take prefixes as they are; on others a prefix stands for the devices that are there.
-//   - A device that a prefix stands for, but whose name nft cannot spell (CheckDevice), is left out as Unsupported.
-func (s Spec) Bind(t *Target) []Binding {
-	var bindings []Binding
-	links := t.names()
+//   - ByName kernels take missing devices by their names and bind them when they appear.
+//   - Wildcards kernels also take prefixes as they are, if what they match today comes in by what they match; else, and where
+//     exceptions, other flowtables or drivers tell devices apart, a prefix stands for the devices that are there.
+//   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
+//   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.
+//   - With HardwareAuto, Binding.Hardware says which devices' drivers accept, as Target.Hardware has it.
+func (s Spec) Bind(t *Target) []Binding { return BindTable([]Spec{s}, t)[0] }
+
+// BindTable is Bind for all flowtables of one table, in which kernels take a device once: the first flowtable that lists it gets
+// it, in others it is Unsupported.
+func BindTable(all []Spec, t *Target) [][]Binding {
+	if t == nil {
+		t = &Target{}
+	}
+	b := &binder{walker: newWalker(topologyOf(t)), target: t, taken: newTaken(), answers: t.answers()}
+	list := make([][]Binding, len(all))
+	for i := range all {
+		list[i] = b.bind(&all[i])
+	}
+	return list
+}
+
+// A binder binds the flowtables of one table, one after the other.
+type binder struct {
+	*walker
+	target  *Target
+	taken   *taken
+	answers map[string]Answer
+
+	spec    *Spec // the one at hand
+	listing *listing
+}
+
+func (t *Target) isZero() bool { return t == nil || t.Kernel == (Kernel{}) && len(t.Links) == 0 }
+
+func (b *binder) bind(s *Spec) []Binding {
+	b.spec, b.listing = s, newListing()
 	for _, d := range s.Devices {
 		switch {
 		case d.isEmpty():
-		case t.isZero():
-			bindings = append(bindings, Binding{Device: d.String(), State: Bound, Why: "listed as declared; nothing is known of the machine"})
-		case d.Prefix != "":
-			bindings = append(bindings, t.Kernel.bindPrefix(d, beginning(links, d.Prefix))...)
+		case b.target.isZero():
+			b.declared(d)
+		case d.Name != "":
+			b.name(d)
+		case d.Prefix != "" && b.wildcard(d):
 		default:
-			bindings = append(bindings, t.Kernel.bindName(d.Name, links))
+			b.relation(d)
 		}
 	}
+	b.listing.absorb()
+	bindings := b.listing.bindings(s.Name)
 	for i := range bindings {
-		bindings[i].Flowtable = s.Name
-	}
-	slices.SortStableFunc(bindings, func(a, b Binding) int { return cmp.Compare(a.Device, b.Device) })
-	return slices.CompactFunc(bindings, func(a, b Binding) bool { return a.Device == b.Device })
-}
-
-func (t *Target) isZero() bool {
-	return t == nil || t.Kernel == (Kernel{}) && len(t.Links) == 0
-}
-
-func (k Kernel) bindName(name string, links []string) Binding {
-	b := Binding{Device: name}
-	_, there := slices.BinarySearch(links, name)
-	switch {
-	case there:
-		b.State, b.Why = Bound, "the device is there"
-	case k.ByName:
-		b.State, b.Why = Pending, "the device is not there; the kernel binds it when it appears"
-	default:
-		b.State, b.Why = Missing, "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"
-	}
-	return b
-}
-
-// bindPrefix answers for a prefix; found are the devices whose names begin with it.
-func (k Kernel) bindPrefix(d Selector, found []string) []Binding {
-	if k.Wildcards {
-		return []Binding{bindWildcard(d, found)}
-	}
-	if len(found) == 0 {
-		why := fmt.Sprintf("no device begins with %q, and this kernel takes no prefixes; plan again when one appears", d.Prefix)
-		return []Binding{{Device: d.String(), State: Missing, Why: why}}
-	}
-	bindings := make([]Binding, len(found))
-	why := fmt.Sprintf("the device is there, picked by %q; this kernel takes no prefixes: plan again when more appear", d.String())
-	for i, name := range found {
-		bindings[i] = Binding{Device: name, State: Bound, Why: why}
-		if err := CheckDevice(name); err != nil {
-			bindings[i].State, bindings[i].Why = Unsupported, fmt.Sprintf("picked by %q, but %v", d.String(), err)
-		}
+		b.finish(&bindings[i])
 	}
 	return bindings
 }
 
-// bindWildcard passes a prefix on to a kernel that takes it.
-func bindWildcard(d Selector, found []string) Binding {
+// finish looks at the flowtables before, and at the drivers.
+func (b *binder) finish(f *Binding) {
+	if !f.State.Listed() {
+		return
+	}
+	if other, is := b.taken.by(f.Device); is {
+		f.State = Unsupported
+		f.Why = fmt.Sprintf("flowtable %q of this table lists it already, and kernels take a device once in a table; use two tables", other)
+		return
+	}
+	b.taken.take(f.Device, b.spec.Name)
+	switch answer, asked := b.answers[f.Device]; {
+	case b.spec.Hardware == HardwareOn:
+		f.Hardware = true
+	case b.spec.Hardware != HardwareAuto:
+	case answer.Result == Accepted:
+		f.Hardware = true
+		f.Why += "; its driver accepts"
+	case !asked:
+		f.Why += "; in software, its driver was not asked"
+	default:
+		f.Why += "; in software: " + string(answer.Result)
+	}
+}
+
+// declared lists what needs no machine.
+func (b *binder) declared(d Selector) {
+	e := entry{device: d.String(), state: Bound, why: "listed as declared; nothing is known of the machine"}
+	switch {
+	case d.Name != "":
+		e.device = d.Name
+	case !d.isPlain():
+		e.state, e.why, e.label = Missing, "nothing is known of the machine; give a Target", true
+	}
+	b.listing.add(e)
+}
+
+// name picks one device, if it is there or not.
+func (b *binder) name(d Selector) {
+	if i, there := b.byName[d.Name]; there {
+		b.lay(d, i, "the device is there")
+		return
+	}
+	e := entry{device: d.Name, state: Missing, why: "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"}
+	if b.target.Kernel.ByName {
+		e.state, e.why = Pending, "the device is not there; the kernel binds it when it appears"
+	}
+	b.listing.add(e)
+}
+
+// wildcard hands a prefix to a kernel that takes it, and reports whether it did.
+func (b *binder) wildcard(d Selector) bool {
+	if !b.target.Kernel.Wildcards || b.apart(d) != "" {
+		return false
+	}
+	found := b.beginning(d.Prefix)
+	e := entry{device: d.Prefix + "*", state: Bound}
 	if len(found) == 0 {
-		return Binding{Device: d.String(), State: Pending, Why: "no device matches today; the kernel binds those that appear"}
+		e.state, e.why = Pending, "no device matches today; the kernel binds those that appear"
+	} else {
+		names := make([]string, len(found))
+		for i, link := range found {
+			names[i] = spelled(b.links[link].Name)
+		}
+		e.why = "matches " + strings.Join(names, ", ") + " today; the kernel binds those that appear"
 	}
-	why := "matches " + strings.Join(found, ", ") + " today; the kernel binds those that appear"
-	return Binding{Device: d.String(), State: Bound, Why: why}
+	b.listing.add(e)
+	if b.spec.Layers == LayersAll {
+		for _, i := range found {
+			b.lay(d, i, "the device is there")
+		}
+	}
+	return true
 }
 
-// names are those of the links, sorted, each once.
-func (t *Target) names() []string {
-	if t == nil {
-		return nil
+// apart says why a prefix cannot be handed to a kernel that takes prefixes; "" if it can.
+func (b *binder) apart(d Selector) string {
+	if len(d.Except) > 0 {
+		return "it has exceptions"
 	}
-	names := make([]string, len(t.Links))
-	for i, l := range t.Links {
-		names[i] = l.Name
+	if other, is := b.taken.some(d.Prefix); is {
+		return fmt.Sprintf("flowtable %q has some of them", other)
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	found := b.beginning(d.Prefix)
+	if b.spec.lower() {
+		if ok, why := b.closed(d.Prefix, found); !ok {
+			return why
+		}
+	}
+	for _, i := range found {
+		if b.spec.Hardware == HardwareAuto && b.answers[b.links[i].Name].Result == Accepted {
+			return "drivers accept devices one by one"
+		}
+	}
+	return ""
 }
 
-// beginning are those of the sorted names that begin with the prefix.
-func beginning(names []string, prefix string) []string {
-	start, _ := slices.BinarySearch(names, prefix)
-	end := start
-	for end < len(names) && strings.HasPrefix(names[end], prefix) {
-		end++
+// relation picks links that are there.
+func (b *binder) relation(d Selector) {
+	links, none := b.picked(d)
+	if len(links) == 0 {
+		b.listing.add(entry{device: d.String(), state: Missing, why: none, label: true})
+		return
 	}
-	return names[start:end]
+	why := fmt.Sprintf("the device is there, picked by %q", d.String())
+	switch {
+	case d.Prefix == "":
+	case b.target.Kernel.Wildcards:
+		why += ", which is left out itself: " + b.apart(d)
+	default:
+		why += "; this kernel takes no prefixes: plan again when more appear"
+	}
+	for _, i := range links {
+		b.lay(d, i, why)
+	}
 }

@@ -3,6 +3,7 @@ package flowtable
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -49,12 +50,10 @@ func checkDevicePart(name string) error {
 	return nil
 }
 
-// String is the selector as nft spells it: eth0, ppp*.
-func (s Selector) String() string {
-	if s.Prefix != "" {
-		return s.Prefix + "*"
+// spelled is a device's name for a sentence; one that nft cannot spell, as links given by hand may have, is quoted.
+func spelled(name string) string {
+	if CheckDevice(name) != nil {
+		return strconv.Quote(name)
 	}
-	return s.Name
+	return name
 }
-
-func (s Selector) isEmpty() bool { return s.Name == "" && s.Prefix == "" }

@@ -2,13 +2,14 @@ package flowtable
 
 // FirstOverlaps gives for each selector the index of the first one before it that could pick the same device, -1 if there is
 // none. The kernel refuses such a pair in one flowtable, and in two flowtables of one table, with EEXIST
-// (net/netfilter/nf_tables_api.c). Its time grows with the length of the list, not with its square.
+// (net/netfilter/nf_tables_api.c). Names and prefixes without exceptions alone can be judged without a machine: what the others
+// pick is known when they are bound (BindTable). Its time grows with the length of the list, not with its square.
 func FirstOverlaps(all []Selector) []int {
 	names, prefixes, beginnings := map[string]int{}, map[string]int{}, map[string]int{}
 	first := make([]int, len(all))
 	for i, s := range all {
 		first[i] = -1
-		if s.isEmpty() {
+		if !s.isPlain() {
 			continue
 		}
 		text, known := s.Name, names

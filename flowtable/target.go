@@ -54,3 +54,14 @@ type PPPoE struct {
 	Device  string `json:"device,omitempty"`  // the device below
 	Session uint16 `json:"session,omitempty"` // its number
 }
+
+// answers are those of the drivers, by device; of two the first.
+func (t *Target) answers() map[string]Answer {
+	all := make(map[string]Answer, len(t.Hardware))
+	for _, a := range t.Hardware {
+		if _, there := all[a.Device]; !there {
+			all[a.Device] = a
+		}
+	}
+	return all
+}

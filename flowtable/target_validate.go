@@ -33,12 +33,59 @@ func (t *Target) Validate() error {
 		all.checkIndex(path+".index", l.Index)
 		all.checkIndex(path+".parent", l.Parent)
 		all.checkIndex(path+".master", l.Master)
+		all.checkIndex(path+".conduit", l.Conduit)
+		all.checkLink(path, &t.Links[i])
 	}
+	for i, index := range t.DefaultRoutes {
+		all.checkIndex("defaultRoutes["+strconv.Itoa(i)+"]", index)
+	}
+	all.checkAnswers(t.Hardware)
 	return all.join()
 }
 
 func (m *mistakes) checkIndex(path string, index int) {
 	if index < 0 {
 		m.add(path, fmt.Errorf("index %d is negative; device indexes begin at 1, 0 is none", index))
+	}
+}
+
+// checkLink checks what a link is, besides its place among the others.
+func (m *mistakes) checkLink(path string, l *Link) {
+	if l.MTU < 0 {
+		m.add(path+".mtu", fmt.Errorf("an MTU of %d is negative; give bytes, or leave it out", l.MTU))
+	}
+	if l.VLAN.ID > 4095 {
+		m.add(path+".vlan.id", fmt.Errorf("%d is no VLAN; give one of 0 to 4095", l.VLAN.ID))
+	}
+	switch l.VLAN.Protocol {
+	case "", "802.1Q", "802.1ad":
+	default:
+		m.add(path+".vlan.protocol", fmt.Errorf(`unknown protocol %q; write "802.1Q" or "802.1ad", or leave it out`, l.VLAN.Protocol))
+	}
+	if l.PPPoE.Device != "" {
+		m.add(path+".pppoe.device", CheckDevice(l.PPPoE.Device))
+	}
+	switch l.TCOffload {
+	case "", "on", "off", "on [fixed]", "off [fixed]":
+	default:
+		m.add(path+".tcOffload", fmt.Errorf(`%q is not how ethtool prints a feature; write "on", "off", "on [fixed]" or "off [fixed]", or leave it out`, l.TCOffload))
+	}
+}
+
+func (m *mistakes) checkAnswers(all []Answer) {
+	first := map[string]int{}
+	for i, a := range all {
+		path := "hardware[" + strconv.Itoa(i) + "]"
+		m.add(path+".device", CheckDevice(a.Device))
+		if before, taken := first[a.Device]; taken {
+			m.add(path+".device", fmt.Errorf("device %q has an answer already at hardware[%d]; remove one", a.Device, before))
+		} else {
+			first[a.Device] = i
+		}
+		switch a.Result {
+		case NoDevice, NoModule, DriverRefuses, FixedOff, FeatureOff, Busy, Accepted, NotTried:
+		default:
+			m.add(path+".result", fmt.Errorf("unknown result %q; write %q, %q or another of the results", string(a.Result), string(Accepted), string(DriverRefuses)))
+		}
 	}
 }

@@ -20,8 +20,15 @@ func (s Spec) Validate() error {
 		}
 	}
 	all.add("priority", checkIngressPriority(s.Priority))
-	if s.Hardware != HardwareOff && s.Hardware != HardwareOn {
-		all.add("hardware", fmt.Errorf(`unknown hardware mode %q; write "on", or leave it out`, string(s.Hardware)))
+	switch s.Layers {
+	case LayersDefault, LayersLower, LayersLogical, LayersAll:
+	default:
+		all.add("layers", fmt.Errorf(`unknown layers %q; write "lower", "logical" or "all", or leave it out`, string(s.Layers)))
+	}
+	switch s.Hardware {
+	case HardwareOff, HardwareOn, HardwareAuto:
+	default:
+		all.add("hardware", fmt.Errorf(`unknown hardware mode %q; write "on" or "auto", or leave it out`, string(s.Hardware)))
 	}
 	return all.join()
 }
@@ -48,18 +55,3 @@ func (m *mistakes) add(path string, err error) {
 }
 
 func (m mistakes) join() error { return errors.Join(m...) }
-
-func (m *mistakes) checkSelector(path string, s Selector) {
-	switch {
-	case s.isEmpty():
-		m.add(path, errors.New("the selector picks nothing; set name or prefix"))
-	case s.Name != "" && s.Prefix != "":
-		m.add(path, errors.New("the selector has both a name and a prefix; set one of them"))
-	case s.Name != "":
-		m.add(path+".name", CheckDevice(s.Name))
-	default:
-		m.add(path+".prefix", CheckDevicePrefix(s.Prefix))
-	}
-}
-
-func quoted(s Selector) string { return strconv.Quote(s.String()) }

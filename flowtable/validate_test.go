@@ -63,7 +63,7 @@ func TestValidateRefuses(t *testing.T) {
 		{prefix("a/"), "devices[0].prefix", `holds '/'`},
 		{prefix(strings.Repeat("p", 15)), "devices[0].prefix", "write it as a name"},
 		{device(""), "devices[0]", "picks nothing"},
-		{Spec{Name: "f", Devices: []Selector{{Name: "a", Prefix: "b"}}}, "devices[0]", "both a name and a prefix"},
+		{Spec{Name: "f", Devices: []Selector{{Name: "a", Prefix: "b"}}}, "devices[0]", "has name and prefix; set one"},
 		{Spec{Name: "f", Devices: []Selector{{Name: "a"}, {Name: "b"}, {Name: "a"}}}, "devices[2]", `"a" is already picked by "a"`},
 		{Spec{Name: "f", Devices: []Selector{{Prefix: "eth"}, {Name: "eth0"}}}, "devices[1]", `"eth0" is already picked by "eth*"`},
 		{Spec{Name: "f", Devices: []Selector{{Prefix: "ethernet"}, {Prefix: "eth"}}}, "devices[1]", `"eth*" is already picked by "ethernet*"`},
@@ -71,7 +71,16 @@ func TestValidateRefuses(t *testing.T) {
 		{Spec{Name: "f", Priority: "raw - 5"}, "priority", `the number "-305"`},
 		{Spec{Name: "f", Priority: "fast"}, "priority", "neither a number"},
 		{Spec{Name: "f", Priority: "2147483648"}, "priority", "out of range"},
-		{Spec{Name: "f", Hardware: "auto"}, "hardware", `unknown hardware mode "auto"`},
+		{Spec{Name: "f", Hardware: "off"}, "hardware", `unknown hardware mode "off"`},
+		{Spec{Name: "f", Layers: "upper"}, "layers", `unknown layers "upper"`},
+		{Spec{Name: "f", Devices: []Selector{{PortsOf: "br/0"}}}, "devices[0].portsOf", `holds '/'`},
+		{Spec{Name: "f", Devices: []Selector{{SlavesOf: "b*"}}}, "devices[0].slavesOf", `holds "*"`},
+		{Spec{Name: "f", Devices: []Selector{{Group: 0, Except: []string{"a"}}}}, "devices[0]", "group (not 0)"},
+		{Spec{Name: "f", Devices: []Selector{{Group: 3, DefaultRoute: true}}}, "devices[0]", "has group and defaultRoute"},
+		{Spec{Name: "f", Devices: []Selector{{VLANsOn: "a", Except: []string{""}}}}, "devices[0].except[0]", "is empty"},
+		{Spec{Name: "f", Devices: []Selector{{PPPOver: "a", Except: []string{"ok", "*"}}}}, "devices[0].except[1]", "is empty"},
+		{Spec{Name: "f", Devices: []Selector{{Prefix: "a", Except: []string{"b**"}}}}, "devices[0].except[0]", `ends in "*"`},
+		{Spec{Name: "f", Devices: []Selector{{Name: "a", Except: []string{"a"}}}}, "devices[0].except[0]", "remove the one or the other"},
 	} {
 		err := c.spec.Validate()
 		var mistake *FieldError
