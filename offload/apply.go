@@ -129,7 +129,8 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 		}
 		generation = have.Generation()
 	}
-	m.log.InfoContext(ctx, "applied", "operations", len(plan.Operations()), "generation", generation, "disruptive", plan.Disruptive())
+	m.log.InfoContext(ctx, "applied", "owner", plan.Owner(), "operations", len(plan.Operations()), "generation", generation,
+		"disruptive", plan.Disruptive(), "plan", audited{plan})
 	return generation, nil
 }
 
