@@ -70,7 +70,7 @@ func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
 }
 
 // Plan reads the machine and the kernel's ruleset and says what has to be done; it changes nothing. The plan is bound to the
-// ruleset's generation.
+// ruleset's generation. While the fast path is switched off (Off) the Spec's flowtables are left out.
 //
 // Errors are those of Spec.Validate, each a *flowtable.FieldError; they match ErrForeign where a declared table belongs to
 // someone else and is not adopted, fs.ErrPermission without CAP_NET_ADMIN in the namespace, errors.ErrUnsupported without nf_tables.
@@ -111,6 +111,11 @@ func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, er
 	have, err := m.load(ctx, want.Owner())
 	if err != nil {
 		return nil, err
+	}
+	if _, off := have.Off(want.Owner()); off {
+		if want, err = m.memory.resolve(spec.WithoutFlowtables(), nil); err != nil {
+			return nil, err
+		}
 	}
 	diff := ruleset.Diff
 	if m.adopt {

@@ -57,6 +57,9 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 		}
 	}
 	p.disruptive = slices.ContainsFunc(p.operations, func(op Operation) bool { return op.Disruptive })
+	if off, is := have.Off(want.spec.Owner); is {
+		p.warnings = append(p.warnings, off.warning(want.hasFlowtables()))
+	}
 	for _, f := range want.Conflicts(have) {
 		p.warnings = append(p.warnings, f.String())
 	}

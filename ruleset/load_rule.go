@@ -3,7 +3,6 @@ package ruleset
 import (
 	"slices"
 
-	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -81,7 +80,7 @@ func (l *Loaded) finish(o nlmsg.Order) {
 		s := &l.sets[i]
 		l.torn = !s.finish() || l.torn
 		if s.Flags&nlmsg.SetAnonymous != 0 {
-			anonymous[setKey{s.Family, s.Table, s.Name}] = digestRanges(s.ranges, min(int(s.KeyLen), len(nftvalue.Range{}.Low)))
+			anonymous[setKey{s.Family, s.Table, s.Name}] = s.content()
 		}
 	}
 	marked := map[tableKey]bool{}

@@ -47,6 +47,11 @@ func (s *LoadedSet) Elements() []string {
 	return words
 }
 
+// content is a hash of what the set holds, whatever its name.
+func (s *LoadedSet) content() digest {
+	return digestRanges(s.ranges, min(int(s.KeyLen), len(nftvalue.Range{}.Low)))
+}
+
 // text is an element in nft's spelling.
 func (s *LoadedSet) text(r *nftvalue.Range) string {
 	if t := s.setType(); t != "" {

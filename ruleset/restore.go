@@ -26,7 +26,8 @@ type Restoration struct {
 
 // Restore plans the way back to what the backup's tables held: chains, sets, elements and rules are made anew from the kernel's own
 // messages, with the values that counters had then. A table that is as it was is not touched, nor is a flowtable: its flows stay on the fast
-// path. Anything else is replaced, and a table that was not there is deleted.
+// path. Anything else is replaced, and a table that was not there is deleted. While the fast path is switched off (Off) flowtables and `flow
+// add` do not come back with the rest.
 func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 	if have != nil && how.Fingerprint != "" && b.Fingerprint(have) != how.Fingerprint {
 		return nil, fmt.Errorf("%w: those of %q stay as they are", ErrTablesChanged, b.owner)
@@ -34,6 +35,7 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 	p := emptyPlan(b.owner, have)
 	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, how) }
 	r := restorer{plan: p, backup: b, have: have, how: how, accelerated: have.withFlowtables()}
+	_, r.off = have.Off(b.owner)
 	for _, key := range b.tables {
 		r.table(key)
 	}
@@ -62,6 +64,7 @@ type restorer struct {
 	have        *Loaded
 	how         Restoration
 	accelerated map[tableKey]bool
+	off         bool // the fast path is switched off
 
 	key tableKey // of the table at work
 	raw rawTable
@@ -81,6 +84,9 @@ func (r *restorer) table(key tableKey) {
 		return
 	}
 	r.raw = rawTableOf(r.backup.old, key)
+	if r.off {
+		r.raw.switchOff()
+	}
 	switch {
 	case exists && was.Owner == is.Owner && was.Flags == is.Flags:
 		r.build(r.clear())

@@ -178,7 +178,7 @@ func (e *encoder) copyElement(x rawElem) {
 	e.b.EndNest(elem)
 }
 
-// copyRule appends a rule to its chain, and makes its anonymous sets before it.
+// copyRule appends a rule to its chain, or puts it in place of another, and makes its anonymous sets before it.
 func (e *encoder) copyRule(op *Operation, t *rawTable, attrs []byte) {
 	ids := map[string]uint32{}
 	expressions := attrOf(e.order, attrs, nlmsg.NFTARuleExpressions)
@@ -191,7 +191,12 @@ func (e *encoder) copyRule(op *Operation, t *rawTable, attrs []byte) {
 		e.fail(err)
 		return
 	}
-	e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagCreate|nlmsg.FlagAppend)
+	if op.Verb == VerbReplace {
+		e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagReplace)
+		e.b.Uint64BE(nlmsg.NFTARuleHandle, op.Handle)
+	} else {
+		e.begin(op, nlmsg.NFTMsgNewRule, nlmsg.FlagCreate|nlmsg.FlagAppend)
+	}
 	e.copyAttrs(attrs, nlmsg.NFTARuleHandle, nlmsg.NFTARulePosition, nlmsg.NFTARuleExpressions)
 	list := e.b.Nest(nlmsg.NFTARuleExpressions)
 	err = nlmsg.EachAttr(e.order, expressions, func(a nlmsg.Attr) error {

@@ -6,7 +6,7 @@ import (
 )
 
 // SameGround reports whether the tables that the plan is about are now as they were when it was made: those that were declared,
-// and those of its owner. Counters, and the elements of live sets, do not count. It is true for a plan that was made without
+// and those of its owner, and whether its fast path is switched off. Counters, and the elements of live sets, do not count. It is true for a plan that was made without
 // looking, and for one of single elements: they do not build on what was there.
 //
 // That a plan made again has the same operations is not enough: two writers who replace the same rule both send the same, and the
@@ -14,6 +14,10 @@ import (
 func (p *Plan) SameGround(now *Loaded) bool {
 	if p.have == nil {
 		return true
+	}
+	_, wasOff := p.have.Off(p.want.spec.Owner)
+	if _, isOff := now.Off(p.want.spec.Owner); wasOff != isOff {
+		return false
 	}
 	live := map[setKey]bool{}
 	keys := map[tableKey]bool{}
