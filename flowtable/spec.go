@@ -69,7 +69,11 @@ const (
 	HardwareOff Hardware = ""
 	// HardwareOn sets nft's `flags offload` (Linux 5.5). Every device's driver must accept, or the kernel refuses the flowtable.
 	HardwareOn Hardware = "on"
-	// HardwareAuto asks the drivers of those devices that Target.Hardware says accept; the others' flows stay in software. Where
-	// nothing is known it is HardwareOff.
+	// HardwareAuto asks the drivers of those devices that Target.Hardware says accept. If all do, the flowtable is as with HardwareOn; if
+	// none does, or nothing is known, as with HardwareOff. If some do, the flowtable stays in software with all its devices, and
+	// package ruleset makes another of the same name in a table "<table>_hw" for those that accept, with copies of its policies'
+	// chains (Policy) one priority earlier: they take the flows between devices that accept. `flow add` in chains of your own, and of
+	// inline policies, leads to the declared flowtable alone. Policies with limits, and those that refer to live sets, cannot stand
+	// twice: the flowtable stays in software then, and its bindings say so.
 	HardwareAuto Hardware = "auto"
 )

@@ -15,7 +15,12 @@ var ErrNotInJSON = errors.New("nft's JSON cannot say it")
 // checkJSON gathers all that would be lost, in the order of the Spec.
 func (r *Resolved) checkJSON(config *JSONConfig) error {
 	var v validator
-	for i := range r.spec.Tables {
+	for i := range r.companions {
+		if c := &r.companions[i]; !config.DropFlowtableFlags {
+			v.add("tables", fmt.Errorf("%w: `flags offload` of the flowtables of table %s, which Hardware \"auto\" made; write the text form, leave hardware out, or allow it to be lost (DropFlowtableFlags)", ErrNotInJSON, c.Name))
+		}
+	}
+	for i := range r.declared.Tables { // what a companion has besides was told of its table
 		t := &r.spec.Tables[i]
 		p := place{table: i}
 		for k := range t.Flowtables {

@@ -14,10 +14,15 @@ type Resolved struct {
 	declared Spec                    // with its policies
 	spec     Spec                    // with plain chains in place of them
 	bindings [][][]flowtable.Binding // of each table's flowtables
-	elements [][][]nftvalue.Range    // of each table's sets, sorted
+	elements []tableElements         // of each table's sets, sorted
 	tables   []checkedTable          // of the declared ones
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
+
+	companions []companion // the hardware parts of tables, behind the declared ones in spec, bindings, elements and devices
 }
+
+// tableElements are the elements of a table's sets.
+type tableElements = [][]nftvalue.Range
 
 // Resolve validates s and binds its flowtables to the devices of t; a nil t is the zero Target, which knows nothing of the
 // machine. Its errors are those of Validate.
@@ -35,25 +40,19 @@ func (v *validator) resolved(s *Spec, t *flowtable.Target) *Resolved {
 		r.tables[i].kept = nil
 	}
 	r.spec = r.declared.lowered()
-	for i := range r.spec.Tables {
-		var bindings [][]flowtable.Binding
-		var devices [][]string
-		for _, f := range r.spec.Tables[i].Flowtables {
-			b := f.Bind(t)
-			bindings, devices = append(bindings, b), append(devices, listedDevices(b))
-		}
-		r.bindings, r.devices = append(r.bindings, bindings), append(r.devices, devices)
-	}
+	r.bind(t)
 	return r
 }
 
 // Owner is the owner of the tables.
 func (r *Resolved) Owner() string { return r.spec.Owner }
 
-// Bindings says for each device of each flowtable whether it is listed, and why, in the order of the Spec.
+// Bindings says for each device of each declared flowtable whether it is listed, and why, in the order of the Spec. Hardware
+// says whether a driver is asked to carry its flows: with HardwareAuto that may be done by a second flowtable of the same name, in the
+// table "<table>_hw" (flowtable.HardwareAuto).
 func (r *Resolved) Bindings() []flowtable.Binding {
 	var all []flowtable.Binding
-	for _, table := range r.bindings {
+	for _, table := range r.bindings[:len(r.declared.Tables)] {
 		all = append(all, slices.Concat(table...)...)
 	}
 	return all

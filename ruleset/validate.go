@@ -31,13 +31,14 @@ func (v *validator) check(s *Spec) error {
 		v.unique(tables, key, i, place{table: i}.path("name"), "table", "tables")
 		v.checkTable(i, t)
 	}
+	v.checkCompanions(s, tables)
 	return errors.Join(v.mistakes...)
 }
 
 // A validator gathers the mistakes of one Spec.
 type validator struct {
 	mistakes []error
-	elements [][][]nftvalue.Range // of each table's sets, sorted
+	elements []tableElements // of each table's sets, sorted
 	tables   []checkedTable
 	earlier  *Resolved // what was valid before, nil is nothing
 
