@@ -11,13 +11,14 @@ import (
 )
 
 // Events streams what the socket's groups announce. A message is valid until the next step. An error that matches
-// ErrOverrun is news, not the end: the stream goes on if the caller does. Any other error is the last pair; ctx's own when
-// ctx ended. After that, and after breaking out, Events can be called again without a loss.
+// ErrOverrun is news, not the end: the stream goes on if the caller does. It comes behind what was queued before the loss, so that
+// who looks at the state then has seen all that was lost. Any other error is the last pair; ctx's own when ctx ended. After
+// that, and after breaking out, Events can be called again without a loss.
 func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	return func(yield func(nlmsg.Message, error) bool) {
 		defer s.until(ctx)()
 		for s.rest(yield) {
-			b, err := s.read()
+			b, err := s.next(true)
 			if err != nil {
 				if !yield(nlmsg.Message{}, because(ctx, err)) || !errors.Is(err, ErrOverrun) {
 					return
@@ -37,7 +38,7 @@ func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 				yield(nlmsg.Message{}, err)
 				return
 			}
-			b, err := s.poll()
+			b, err := s.next(false)
 			switch {
 			case errors.Is(err, unix.EAGAIN):
 				return
@@ -62,4 +63,40 @@ func (s *Socket) rest(yield func(nlmsg.Message, error) bool) bool {
 		}
 	}
 	return true
+}
+
+// next takes the next datagram of a stream. Once a buffer has overrun, the kernel throws everything away until it was read empty
+// (NETLINK_S_CONGESTED), and tells so but once, at the beginning: the overrun is therefore handed on at the end of that time. A datagram
+// beside it comes after the loss.
+func (s *Socket) next(wait bool) ([]byte, error) {
+	for {
+		read := s.poll
+		if wait && s.behind == 0 {
+			read = s.read
+		}
+		b, err := read()
+		switch {
+		case errors.Is(err, ErrOverrun):
+			again := s.behind > 0 // the buffer was empty in between
+			if s.behind, err = s.capacity(); again || err != nil {
+				return nil, errors.Join(ErrOverrun, err)
+			}
+			continue
+		case s.behind > 0 && err == nil:
+			if s.behind--; s.behind == 0 {
+				return b, ErrOverrun
+			}
+		case s.behind > 0 && errors.Is(err, unix.EAGAIN):
+			s.behind = 0
+			return nil, ErrOverrun
+		}
+		return b, err
+	}
+}
+
+// capacity is more than the receive buffer can hold datagrams: one takes at least the kernel's bookkeeping.
+func (s *Socket) capacity() (int, error) {
+	const bookkeeping = 256
+	have, err := s.option(unix.SO_RCVBUF)
+	return have/bookkeeping + 1, err
 }

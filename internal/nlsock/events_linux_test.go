@@ -135,6 +135,38 @@ func TestEventsOverrunIsNews(t *testing.T) {
 	require.Zero(t, overruns)
 }
 
+// What is thrown away after the kernel told of an overrun, and before the buffer was read empty, is told too: behind all that was queued.
+func TestEventsOverrunIsToldLast(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
+	commit := func(name string) {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		b.table(name, 0)
+		b.commit(t, ns)
+	}
+	for i := range 50 {
+		commit(fmt.Sprintf("%s%d", longName, i))
+	}
+	seen, told := 0, 0
+	for _, err := range s.Queued(testContext(t)) {
+		if err == nil {
+			require.Zero(t, told, "an overrun comes after what was queued")
+			if seen++; seen == 1 {
+				commit(longName + "lost")
+			}
+			continue
+		}
+		require.ErrorIs(t, err, ErrOverrun)
+		told++
+	}
+	require.Positive(t, seen)
+	require.Equal(t, 1, told)
+	commit("after")
+	name, overruns, err := nextTable(testContext(t), s)
+	require.NoError(t, err)
+	require.Equal(t, "after", name)
+	require.Zero(t, overruns)
+}
+
 const longName = "a_table_with_a_name_that_is_longer_than_most_so_that_its_event_takes_room_"
 
 func TestEventsEndWithClose(t *testing.T) {

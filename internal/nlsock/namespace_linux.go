@@ -140,10 +140,11 @@ func isHere(fd int) (bool, func()) {
 
 // A Config tunes one socket. The zero Config is a socket for requests, with the kernel's buffer sizes.
 type Config struct {
-	Groups      []uint32 // multicast groups to join
-	ReadBuffer  int      // SO_RCVBUF in bytes, forced where the process may; 0 leaves the kernel's default
-	WriteBuffer int      // SO_SNDBUF likewise
-	Strict      bool     // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
+	Groups      []uint32          // multicast groups to join
+	ReadBuffer  int               // SO_RCVBUF in bytes, forced where the process may; 0 leaves the kernel's default
+	WriteBuffer int               // SO_SNDBUF likewise
+	Filter      []unix.SockFilter // classic BPF: what of the datagrams the socket takes; nil is all
+	Strict      bool              // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
 }
 
 // Dial opens a socket of a netlink protocol (unix.NETLINK_NETFILTER, unix.NETLINK_ROUTE) inside the namespace. Errors match

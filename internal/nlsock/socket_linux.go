@@ -27,6 +27,7 @@ type Socket struct {
 	seq    uint32
 	buf    []byte
 	unread []byte // of the last datagram of notifications, in buf
+	behind int    // after an overrun: how many datagrams may still be queued from before
 
 	// The receive callback is made once, so that receiving allocates nothing; these are its in- and outputs.
 	receive func(fd uintptr) bool
@@ -58,12 +59,26 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 			return nil, fmt.Errorf("netlink send buffer of %d bytes: %w", cfg.WriteBuffer, err)
 		}
 	}
+	if len(cfg.Filter) > 0 {
+		if err := s.attach(cfg.Filter); err != nil {
+			return nil, fmt.Errorf("netlink socket filter: %w", err)
+		}
+	}
 	for _, g := range cfg.Groups {
 		if err := conn.JoinGroup(g); err != nil {
 			return nil, fmt.Errorf("join netlink group %d (needs CAP_NET_ADMIN): %w", g, err)
 		}
 	}
 	return s, nil
+}
+
+// attach has the kernel drop what a program does not take, before it fills the receive buffer.
+func (s *Socket) attach(program []unix.SockFilter) error {
+	var err error
+	cerr := s.raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]})
+	})
+	return errors.Join(cerr, err)
 }
 
 // Close closes the socket; an exchange under way ends with an error matching os.ErrClosed.

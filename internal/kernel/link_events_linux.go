@@ -1,0 +1,155 @@
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+const (
+	neighbourHeader = 12 // struct ndmsg
+	featuresChanged = 2  // IFLA_EVENT_FEATURES: the device is otherwise what it was
+	noARP           = 0x40
+)
+
+// A linkWatch reads what rtnetlink announces, and tells what is news from what repeats what was announced before.
+type linkWatch struct {
+	links      map[int]flowtable.Link
+	neighbours map[neighbour]string // their addresses of the link layer; of a bridge's, the port
+}
+
+// A neighbour is an address at a device, or a MAC behind a bridge.
+type neighbour struct {
+	family byte
+	link   int
+	addr   string
+}
+
+func newLinkWatch() *linkWatch {
+	w := &linkWatch{}
+	w.forget()
+	return w
+}
+
+func (w *linkWatch) forget() {
+	w.links, w.neighbours = map[int]flowtable.Link{}, map[neighbour]string{}
+}
+
+func (w *linkWatch) read(m nlmsg.Message) (Event, bool, error) {
+	switch m.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return w.link(m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return w.route(m)
+	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+		return w.neighbour(m)
+	}
+	return Event{}, false, nil
+}
+
+// link reads a link's announcement. A bridge announces its ports in a family of its own, beside what is told of every link.
+func (w *linkWatch) link(m nlmsg.Message) (Event, bool, error) {
+	o := nlmsg.Native()
+	l, err := parseLink(o, m.Data)
+	if err != nil || m.Data[0] != unix.AF_UNSPEC {
+		return Event{}, false, err
+	}
+	before, known := w.links[l.Index]
+	if m.Type == unix.RTM_DELLINK {
+		delete(w.links, l.Index)
+		return Event{Kind: EventLinks, Device: l.Name, What: "device gone"}, true, nil
+	}
+	w.links[l.Index] = l
+	occasion, err := inside(o, m.Data[linkHeader:], unix.IFLA_EVENT)
+	if err != nil {
+		return Event{}, false, err
+	}
+	features := len(occasion) >= 4 && o.Uint32(occasion) == featuresChanged
+	if known && before == l && !features {
+		return Event{}, false, nil
+	}
+	what := "device changed"
+	switch {
+	case !known && o.Uint32(m.Data[12:]) == 1<<32-1: // ifi_change of register_netdevice
+		what = "new device"
+	case known && before.Name != l.Name:
+		what = "device renamed from " + before.Name
+	case known && before.Master != l.Master:
+		what = "device has another master"
+	case features:
+		what = "features changed"
+	}
+	return Event{Kind: EventLinks, Device: l.Name, What: what}, true, nil
+}
+
+// route reads a route's announcement. Those of the machine's own addresses tell nothing about forwarding.
+func (w *linkWatch) route(m nlmsg.Message) (Event, bool, error) {
+	r, err := parseRoute(nlmsg.Native(), m.Data)
+	if err != nil {
+		return Event{}, false, err
+	}
+	if r.cached || r.kind == unix.RTN_LOCAL || r.kind == unix.RTN_BROADCAST || r.kind == unix.RTN_ANYCAST || r.kind == unix.RTN_MULTICAST {
+		return Event{}, false, nil
+	}
+	to := "default"
+	if addr, ok := netip.AddrFromSlice(r.destination); ok {
+		to = netip.PrefixFrom(addr, int(r.bits)).String()
+	}
+	what := "route " + to
+	if m.Type == unix.RTM_DELROUTE {
+		what += " gone"
+	}
+	e := Event{Kind: EventRoutes, What: what}
+	if len(r.links) == 1 {
+		e.Device = w.links[r.links[0]].Name
+	}
+	return e, true, nil
+}
+
+// neighbour reads a neighbour's announcement: the state of most changes all the time, the address of the link layer seldom.
+func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
+	o := nlmsg.Native()
+	if len(m.Data) < neighbourHeader {
+		return Event{}, false, fmt.Errorf("%w: a neighbour of %d bytes", nlmsg.ErrMalformed, len(m.Data))
+	}
+	n := neighbour{family: m.Data[0], link: int(int32(o.Uint32(m.Data[4:])))}
+	var mac string
+	err := nlmsg.EachAttr(o, m.Data[neighbourHeader:], func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.NDA_DST:
+			addr, _ := netip.AddrFromSlice(a.Data)
+			n.addr = addr.String()
+		case unix.NDA_LLADDR:
+			mac = net.HardwareAddr(a.Data).String()
+		}
+		return nil
+	})
+	if err != nil || o.Uint16(m.Data[8:])&noARP != 0 && n.family != unix.AF_BRIDGE {
+		return Event{}, false, err
+	}
+	device := w.links[n.link].Name
+	what := fmt.Sprintf("neighbour %s is at %s", n.addr, mac)
+	if mac == "" {
+		what = fmt.Sprintf("neighbour %s does not answer", n.addr)
+	}
+	place := mac
+	if n.family == unix.AF_BRIDGE { // the MAC is what is sought, the port where it is
+		place = fmt.Sprint(n.link)
+		what = fmt.Sprintf("%s is behind the port with index %d", mac, n.link)
+		n.addr, n.link = mac, 0
+	}
+	before := w.neighbours[n] // "" where nothing was
+	if m.Type == unix.RTM_DELNEIGH {
+		if before == place {
+			delete(w.neighbours, n)
+		}
+		return Event{}, false, nil // an entry that nobody used: flows keep what they learnt
+	}
+	w.neighbours[n] = place
+	return Event{Kind: EventRoutes, Device: device, What: what}, before != place, nil
+}
