@@ -1,8 +1,10 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -11,7 +13,7 @@ import (
 // RunConfig says how Manager.Run behaves. The zero RunConfig is the recommended one: everything is kept as declared. It is a plain
 // value.
 type RunConfig struct {
-	// Observe plans and reports, and never writes.
+	// Observe plans and reports, and never writes. It takes no lock: who observes leaves room for who runs.
 	Observe bool
 	// ReportOnly reports what others change within our tables instead of repairing it. Nothing is written while the tables differ; a new
 	// Spec (Update) is applied, and ends it.
@@ -34,13 +36,85 @@ const (
 	defaultMaxChanges = 60
 )
 
-// Run keeps a ruleset as declared until ctx ends, and returns ctx's error then. What was applied stays in force.
+// Run keeps a ruleset as declared until ctx ends: it applies the Spec, and again what differs whenever devices come and go, others change
+// our tables, or Update brings another Spec. What was applied stays in force when it returns. Statuses tells where it stands.
+//
+// It returns ctx's error, or one that matches ErrTakenOver; at the start those of Spec.Validate and ErrRunning. Everything else is
+// tried again with a growing pause, and is in the Status. A flowtable that the kernel refuses is left without the devices in question, or
+// is left out with the rules that fill it, so that the rest is in force.
+//
+// While it runs, change its tables with Update and live sets with AddElements: what comes by another way is a change of others. A Manager
+// serves one Run at a time.
 func (m *Manager) Run(ctx context.Context, spec *ruleset.Spec) error {
-	return errors.New("offload: run: not built yet")
+	if spec == nil {
+		return errors.New("offload: run: the Spec is nil; an empty one removes the owner's tables")
+	}
+	wanted, err := copyOf(spec)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := newRun(m, wanted)
+	leave, err := m.runs.enter(ctx, r, cancel)
+	if err != nil {
+		return fmt.Errorf("offload: run: %w", err)
+	}
+	defer leave()
+	release, err := r.lock(ctx, cancel)
+	if err != nil {
+		return fmt.Errorf("offload: run: %w", err)
+	}
+	r.loop(ctx)
+	err = ctx.Err()
+	if errors.Is(context.Cause(ctx), ErrTakenOver) {
+		err = fmt.Errorf("offload: run: %w", ErrTakenOver)
+	}
+	r.tellStopped(err)
+	if failed := release(); failed != nil {
+		m.log.WarnContext(ctx, "the owner's lock was not released", "owner", wanted.Owner, "err", failed)
+	}
+	return err
 }
 
-// Update gives the Run that is under way another Spec, of the same owner, which it applies at once. Errors are those of
-// Spec.Validate, with which the earlier Spec stays, and ErrNotRunning.
+// Update gives the Run that is under way another Spec, of the same owner, which it applies at once. It does not wait for that. Errors are
+// those of Spec.Validate, with which the earlier Spec stays, and ErrNotRunning.
 func (m *Manager) Update(spec *ruleset.Spec) error {
-	return ErrNotRunning
+	if spec == nil {
+		return errors.New("offload: update: the Spec is nil; an empty one removes the owner's tables")
+	}
+	wanted, err := copyOf(spec)
+	if err != nil {
+		return err
+	}
+	r := m.runs.current()
+	switch {
+	case r == nil:
+		return fmt.Errorf("offload: update: %w", ErrNotRunning)
+	case wanted.Owner != r.owner:
+		return fmt.Errorf("offload: update: the Spec is of owner %q, the Run of %q; start another Run for it", wanted.Owner, r.owner)
+	}
+	r.inbox.put(&news{update: wanted, what: "a new Spec"})
+	return nil
+}
+
+// copyOf is a deep copy of a valid Spec, with its owner filled in.
+func copyOf(spec *ruleset.Spec) (*ruleset.Spec, error) {
+	resolved, err := spec.Resolve(nil)
+	if err != nil {
+		return nil, err
+	}
+	s := resolved.Spec()
+	return &s, nil
+}
+
+func newRun(m *Manager, spec *ruleset.Spec) *run {
+	cfg := m.running
+	cfg.Resync = cmp.Or(cfg.Resync, defaultResync)
+	cfg.MaxChanges = cmp.Or(cfg.MaxChanges, defaultMaxChanges)
+	return &run{
+		m: m, cfg: cfg, owner: spec.Owner, spec: spec, inbox: newInbox(),
+		retry:  backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second},
+		status: Status{Owner: spec.Owner, Phase: PhaseStarting, Since: time.Now()},
+	}
 }

@@ -1,0 +1,167 @@
+package offload
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// News is what happened since someone looked last, many events in one.
+type news struct {
+	devices     bool      // devices or routes changed, or anything may have
+	generation  uint32    // newest of the ruleset that was announced; 0 is none
+	rules       bool      // the ruleset changed, and nobody knows to which generation
+	first, last time.Time // when it came
+	what        string    // the first of it, for logs
+	more        int       // how many came after the first
+
+	update   *ruleset.Spec
+	listener error // the stream of events ended
+	stands   bool  // it stands
+}
+
+// An inbox gathers news for the one who waits for wake.
+type inbox struct {
+	wake chan struct{}
+
+	mu  sync.Mutex
+	all *news
+}
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+// put adds news.
+func (b *inbox) put(n *news) {
+	n.first = time.Now()
+	n.last = n.first
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.all == nil {
+		b.all = n
+	} else {
+		b.all.add(n)
+	}
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// add puts what came later to what came first.
+func (n *news) add(later *news) {
+	n.devices = n.devices || later.devices
+	n.rules = n.rules || later.rules
+	if later.generation != 0 {
+		n.generation = later.generation
+	}
+	if later.update != nil {
+		n.update = later.update
+	}
+	if later.stands || later.listener != nil {
+		n.stands, n.listener = later.stands, later.listener
+	}
+	n.last = later.last
+	n.more++
+}
+
+// take empties the inbox; nil is no news.
+func (b *inbox) take() *news {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.all
+	b.all = nil
+	return n
+}
+
+// String names the first, and how many there were.
+func (n *news) String() string {
+	if n.more > 0 {
+		return fmt.Sprintf("%s, and %d more", n.what, n.more)
+	}
+	return n.what
+}
+
+// newsOf is what an event means to Run.
+func newsOf(e *Event) *news {
+	n := &news{what: string(e.Kind)}
+	if e.Device != "" {
+		n.what += " " + e.Device
+	}
+	if e.What != "" {
+		n.what += ": " + e.What
+	}
+	switch e.Kind {
+	case EventRuleset:
+		n.generation, n.rules = e.Generation, e.Generation == 0
+	case EventLost:
+		n.devices, n.rules, n.stands = true, true, true
+	default:
+		n.devices = true
+	}
+	return n
+}
+
+// A listener passes a Kernel's events on to an inbox, and subscribes again when the stream ends.
+type listener struct {
+	routes bool
+	stop   func()
+}
+
+// listen starts a listener, if there is something to listen to.
+func (r *run) listen(ctx context.Context) {
+	k, ok := r.m.kernel.(Eventful)
+	if !ok {
+		r.startAt = time.Now()
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cfg := EventConfig{Routes: wantsRoutes(r.spec)}
+	done := make(chan struct{})
+	r.listener = listener{routes: cfg.Routes, stop: func() { cancel(); <-done }}
+	go func() {
+		defer close(done)
+		wait := backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second}
+		for {
+			for e, err := range k.Events(ctx, cfg) {
+				switch {
+				case ctx.Err() != nil:
+					return
+				case err != nil:
+					r.inbox.put(&news{listener: err, devices: true, rules: true, what: "the announcements ended"})
+				default:
+					wait.reset()
+					r.inbox.put(newsOf(&e))
+				}
+			}
+			if pause(ctx, wait.next()) != nil {
+				return
+			}
+		}
+	}()
+}
+
+// listenAgain starts another listener if the Spec needs other events now.
+func (r *run) listenAgain(ctx context.Context) {
+	if r.listener.stop != nil && r.listener.routes != wantsRoutes(r.spec) {
+		r.listener.stop()
+		r.listen(ctx)
+	}
+}
+
+// wantsRoutes reports whether routes decide which devices are picked.
+func wantsRoutes(spec *ruleset.Spec) bool {
+	for i := range spec.Tables {
+		for _, f := range spec.Tables[i].Flowtables {
+			for _, d := range f.Devices {
+				if d.DefaultRoute {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
