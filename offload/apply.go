@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -58,6 +59,7 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 
 // commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.
 func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset.Plan, generation uint32, err error) {
+	began := time.Now()
 	plan, accounting := m.rememberAccounting(ctx, plan)
 	var batch *ruleset.Batch
 	var echoes []ruleset.Message
@@ -68,8 +70,8 @@ func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset
 	})
 	switch {
 	case err == nil:
-		m.follow(sent, batch, echoes)
-		generation, err = m.applied(ctx, sent)
+		m.follow(ctx, sent, batch, echoes)
+		generation, err = m.applied(ctx, sent, began)
 	case isUnknown(err):
 		generation, err = m.settle(ctx, sent)
 	}
@@ -120,7 +122,7 @@ func (m *Manager) send(ctx context.Context, doing string, plan *ruleset.Plan, ba
 
 // applied tells the generation after a commit. A commit moves the generation by one, and the kernel took the batch because
 // it stood where the plan says.
-func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, error) {
+func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan, began time.Time) (uint32, error) {
 	generation := next(plan.Generation())
 	if plan.Generation() == 0 {
 		have, err := m.load(ctx, plan.Owner())
@@ -129,17 +131,21 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan) (uint32, erro
 		}
 		generation = have.Generation()
 	}
-	m.log.InfoContext(ctx, "applied", "owner", plan.Owner(), "operations", len(plan.Operations()), "generation", generation,
+	m.log.InfoContext(ctx, "applied", "owner", plan.Owner(), "because", triggerOf(ctx), "took", time.Since(began), "operations", len(plan.Operations()), "generation", generation,
 		"disruptive", plan.Disruptive(), "plan", audited{plan})
 	return generation, nil
 }
 
-// follow brings what was read last forward, where the kernel's echoes say enough; else it is read again when it is asked for.
-func (m *Manager) follow(plan *ruleset.Plan, batch *ruleset.Batch, echoes []ruleset.Message) {
+// follow brings what was read last forward, where the kernel's echoes say enough, or where flowtables alone changed; else it is read
+// again when it is asked for.
+func (m *Manager) follow(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch, echoes []ruleset.Message) {
 	have, _ := m.memory.get()
 	now, ok := plan.After(have, echoes, next(plan.Generation()))
 	if !ok {
 		now, ok = plan.AfterCreation(batch, have, echoes, next(plan.Generation()))
+	}
+	if !ok && plan.MovesDevices() {
+		now, ok, _ = plan.AfterMoves(have, m.kernel.Flowtables(ctx), next(plan.Generation()))
 	}
 	if ok {
 		m.memory.keep(now)

@@ -23,7 +23,9 @@ type Manager struct {
 	noEvict     bool
 	connections connections
 
-	running RunConfig
+	running  RunConfig
+	runs     runs
+	statuses board
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,
@@ -87,6 +89,7 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 type planned struct {
 	plan   *ruleset.Plan
 	target *flowtable.Target // nil where the Spec asks for no devices
+	off    bool              // the kill switch is on: the plan is without flowtables
 }
 
 // planNow reads the machine and the kernel's ruleset, and plans.

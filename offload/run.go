@@ -94,7 +94,7 @@ func (m *Manager) Update(spec *ruleset.Spec) error {
 	case wanted.Owner != r.owner:
 		return fmt.Errorf("offload: update: the Spec is of owner %q, the Run of %q; start another Run for it", wanted.Owner, r.owner)
 	}
-	r.inbox.put(&news{update: wanted, what: "a new Spec"})
+	r.inbox.put(&notice{update: wanted, what: "a new Spec"})
 	return nil
 }
 
@@ -114,7 +114,8 @@ func newRun(m *Manager, spec *ruleset.Spec) *run {
 	cfg.MaxChanges = cmp.Or(cfg.MaxChanges, defaultMaxChanges)
 	return &run{
 		m: m, cfg: cfg, owner: spec.Owner, spec: spec, inbox: newInbox(),
-		retry:  backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second},
-		status: Status{Owner: spec.Owner, Phase: PhaseStarting, Since: time.Now()},
+		refused: newRefused(),
+		retry:   backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second},
+		status:  Status{Owner: spec.Owner, Phase: PhaseStarting, Since: time.Now()},
 	}
 }

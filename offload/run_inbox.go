@@ -9,8 +9,8 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// News is what happened since someone looked last, many events in one.
-type news struct {
+// A notice is what happened since someone looked last, many events in one.
+type notice struct {
 	devices     bool      // devices or routes changed, or anything may have
 	generation  uint32    // newest of the ruleset that was announced; 0 is none
 	rules       bool      // the ruleset changed, and nobody knows to which generation
@@ -28,13 +28,13 @@ type inbox struct {
 	wake chan struct{}
 
 	mu  sync.Mutex
-	all *news
+	all *notice
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
 // put adds news.
-func (b *inbox) put(n *news) {
+func (b *inbox) put(n *notice) {
 	n.first = time.Now()
 	n.last = n.first
 	b.mu.Lock()
@@ -51,7 +51,7 @@ func (b *inbox) put(n *news) {
 }
 
 // add puts what came later to what came first.
-func (n *news) add(later *news) {
+func (n *notice) add(later *notice) {
 	n.devices = n.devices || later.devices
 	n.rules = n.rules || later.rules
 	if later.generation != 0 {
@@ -68,7 +68,7 @@ func (n *news) add(later *news) {
 }
 
 // take empties the inbox; nil is no news.
-func (b *inbox) take() *news {
+func (b *inbox) take() *notice {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.all
@@ -77,16 +77,16 @@ func (b *inbox) take() *news {
 }
 
 // String names the first, and how many there were.
-func (n *news) String() string {
+func (n *notice) String() string {
 	if n.more > 0 {
 		return fmt.Sprintf("%s, and %d more", n.what, n.more)
 	}
 	return n.what
 }
 
-// newsOf is what an event means to Run.
-func newsOf(e *Event) *news {
-	n := &news{what: string(e.Kind)}
+// noticeOf is what an event means to Run.
+func noticeOf(e *Event) *notice {
+	n := &notice{what: string(e.Kind)}
 	if e.Device != "" {
 		n.what += " " + e.Device
 	}
@@ -130,10 +130,10 @@ func (r *run) listen(ctx context.Context) {
 				case ctx.Err() != nil:
 					return
 				case err != nil:
-					r.inbox.put(&news{listener: err, devices: true, rules: true, what: "the announcements ended"})
+					r.inbox.put(&notice{listener: err, devices: true, rules: true, what: "the announcements ended"})
 				default:
 					wait.reset()
-					r.inbox.put(newsOf(&e))
+					r.inbox.put(noticeOf(&e))
 				}
 			}
 			if pause(ctx, wait.next()) != nil {
@@ -164,4 +164,3 @@ func wantsRoutes(spec *ruleset.Spec) bool {
 	}
 	return false
 }
-

@@ -3,6 +3,7 @@ package offload
 import (
 	"context"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
@@ -47,6 +48,7 @@ const (
 	PhaseRetrying  Phase = "retrying"  // Err says what went wrong, Retry when it is tried again
 	PhaseFrozen    Phase = "frozen"    // more than MaxChanges in a minute; Retry says when it goes on
 	PhaseOff       Phase = "off"       // Manager.Off: everything but the flowtables is kept
+	PhaseStopped   Phase = "stopped"   // Run returned; what was applied stays in force
 )
 
 // A DeviceStatus is the answer for one device of one flowtable, and since when it holds. It is a plain value.
@@ -54,6 +56,9 @@ type DeviceStatus struct {
 	flowtable.Binding
 	Since time.Time `json:"since"`
 }
+
+// Desired is the State of a device that is to be listed and is not, because the change is still to be made.
+const Desired flowtable.State = "desired"
 
 // A FlowtableStatus is one declared flowtable. It is a plain value.
 type FlowtableStatus struct {
@@ -70,5 +75,47 @@ type FlowtableStatus struct {
 // Statuses yields where Run stands now, and then whenever that changes, until ctx ends or the loop is left. A slow reader skips
 // what is between, and delays nobody. Before the first Run it waits.
 func (m *Manager) Statuses(ctx context.Context) iter.Seq[*Status] {
-	return func(yield func(*Status) bool) {}
+	return func(yield func(*Status) bool) {
+		var last *Status
+		for ctx.Err() == nil {
+			now, changed := m.statuses.get()
+			if now != last && now != nil {
+				last = now
+				if !yield(now) {
+					return
+				}
+				continue
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// A board shows the newest Status to whoever looks.
+type board struct {
+	mu      sync.Mutex
+	now     *Status
+	changed chan struct{} // closed when now changes; nil while nobody waits
+}
+
+func (b *board) get() (*Status, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.changed == nil {
+		b.changed = make(chan struct{})
+	}
+	return b.now, b.changed
+}
+
+func (b *board) put(s *Status) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.now = s
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
 }

@@ -1,0 +1,141 @@
+package offload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+)
+
+// A view is the plan for the machine as it is now, with what is to be told of its devices.
+type view struct {
+	*planned
+	bindings []flowtable.Binding // of what is declared, also where a part of it is left out
+}
+
+// errAgain asks for another plan.
+var errAgain = errors.New("plan again")
+
+// reconcile looks and applies, again where others changed our tables in between or a part was refused.
+func (r *run) reconcile(ctx context.Context) error {
+	for n := 0; ; n++ {
+		err := r.once(ctx)
+		switch {
+		case errors.Is(err, errAgain): // with less, so it ends
+			continue
+		case !errors.Is(err, ErrConflict) || errors.Is(err, ErrForeign) || n >= maxReplans:
+			return err
+		}
+		if err := pause(ctx, time.Duration(n)*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// once is one look and at most one commit.
+func (r *run) once(ctx context.Context) error {
+	now, err := r.view(ctx)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	drift := r.driftOf(ctx, now)
+	if len(drift) > 0 {
+		r.drift = drift
+		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift)
+	}
+	r.known = now.plan.Generation()
+	switch {
+	case now.plan.Empty():
+		r.leave(now)
+		r.tellDone(ctx, now)
+		return nil
+	case r.cfg.Observe:
+		r.tell(ctx, PhaseObserving, now, nil)
+		return nil
+	case r.cfg.ReportOnly && len(drift) > 0:
+		r.tell(ctx, PhaseDrifted, now, nil)
+		return nil
+	case r.freeze(ctx, now):
+		return nil
+	}
+	return r.apply(ctx, now)
+}
+
+// view plans, without what was refused lately.
+func (r *run) view(ctx context.Context) (*view, error) {
+	r.refused.expire(time.Now())
+	full, err := r.m.planNow(ctx, r.spec)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{full, full.plan.Bindings()}
+	r.refused.forget(full.target)
+	if r.refused.nothing() {
+		return v, nil
+	}
+	if v.planned, err = r.m.planNow(ctx, r.refused.without(r.spec, full.target)); err != nil {
+		return nil, err
+	}
+	v.target = full.target
+	r.refused.mark(v.bindings)
+	return v, nil
+}
+
+// freeze stops a Run that commits too often.
+func (r *run) freeze(ctx context.Context, now *view) bool {
+	at := time.Now()
+	n := r.commits.within(at)
+	if r.cfg.MaxChanges < 0 || n < r.cfg.MaxChanges {
+		return false
+	}
+	r.thawAt = at.Add(time.Minute)
+	err := fmt.Errorf("offload: run: %d commits within a minute: frozen until %s; find out who changes the tables or the devices (Status.Drift), "+
+		"or give a new Spec", n, r.thawAt.Format(time.TimeOnly))
+	r.m.log.ErrorContext(ctx, "frozen", "owner", r.owner, "err", err)
+	r.tell(ctx, PhaseFrozen, now, err)
+	return true
+}
+
+// apply commits the plan. What is refused at a flowtable is left out from now on, for some time.
+func (r *run) apply(ctx context.Context, now *view) error {
+	r.tell(ctx, PhaseWorking, now, nil)
+	generation, err := r.m.Apply(ctx, now.plan)
+	r.notes = nil
+	switch {
+	case errors.Is(err, ErrNotEvicted):
+		r.notes = []string{err.Error()}
+	case err != nil:
+		if ctx.Err() == nil && r.refused.blame(r.spec, now.target, err) {
+			r.m.log.WarnContext(ctx, "left out", "owner", r.owner, "err", err, "retry", r.refused.until)
+			return errAgain
+		}
+		return err
+	}
+	r.commits.add(time.Now())
+	r.changes++
+	r.known = generation
+	r.leave(now)
+	r.tellDone(ctx, now)
+	return nil
+}
+
+// tellDone is for the end of a look after which the kernel holds what it should.
+func (r *run) tellDone(ctx context.Context, now *view) {
+	switch {
+	case now.off:
+		r.tell(ctx, PhaseOff, now, nil)
+	case !r.refused.nothing():
+		r.tell(ctx, PhaseRetrying, now, r.refused.err())
+	case r.cfg.Observe:
+		r.refused.succeeded()
+		r.tell(ctx, PhaseObserving, now, nil)
+	default:
+		r.refused.succeeded()
+		r.tell(ctx, PhaseSteady, now, nil)
+	}
+}

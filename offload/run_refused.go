@@ -1,0 +1,222 @@
+package offload
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// Refused is what the kernel did not take of a Spec's flowtables, so that the rest can be in force (fail open).
+type refused struct {
+	devices  map[part]map[string]int // of flowtables, with the index of the device that was refused; 0 is none
+	why      map[part]string
+	all      string // why all flowtables are left out
+	until    time.Time
+	wait     backoff
+	vanished int // how often a device went away while a plan was made
+}
+
+// A refused attempt of hardware is not repeated sooner: kernels up to 7.2 keep something of each one.
+const hardwarePause = 30 * time.Second
+
+func newRefused() refused {
+	return refused{
+		devices: map[part]map[string]int{}, why: map[part]string{},
+		wait: backoff{shortest: time.Second, longest: 5 * time.Minute},
+	}
+}
+
+func (f *refused) nothing() bool { return f.all == "" && len(f.devices) == 0 }
+
+// expire gives what was refused another try, when it is time.
+func (f *refused) expire(now time.Time) {
+	if f.until.IsZero() || now.Before(f.until) {
+		return
+	}
+	f.clear()
+}
+
+func (f *refused) clear() {
+	clear(f.devices)
+	clear(f.why)
+	f.all, f.until = "", time.Time{}
+}
+
+// succeeded is for a Spec that is in force as a whole.
+func (f *refused) succeeded() {
+	f.clear()
+	f.vanished = 0
+	f.wait.reset()
+}
+
+// forget gives devices another try that are not the ones which were refused.
+func (f *refused) forget(target *flowtable.Target) {
+	index := indexes(target)
+	for p, devices := range f.devices {
+		for name, was := range devices {
+			if now := index[name]; was != 0 && now != 0 && now != was {
+				delete(devices, name)
+			}
+		}
+		if len(devices) == 0 {
+			delete(f.devices, p)
+			delete(f.why, p)
+		}
+	}
+	if f.nothing() {
+		f.until = time.Time{}
+	}
+}
+
+// blame finds out what to leave out after an error of Apply; false if that would not help.
+func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error) bool {
+	var e *ApplyError
+	if !errors.As(err, &e) || errors.Is(err, ErrConflict) || f.all != "" {
+		return false
+	}
+	op := e.Operation
+	hardware := errors.Is(err, ErrHardwareRefused)
+	switch {
+	case errors.Is(err, ErrNoFlowtables):
+		f.all = err.Error()
+	case op.Kind != ruleset.KindFlowtable || op.Verb == ruleset.VerbDelete:
+		return false
+	case errors.Is(err, ErrNoDevice) && f.vanished < 3:
+		f.vanished++
+		return true
+	case !f.add(spec, target, &op, err):
+		f.all = err.Error()
+	}
+	wait := f.wait.next()
+	if hardware {
+		wait = max(wait, hardwarePause)
+	}
+	f.until = time.Now().Add(wait)
+	return true
+}
+
+// add leaves out the devices that an operation sends; false if there is none, or they are left out already.
+func (f *refused) add(spec *ruleset.Spec, target *flowtable.Target, op *ruleset.Operation, err error) bool {
+	p := part{op.Family, op.Table, op.Name}
+	_, devices, _ := op.Flowtable()
+	if declaredFlowtable(spec, p) == nil {
+		return false
+	}
+	index := indexes(target)
+	fresh := false
+	for _, d := range devices {
+		if _, ok := f.devices[p][d]; ok {
+			continue
+		}
+		fresh = true
+		if f.devices[p] == nil {
+			f.devices[p] = map[string]int{}
+		}
+		f.devices[p][d] = index[d]
+	}
+	f.why[p] = err.Error()
+	return fresh
+}
+
+// declaredFlowtable finds a flowtable of a Spec.
+func declaredFlowtable(spec *ruleset.Spec, p part) *flowtable.Spec {
+	for i := range spec.Tables {
+		t := &spec.Tables[i]
+		for j := range t.Flowtables {
+			if partOf(t, &t.Flowtables[j]) == p {
+				return &t.Flowtables[j]
+			}
+		}
+	}
+	return nil
+}
+
+// partOf names a declared flowtable.
+func partOf(t *ruleset.Table, f *flowtable.Spec) part {
+	family := t.Family
+	if family == "" {
+		family = ruleset.Inet
+	}
+	return part{family, t.Name, f.Name}
+}
+
+// without is the Spec without what was refused.
+func (f *refused) without(spec *ruleset.Spec, target *flowtable.Target) *ruleset.Spec {
+	if f.all != "" {
+		return spec.WithoutFlowtables()
+	}
+	less := *spec
+	less.Tables = append([]ruleset.Table(nil), spec.Tables...)
+	for i := range less.Tables {
+		t := &less.Tables[i]
+		t.Flowtables = append([]flowtable.Spec(nil), t.Flowtables...)
+		for j := range t.Flowtables {
+			if devices := f.devices[partOf(t, &t.Flowtables[j])]; len(devices) > 0 {
+				t.Flowtables[j] = withoutDevices(t.Flowtables[j], target, devices)
+			}
+		}
+	}
+	return &less
+}
+
+// withoutDevices is a flowtable that lists what it binds to on this machine, but not these devices.
+func withoutDevices(f flowtable.Spec, target *flowtable.Target, devices map[string]int) flowtable.Spec {
+	var kept []flowtable.Selector
+	for _, b := range f.Bind(target) {
+		if _, gone := devices[b.Device]; gone || !b.State.Listed() {
+			continue
+		}
+		if prefix, ok := strings.CutSuffix(b.Device, "*"); ok {
+			kept = append(kept, flowtable.Selector{Prefix: prefix})
+		} else {
+			kept = append(kept, flowtable.Selector{Name: b.Device})
+		}
+	}
+	f.Devices, f.Layers = kept, flowtable.LayersLogical
+	return f
+}
+
+// mark tells of devices that they are left out.
+func (f *refused) mark(bindings []flowtable.Binding) {
+	for i := range bindings {
+		b := &bindings[i]
+		if !b.State.Listed() {
+			continue
+		}
+		if f.all != "" {
+			b.State, b.Hardware, b.Why = flowtable.Refused, false, "no flowtable could be made: "+f.all
+			continue
+		}
+		for p, devices := range f.devices {
+			if _, ok := devices[b.Device]; ok && p.name == b.Flowtable {
+				b.State, b.Hardware, b.Why = flowtable.Refused, false, f.why[p]
+			}
+		}
+	}
+}
+
+// failed says why a flowtable is not as declared; "" if it is.
+func (f *refused) failed(p part) string {
+	if f.all != "" {
+		return f.all
+	}
+	return f.why[p]
+}
+
+// err is what was refused.
+func (f *refused) err() error {
+	if f.all != "" {
+		return fmt.Errorf("flowtables are left out: %s", f.all)
+	}
+	texts := slices.Sorted(maps.Values(f.why))
+	if len(texts) == 0 {
+		return nil
+	}
+	return fmt.Errorf("flowtables without some devices: %s", strings.Join(texts, "; "))
+}

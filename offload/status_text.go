@@ -1,0 +1,64 @@
+package offload
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// String is the Status for a terminal: a line, then a table of the devices, then what is to be said.
+func (s *Status) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s since %s, generation %d, %d changes", s.Owner, s.Phase, clock(s.Since), s.Generation, s.Changes)
+	if !s.Retry.IsZero() {
+		fmt.Fprintf(&b, ", next try at %s", clock(s.Retry))
+	}
+	b.WriteByte('\n')
+	if s.Err != "" {
+		fmt.Fprintf(&b, "error: %s\n", s.Err)
+	}
+	for _, f := range s.Flowtables {
+		f.write(&b)
+	}
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	if len(s.Devices) > 0 {
+		fmt.Fprintln(w, "FLOWTABLE\tDEVICE\tSTATE\tSINCE\tWHY")
+	}
+	for _, d := range s.Devices {
+		state := string(d.State)
+		if d.Hardware {
+			state += ", hardware"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, d.Device, state, clock(d.Since), d.Why)
+	}
+	w.Flush()
+	list(&b, "changed by others", s.Drift)
+	list(&b, "to be done", s.Pending)
+	list(&b, "warning", s.Warnings)
+	return b.String()
+}
+
+func (f *FlowtableStatus) write(b *strings.Builder) {
+	fmt.Fprintf(b, "flowtable %s %s %s", f.Family, f.Table, f.Name)
+	if f.Handle == 0 {
+		b.WriteString(": not in the kernel")
+	} else {
+		fmt.Fprintf(b, ": handle %d", f.Handle)
+	}
+	if f.Hardware != "" {
+		fmt.Fprintf(b, ", hardware %s", f.Hardware)
+	}
+	if f.Failed != "" {
+		fmt.Fprintf(b, ", failed: %s", f.Failed)
+	}
+	b.WriteByte('\n')
+}
+
+func list(b *strings.Builder, title string, lines []string) {
+	for _, line := range lines {
+		fmt.Fprintf(b, "%s: %s\n", title, line)
+	}
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05.000") }
