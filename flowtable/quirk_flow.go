@@ -1,0 +1,85 @@
+package flowtable
+
+// flowQuirks are about flows in the fast path.
+func flowQuirks() []Quirk {
+	return []Quirk{
+		{
+			ID: "fin-leaves", Until: "7.2",
+			Effect: "the first FIN or RST of a TCP connection takes it out of its flowtable, and the classic path sees the end",
+			Do:     "expect a step back to slow before the end of each connection",
+			Source: "nf_flow_table_ip.c, nf_flow_state_check; TestDocsFIN, TestDocsRST",
+		},
+		{
+			ID: "fin-stays", From: "7.2",
+			Effect: "FIN and RST pass in the fast path: the entry stays [OFFLOAD] for nf_flowtable_tcp_timeout and then is CLOSE, without an event of the states between",
+			Do:     "take no [OFFLOAD] for a sign that the connection lives; shorten nf_flowtable_tcp_timeout if entries pile up",
+			Source: "nf_flow_table_core.c, NF_FLOW_CLOSING; TestDocsFIN, TestDocsRST",
+		},
+		{
+			ID: "rst-looks-established", Until: "7.2",
+			Effect: "a connection that was reset in the fast path is shown as ESTABLISHED, with the short timeout of a closed one",
+			Do:     "do not infer from the state that a connection lives",
+			Source: "nf_flow_table_core.c, flow_offload_fixup_tcp; TestDocsRST",
+		},
+		{
+			ID: "half-offload", Until: "7.2",
+			Effect: "a connection is [OFFLOAD] though the device of one direction is not in the flowtable: that direction takes the classic path",
+			Do:     "list the devices of both sides; do not take the tag for a proof",
+			Source: "nft_flow_offload.c, nft_dev_forward_path; TestDocsHalfOffloaded",
+		},
+		{
+			ID: "both-sides", From: "7.2",
+			Effect: "a connection is not offloaded at all unless the real devices of both directions are in the flowtable and both neighbours are reachable",
+			Do:     "list the devices of both sides",
+			Source: "nf_flow_table_path.c, nft_flow_route; TestDocsHalfOffloaded",
+		},
+		{
+			ID: "neighbour-address", From: "7.2",
+			Effect: "packets are sent to the neighbour's address as it stands in the table, without asking for it: a TCP flow stalled for seconds after `ip neigh flush`",
+			Do:     "do not flush neighbours of live flows; evict the flows to mend them",
+			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit",
+		},
+		{
+			ID: "pppoe-segments", From: "7.2",
+			Effect: "large segments are cut in software before they go into a PPPoE session",
+			Do:     "measure before relying on the fast path for uploads over PPPoE",
+			Source: "nf_flow_table_path.c; nf_flow_table_ip.c",
+		},
+		{
+			ID:     "device-leaves-flows-stay",
+			Effect: "a device that is taken out of a live flowtable leaves its flows marked [OFFLOAD], while their packets take the classic path and meet its rules",
+			Do:     "take no tag for a proof; evict the flows, which is what Apply does for those that the rules forbid",
+			Source: "nf_tables_api.c, nft_delflowtable_hook",
+		},
+		{
+			ID:     "rules-not-met",
+			Effect: "flows in the fast path meet no rule: a new drop or exclusion says nothing to them until they leave",
+			Do:     "apply by a Manager, which evicts what a plan forbids; or evict by hand",
+			Source: "nf_flow_table_ip.c; TestDocsEvict",
+		},
+		{
+			ID:     "evict-needs-loose",
+			Effect: "a TCP connection that is deleted from conntrack comes back in the middle: with nf_conntrack_tcp_loose=0, or under NAT by a rule that is gone, it breaks",
+			Do:     "leave net.netfilter.nf_conntrack_tcp_loose at 1 where flows are evicted; Apply warns before it evicts",
+			Source: "nf_conntrack_proto_tcp.c, tcp_new",
+		},
+		{
+			ID: "udp-timeout-after", Until: "7.2",
+			Effect: "a connection that leaves its flowtable is left the kernel's timeout less the flowtable's: an unreplied UDP one is left nothing by the defaults",
+			Do:     "raise nf_conntrack_udp_timeout above nf_flowtable_udp_timeout where such connections must not begin anew",
+			Source: "nf_flow_table_core.c, flow_offload_fixup_ct; TestDocsIdleTimeout",
+		},
+		{
+			ID:     "no-event",
+			Effect: "neither the offload nor the way back is announced",
+			Do:     "poll with a filter by status, or have a policy announce (Policy.Announce)",
+			Source: "nft_flow_offload.c, set_bit; TestDocsOffloadTag",
+		},
+		{
+			ID:     "filter-v6-inverted",
+			Effect: "a dump of connections filtered by an IPv6 address (CTA_FILTER) gives all but those that match",
+			Do:     "filter addresses after the dump, as package conntrack does",
+			Source: "nf_conntrack_netlink.c, ctnetlink_filter_match_tuple (read, not tried)",
+		},
+	}
+}

@@ -1,0 +1,105 @@
+package flowtable
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestQuirks: each has a name of its own and says all that it has to.
+func TestQuirks(t *testing.T) {
+	seen := map[string]bool{}
+	for _, q := range Quirks() {
+		assert.Regexp(t, `^[a-z0-9]+(-[a-z0-9]+)*$`, q.ID)
+		assert.False(t, seen[q.ID], "%s twice", q.ID)
+		seen[q.ID] = true
+		for _, text := range []string{q.Effect, q.Do, q.Source} {
+			assert.NotEmpty(t, text, q.ID)
+			assert.False(t, strings.HasSuffix(text, ".") || strings.Contains(text, "|") || strings.Contains(text, "\n"), "%s: %s", q.ID, text)
+		}
+		if q.From != "" && q.Until != "" {
+			assert.True(t, before(q.From, q.Until), q.ID)
+		}
+		assert.Contains(t, q.String(), q.Effect)
+		text, err := json.Marshal(q)
+		require.NoError(t, err)
+		var back Quirk
+		require.NoError(t, json.Unmarshal(text, &back))
+		assert.Equal(t, q, back)
+	}
+}
+
+func TestQuirksOf(t *testing.T) {
+	has := func(release string) map[string]bool {
+		ids := map[string]bool{}
+		for _, q := range QuirksOf(release) {
+			ids[q.ID] = true
+		}
+		return ids
+	}
+	old, middle, recent := has("6.1.0-56-amd64"), has("6.17.1"), has("7.2.13-amd64")
+	assert.True(t, old["missing-device"] && !middle["missing-device"] && !recent["missing-device"])
+	assert.True(t, !old["unterminated-wildcard"] && middle["unterminated-wildcard"] && !recent["unterminated-wildcard"])
+	assert.True(t, old["fin-leaves"] && !recent["fin-leaves"])
+	assert.True(t, !old["fin-stays"] && recent["fin-stays"])
+	assert.True(t, !old["dry-run-hole"] && has("6.12.95+deb12-amd64")["dry-run-hole"] && recent["dry-run-hole"])
+	assert.True(t, old["255-devices"] && recent["255-devices"])
+	assert.Len(t, QuirksOf(""), len(Quirks()), "of an unknown kernel all may be true")
+	assert.Equal(t, QuirksOf("6.1.2"), Kernel{Release: "6.1.2"}.Quirks())
+	for q, want := range map[Quirk]string{{}: "all", {Until: "6.16"}: "before 6.16", {From: "7.2"}: "since 7.2", {From: "6.16", Until: "6.18"}: "since 6.16, before 6.18"} {
+		assert.Equal(t, want, q.Releases())
+	}
+}
+
+const (
+	quirksBegin = "<!-- quirks: written by `go test ./flowtable -run TestQuirksInDocs -update` -->\n"
+	quirksEnd   = "<!-- end of quirks -->\n"
+)
+
+// TestQuirksInDocs holds the table in the guide equal to the one in the code.
+func TestQuirksInDocs(t *testing.T) {
+	path := filepath.Join("..", "docs", "KERNELS.md")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	head, rest, ok := bytes.Cut(text, []byte(quirksBegin))
+	require.True(t, ok)
+	was, tail, ok := bytes.Cut(rest, []byte(quirksEnd))
+	require.True(t, ok)
+	var table strings.Builder
+	table.WriteString("\n| quirk | kernels | what happens | what to do | source, and the test that shows it |\n|---|---|---|---|---|\n")
+	for _, q := range Quirks() {
+		table.WriteString("| " + strings.Join([]string{q.ID, q.Releases(), q.Effect, q.Do, q.Source}, " | ") + " |\n")
+	}
+	table.WriteString("\n")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(string(head)+quirksBegin+table.String()+quirksEnd+string(tail)), 0o644))
+		return
+	}
+	assert.Equal(t, table.String(), string(was), "run with -update")
+}
+
+// TestQuirksNameTests: the tests that quirks name exist.
+func TestQuirksNameTests(t *testing.T) {
+	var sources bytes.Buffer
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			var text []byte
+			text, err = os.ReadFile(path)
+			sources.Write(text)
+		}
+		return err
+	}))
+	for _, q := range Quirks() {
+		for _, name := range regexp.MustCompile(`Test\w+`).FindAllString(q.Source, -1) {
+			assert.True(t, bytes.Contains(sources.Bytes(), []byte("func "+name+"(")), "%s names %s", q.ID, name)
+		}
+	}
+}
