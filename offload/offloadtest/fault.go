@@ -15,6 +15,7 @@ const (
 	atCommit moment = iota + 1
 	atCheck
 	atDump
+	atEvents
 )
 
 // FailCommit makes the next Commit return err; nothing is changed. To imitate a kernel that refuses, give a

@@ -32,6 +32,7 @@ type Kernel struct {
 	wildcards  bool
 	links      []*link
 	linkNumber int
+	linkIndex  int // the highest that was given
 	refusing   map[string]bool
 
 	state        *state
@@ -41,7 +42,12 @@ type Kernel struct {
 
 	sysctls map[string]string
 	faults  []fault
-	table   connections
+
+	defaultRoutes []string // names of devices
+	subscribers   map[*subscriber]bool
+	losing        bool // the next event
+	locks         map[string]*ownerLock
+	table         connections
 }
 
 const accounting = "net.netfilter.nf_conntrack_acct"
@@ -89,7 +95,11 @@ func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
 	t := &flowtable.Target{Kernel: k.manner}
 	for _, l := range k.links {
 		t.Links = append(t.Links, l.Link)
+		if slices.Contains(k.defaultRoutes, l.Name) {
+			t.DefaultRoutes = append(t.DefaultRoutes, l.Index)
+		}
 	}
+	slices.Sort(t.DefaultRoutes)
 	return t, nil
 }
 
@@ -196,7 +206,21 @@ func (k *Kernel) SetSysctl(key, value string) {
 func (k *Kernel) ForeignCommit() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.foreign()
+}
+
+// foreign is a commit of another program. It is called with the lock held.
+func (k *Kernel) foreign() {
 	k.state.generation = nextGeneration(k.state.generation)
+	k.announceRuleset()
+}
+
+// ForeignFlush is another program's `nft flush ruleset`.
+func (k *Kernel) ForeignFlush() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.state.tables = nil
+	k.foreign()
 }
 
 // ForeignDelete is another program that deletes a table; it reports whether it was there.
@@ -208,6 +232,6 @@ func (k *Kernel) ForeignDelete(family ruleset.Family, name string) bool {
 		return false
 	}
 	k.state.tables = slices.Delete(slices.Clone(k.state.tables), i, i+1)
-	k.state.generation = nextGeneration(k.state.generation)
+	k.foreign()
 	return true
 }

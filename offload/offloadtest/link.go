@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
 )
 
 // A link is a device of the imitated machine. Its number tells it from one of the same name that was there before.
@@ -19,17 +20,16 @@ func (k *Kernel) AddLink(l flowtable.Link) {
 	defer k.mu.Unlock()
 	if k.link(l.Name) == nil {
 		k.addLink(l)
+		k.announceLink(l.Name, "new")
 	}
 }
 
 func (k *Kernel) addLink(l flowtable.Link) {
 	k.linkNumber++
 	if l.Index == 0 {
-		for _, x := range k.links {
-			l.Index = max(l.Index, x.Index)
-		}
-		l.Index++
+		l.Index = k.linkIndex + 1 // as kernels do, none is given twice
 	}
+	k.linkIndex = max(k.linkIndex, l.Index)
 	k.links = append(k.links, &link{Link: l, number: k.linkNumber})
 }
 
@@ -46,6 +46,7 @@ func (k *Kernel) DelLink(name string) {
 	k.eachFlowtable(func(f *flowTable) {
 		f.devices = slices.DeleteFunc(slices.Clone(f.devices), func(d device) bool { return d.link == gone.number })
 	})
+	k.announceLink(name, "gone")
 }
 
 // RenameLink gives a device another name; it does nothing where the device is missing or the name is taken. Up to Linux
@@ -65,6 +66,33 @@ func (k *Kernel) RenameLink(from, to string) {
 			}
 		}
 	})
+	k.announceLink(to, "renamed from "+from)
+}
+
+// ChangeLink changes what a device is, but not its name; it does nothing where there is none.
+func (k *Kernel) ChangeLink(name string, change func(*flowtable.Link)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.link(name); l != nil {
+		change(&l.Link)
+		l.Name = name
+		k.announceLink(name, "changed")
+	}
+}
+
+// SetDefaultRoutes names the devices that default routes lead to.
+func (k *Kernel) SetDefaultRoutes(devices ...string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.defaultRoutes = slices.Clone(devices)
+	k.announce(offload.Event{Kind: offload.EventRoutes, What: "default routes"})
+}
+
+// Accept takes back Refuse.
+func (k *Kernel) Accept(name string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.refusing, name)
 }
 
 // Refuse makes the driver of a device, there or not yet, refuse flowtables with the hardware flag.

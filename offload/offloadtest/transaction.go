@@ -142,6 +142,7 @@ func (k *Kernel) commit(t *transaction) (echoes []nlmsg.Message) {
 	echoes = t.echo()
 	t.state.settle()
 	k.state = t.state
+	k.announceRuleset()
 	return echoes
 }
 
