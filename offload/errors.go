@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/nlsock"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -31,7 +32,7 @@ var (
 	ErrNotEvicted = errors.New("the plan is in force, but flows that it forbids may still be in the fast path")
 	// ErrRunning says that a Run of this owner is under way already: by this Manager, or by another process in this network
 	// namespace, which RunConfig.Takeover asks to leave.
-	ErrRunning = errors.New("this owner's ruleset is being looked after already")
+	ErrRunning = kernel.ErrRunning
 	// ErrTakenOver says that another Run of this owner took over (RunConfig.Takeover). What was applied stays in force.
 	ErrTakenOver = errors.New("another run took over")
 	// ErrNotRunning says that no Run is under way that could take a new Spec.
