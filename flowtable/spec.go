@@ -40,7 +40,8 @@ type Selector struct {
 	Group uint32 `json:"group,omitempty"`
 	// DefaultRoute picks the devices that default routes of the main table lead to, of IPv4 and IPv6.
 	DefaultRoute bool `json:"defaultRoute,omitempty"`
-	// Except leaves devices out of what is picked: names, or prefixes in nft's spelling ("veth*").
+	// Except leaves devices out of what is picked, and of what that stands on: names, or prefixes in nft's spelling ("veth*"). A prefix
+	// with exceptions stands for the devices that are there.
 	Except []string `json:"except,omitempty"`
 }
 
@@ -56,7 +57,7 @@ const (
 	LayersLower Layers = "lower"
 	// LayersLogical lists the devices as they are picked.
 	LayersLogical Layers = "logical"
-	// LayersAll lists a device and all that it stands on.
+	// LayersAll lists a device and all that it stands on, down to those of LayersLower.
 	LayersAll Layers = "all"
 )
 

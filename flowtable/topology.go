@@ -118,7 +118,9 @@ func (n *topology) itself(l *Link) string {
 		return "user port of a switch"
 	case "macvlan", "macvtap", "ipvlan", "veth", "netkit", "vrf":
 		return "a " + l.Kind + ", by which packets come in"
-	case "wireguard", "gre", "gretap", "ipip", "sit", "vxlan", "geneve", "tun", "xfrm", "vti":
+	case "ipip", "ip6tnl":
+		return "a tunnel (" + l.Kind + "), by which packets come in when they are unpacked; Linux 7.2 looks through it: list the device that it goes by too"
+	case "wireguard", "gre", "gretap", "sit", "vxlan", "geneve", "tun", "xfrm", "vti":
 		return "a tunnel (" + l.Kind + "), by which packets come in when they are unpacked"
 	case "ppp":
 		return "a ppp without PPPoE, by which packets come in when they are unpacked"

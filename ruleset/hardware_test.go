@@ -2,6 +2,7 @@ package ruleset_test
 
 import (
 	"bytes"
+	"math/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -180,7 +181,7 @@ func TestAutoInJSON(t *testing.T) {
 	assert.Contains(t, b.String(), `"fw_hw"`)
 }
 
-// Kernels take every step from one division to another, and nothing is left to do after it.
+// Kernels take every step from one division to another, and nothing is left to do after it. The random ones change the policies too.
 func TestAutoOnImitatedKernels(t *testing.T) {
 	steps := [][]string{nil, {"lan1", "lan2", "wan"}, {"wan", "dmz"}, {"dmz", "lan1", "lan2", "wan"}, {"wan"}, nil}
 	for _, release := range []string{"6.1.0", "6.12.117", "7.2.13"} {
@@ -189,6 +190,28 @@ func TestAutoOnImitatedKernels(t *testing.T) {
 			applyTo(t, k, resolveAuto(t, autoSpec(), release, accepting...))
 		}
 		assert.NotContains(t, k.Ruleset(), "fw_hw", release)
+		random, divided := rand.New(rand.NewSource(1)), 0
+		for range 150 {
+			s, accepting := autoSpec(), []string(nil)
+			for _, d := range []string{"dmz", "lan1", "lan2", "wan"} {
+				if random.Intn(2) == 0 {
+					accepting = append(accepting, d)
+				}
+			}
+			table := &s.Tables[0]
+			table.Sets[0].Live, table.Offload[0].Inline, table.Offload[0].Counter = random.Intn(5) == 0, random.Intn(8) == 0, random.Intn(2) == 0
+			table.Flowtables[0].NoCounter = random.Intn(3) == 0
+			if random.Intn(3) == 0 {
+				table.Flowtables = append(table.Flowtables, flowtable.Spec{Name: "second", Priority: "5", Hardware: flowtable.HardwareAuto,
+					Devices: []flowtable.Selector{{Name: "wan"}, {PortsOf: "br0"}, {Name: "lo"}}})
+				table.Offload = append(table.Offload, ruleset.Policy{Flowtable: "second", Only: ruleset.Selection{Between: []ruleset.DevicePair{{From: []string{"br0"}}}}})
+			}
+			applyTo(t, k, resolveAuto(t, s, release, accepting...))
+			if strings.Contains(k.Ruleset(), "fw_hw") {
+				divided++
+			}
+		}
+		assert.Greater(t, divided, 30)
 	}
 }
 
@@ -198,6 +221,9 @@ func applyTo(t *testing.T, k *offloadtest.Kernel, want *ruleset.Resolved) string
 	have, _ := read(t, k)
 	plan, err := ruleset.Diff(have, want)
 	require.NoError(t, err)
+	if plan.Empty() {
+		return ""
+	}
 	batch, err := plan.Batch(nil)
 	require.NoError(t, err)
 	_, err = k.Commit(t.Context(), batch)
