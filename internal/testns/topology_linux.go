@@ -16,12 +16,15 @@ const (
 	QinQ            Stack = "qinq"             // lan0.20.10 (802.1Q) over lan0.20 (802.1ad) over lan0
 	PPPoE           Stack = "pppoe"            // ppp0 over lan0, by pppd and pppoe-server
 	PPPoEVLAN       Stack = "pppoe-vlan"       // ppp0 over lan0.7 over lan0
+	PPPoEQinQ       Stack = "pppoe-qinq"       // ppp0 over lan0.20.10 over lan0.20 over lan0: more headers than kernels look through
 	Bridge          Stack = "bridge"           // br-lan over its ports lan0 and lan0b
 	BridgeVLANPort  Stack = "bridge-vlan-port" // br-lan over its ports lan0.10 (over lan0) and lan0b
 	BridgePVID      Stack = "bridge-pvid"      // br-lan, which filters VLANs; its port lan0 has the default VLAN 1, pvid untagged
 	BridgeUntagged  Stack = "bridge-untagged"  // br-lan.10 over br-lan, which filters VLANs; its port lan0 has VLAN 10, pvid untagged
 	BridgeTagged    Stack = "bridge-tagged"    // br-lan.10 over br-lan, which filters VLANs; its port lan0 has VLAN 10, tagged
 	Bond            Stack = "bond"             // bond-lan, balance-rr, over lan0 and lan0b
+	BondVLAN        Stack = "bond-vlan"        // bond-lan.10 over bond-lan over lan0 and lan0b
+	BridgeBond      Stack = "bridge-bond"      // br-lan over its port bond-lan over lan0 and lan0b
 	Macvlan         Stack = "macvlan"          // mac-lan, bridge mode, over lan0
 	WireGuard       Stack = "wireguard"        // wg-lan over lan0
 	vlanID                = 10
@@ -35,7 +38,7 @@ const (
 
 // Stacks are all but Plain, in a fixed order.
 func Stacks() []Stack {
-	return []Stack{VLAN, QinQ, PPPoE, PPPoEVLAN, Bridge, BridgeVLANPort, BridgePVID, BridgeUntagged, BridgeTagged, Bond, Macvlan, WireGuard}
+	return []Stack{VLAN, QinQ, PPPoE, PPPoEVLAN, PPPoEQinQ, Bridge, BridgeVLANPort, BridgePVID, BridgeUntagged, BridgeTagged, Bond, BondVLAN, BridgeBond, Macvlan, WireGuard}
 }
 
 // Layers are the router's devices of one link. It is a plain value.
@@ -49,21 +52,25 @@ type Layers struct {
 func (s Stack) layers(base string) Layers {
 	second := base + secondSuffix
 	vlan := fmt.Sprintf("%s.%d", base, vlanID)
+	vlans := []string{fmt.Sprintf("%s.%d.%d", base, serviceVLAN, vlanID), fmt.Sprintf("%s.%d", base, serviceVLAN)}
 	top := func(kind string) string { return kind + "-" + strings.TrimRight(base, "0123456789") }
-	bridge := top("br")
+	bridge, bond := top("br"), top("bond")
 	tagged := fmt.Sprintf("%s.%d", bridge, vlanID)
 	all := map[Stack][]string{
 		Plain:          {base},
 		VLAN:           {vlan, base},
-		QinQ:           {fmt.Sprintf("%s.%d.%d", base, serviceVLAN, vlanID), fmt.Sprintf("%s.%d", base, serviceVLAN), base},
+		QinQ:           {vlans[0], vlans[1], base},
 		PPPoE:          {pppDevice, base},
 		PPPoEVLAN:      {pppDevice, fmt.Sprintf("%s.%d", base, pppoeVLAN), base},
+		PPPoEQinQ:      {pppDevice, vlans[0], vlans[1], base},
 		Bridge:         {bridge, base, second},
 		BridgeVLANPort: {bridge, vlan, base, second},
 		BridgePVID:     {bridge, base, second},
 		BridgeUntagged: {tagged, bridge, base, second},
 		BridgeTagged:   {tagged, bridge, base, second},
-		Bond:           {top("bond"), base, second},
+		Bond:           {bond, base, second},
+		BondVLAN:       {fmt.Sprintf("%s.%d", bond, vlanID), bond, base, second},
+		BridgeBond:     {bridge, bond, base, second},
 		Macvlan:        {top("mac"), base},
 		WireGuard:      {top("wg"), base},
 	}[s]
@@ -78,6 +85,8 @@ func (s Stack) hostSide() Stack {
 		return VLAN
 	case Bridge, BridgePVID, BridgeUntagged, Macvlan:
 		return Plain
+	case BridgeBond:
+		return Bond
 	}
 	return s
 }
@@ -88,7 +97,7 @@ func (s Stack) hasSecondLink() bool {
 
 func (s Stack) isBridge() bool { return strings.HasPrefix(string(s), string(Bridge)) }
 
-func (s Stack) isPPPoE() bool { return s == PPPoE || s == PPPoEVLAN }
+func (s Stack) isPPPoE() bool { return s == PPPoE || s == PPPoEVLAN || s == PPPoEQinQ }
 
 // commands of the ip tool that put the stack on devices that are there, and bring them up.
 func (s Stack) commands(base string) []string {
@@ -98,25 +107,20 @@ func (s Stack) commands(base string) []string {
 	switch s {
 	case VLAN, BridgeVLANPort:
 		add("link add link %s name %s.%d type vlan id %d", base, base, vlanID, vlanID)
-	case QinQ:
-		add("link add link %s name %s type vlan proto 802.1ad id %d", base, l.All[1], serviceVLAN)
-		add("link add link %s name %s type vlan id %d", l.All[1], l.Logical, vlanID)
+	case QinQ, PPPoEQinQ:
+		inner, outer := l.All[len(l.All)-3], l.All[len(l.All)-2]
+		add("link add link %s name %s type vlan proto 802.1ad id %d", base, outer, serviceVLAN)
+		add("link add link %s name %s type vlan id %d", outer, inner, vlanID)
 	case PPPoEVLAN:
 		add("link add link %s name %s type vlan id %d", base, l.All[1], pppoeVLAN)
-	case Bond:
-		add("link add %s type bond mode balance-rr miimon 100", l.Logical)
 	case Macvlan:
 		add("link add link %s name %s type macvlan mode bridge", base, l.Logical)
 	case WireGuard:
 		add("link add %s type wireguard", l.Logical)
 	}
+	cmds = append(cmds, s.bondCommands(l)...)
 	if s.isBridge() {
 		cmds = append(cmds, s.bridgeCommands(l)...)
-	}
-	if s == Bond {
-		for _, port := range l.Lower {
-			add("link set %s master %s", port, l.Logical) // they are still down
-		}
 	}
 	for _, device := range slices.Backward(l.All) {
 		if device != pppDevice {
@@ -126,20 +130,43 @@ func (s Stack) commands(base string) []string {
 	return cmds
 }
 
+// bondCommands make the bond, while its slaves are down, and the VLAN device over it.
+func (s Stack) bondCommands(l Layers) []string {
+	bond := l.Logical
+	switch s {
+	case Bond:
+	case BondVLAN, BridgeBond:
+		bond = l.All[1]
+	default:
+		return nil
+	}
+	cmds := []string{fmt.Sprintf("link add %s type bond mode balance-rr miimon 100", bond)}
+	for _, slave := range l.Lower {
+		cmds = append(cmds, fmt.Sprintf("link set %s master %s", slave, bond))
+	}
+	if s == BondVLAN {
+		cmds = append(cmds, fmt.Sprintf("link add link %s name %s type vlan id %d", bond, l.Logical, vlanID))
+	}
+	return cmds
+}
+
 // bridgeCommands make the bridge, its ports and the VLAN device over it.
 func (s Stack) bridgeCommands(l Layers) []string {
 	bridge, ports := l.Logical, l.Lower
-	if s == BridgeVLANPort {
+	switch s {
+	case BridgeVLANPort:
 		ports = []string{l.All[1], l.Lower[1]}
+	case BridgeBond:
+		ports = []string{l.All[1]}
 	}
-	filtering := 0
+	filtering := ""
 	switch s {
 	case BridgeUntagged, BridgeTagged:
-		bridge, filtering = l.All[1], 1
+		bridge, filtering = l.All[1], " vlan_filtering 1"
 	case BridgePVID:
-		filtering = 1
+		filtering = " vlan_filtering 1"
 	}
-	cmds := []string{fmt.Sprintf("link add %s type bridge vlan_filtering %d", bridge, filtering)}
+	cmds := []string{fmt.Sprintf("link add %s type bridge%s", bridge, filtering)}
 	for _, port := range ports {
 		cmds = append(cmds, fmt.Sprintf("link set %s master %s", port, bridge))
 	}

@@ -1,7 +1,6 @@
 package testns
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,28 +25,4 @@ func TestRouterRefusesStacks(t *testing.T) {
 	require.ErrorContains(t, err, `no stack "tower"`)
 	_, err = NewRouter(t.Context(), &RouterConfig{LANStack: PPPoE})
 	require.ErrorContains(t, err, "for the WAN")
-}
-
-// TestStacksCarry sends both protocols of both families through every stack.
-func TestStacksCarry(t *testing.T) {
-	RequireNamespaces(t)
-	for _, s := range Stacks() {
-		t.Run(string(s), func(t *testing.T) {
-			CheckLeaks(t)
-			r, err := NewRouter(t.Context(), &RouterConfig{WANStack: s})
-			if err != nil && os.Getenv("FASTPATH_VM") == "" {
-				t.Skipf("this kernel cannot: %v", err)
-			}
-			require.NoError(t, err)
-			defer func() { assert.NoError(t, r.Close()) }()
-			assert.Equal(t, r.WAN.Logical, r.WANDevice)
-			eachFlow(t, func(t *testing.T, network string, fam Family) {
-				f, err := r.Dial(t.Context(), network, fam)
-				require.NoError(t, err)
-				defer f.Close()
-				_, err = f.RoundTrip(t.Context(), 3, 200)
-				require.NoError(t, err)
-			})
-		})
-	}
 }

@@ -15,27 +15,46 @@ import (
 	"time"
 )
 
-// startPPPoE starts pppoe-server at the host's end of a link and pppd at the router's, and returns when both have addresses. The router
-// speaks PPPoE through the kernel, as routers do; how the server does is its own business.
+// serversPPPD is what pppoe-server starts in place of pppd: Debian's pppoe-server knows only sessions that its own tool pppoe carries in
+// user space, and such a peer refuses the packets of local senders, which have no checksum yet. The kernel takes them.
+const serversPPPD = `#!/bin/sh
+# arguments: pty "/usr/sbin/pppoe -n -I DEVICE -e SESSION:MAC ..." and more
+device=${2#* -I } session=${2#* -e }
+shift 2
+exec pppd plugin rp-pppoe.so rp_pppoe_sess "${session%% *}" "nic-${device%% *}" "$@"
+`
+
+// pppdOptions are those of both ends. What the peer was too late for is repeated after a second, not after three.
+const pppdOptions = "noauth\n+ipv6\nlcp-restart 1\nipcp-restart 1\nipv6cp-restart 1\n"
+
+// startPPPoE starts pppoe-server at the host's end of a link and pppd at the router's, and returns when both have addresses. Discovery is
+// theirs, the session's packets are the kernel's at both ends.
 func (r *Router) startPPPoE(ctx context.Context, h *host) error {
 	dir, err := os.MkdirTemp("", "testns-pppoe-")
 	if err != nil {
 		return fmt.Errorf("testns: folder for pppd: %w", err)
 	}
 	r.temporary = append(r.temporary, dir)
-	options := filepath.Join(dir, "options")
-	if err := os.WriteFile(options, []byte("noauth\n"), 0o600); err != nil {
+	options, pppd := filepath.Join(dir, "options"), filepath.Join(dir, "pppd")
+	err = errors.Join(os.WriteFile(options, []byte(pppdOptions), 0o600), os.WriteFile(pppd, []byte(serversPPPD), 0o700))
+	if err != nil {
 		return fmt.Errorf("testns: options of pppd: %w", err)
 	}
-	server, err := startDaemon(h.ns, dir, "pppoe-server", "-F", "-I", h.stack.pppoeDevice(hostDevice), "-O", options, "-N", "1",
+	server, err := startDaemon(h.ns, dir, "pppoe-server", "-F", "-q", pppd, "-I", h.stack.pppoeDevice(hostDevice), "-O", options, "-N", "1",
 		"-L", h.addr(IPv4).String(), "-R", h.gw(IPv4).String())
 	if err != nil {
 		return err
 	}
 	r.daemons = append(r.daemons, server)
-	client, err := startDaemon(r.NS, dir, "pppd", "plugin", "rp-pppoe.so", "nic-"+h.stack.pppoeDevice(h.device), "nodetach", "noauth",
-		"noipdefault", "ipcp-accept-local", "ipcp-accept-remote", "nodefaultroute", "+ipv6", "unit", "0", "logfd", "1",
-		"maxfail", "0", "holdoff", "1", "persist") // the server may not listen yet
+	err = Poll(ctx, 5*time.Millisecond, func() (bool, error) { // pppd asks again after 5 seconds only
+		sockets, err := h.ns.Run(ctx, "", "cat", "/proc/net/packet")
+		return strings.Contains(sockets, " 8863 ") || server.ended(), err
+	})
+	if err != nil {
+		return fmt.Errorf("testns: wait for pppoe-server: %w", err)
+	}
+	client, err := startDaemon(r.NS, dir, "pppd", "file", options, "plugin", "rp-pppoe.so", "nic-"+h.stack.pppoeDevice(h.device),
+		"nodetach", "noipdefault", "ipcp-accept-local", "ipcp-accept-remote", "nodefaultroute", "unit", "0", "logfd", "1")
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,193 @@
+package testns
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestStacks builds every stack and sends both protocols of both families through it. On a kernel with flowtables it then measures what
+// is carried when a flowtable lists one layer or another of the devices towards the server, beside lan0. testdata/layers-KERNEL.txt
+// says what it has to be; docs/devices.md tells the same. FASTPATH_OUT receives what was measured.
+func TestStacks(t *testing.T) {
+	RequireNamespaces(t)
+	measure, _ := HaveFlowtables(t.Context())
+	inVM := os.Getenv("FASTPATH_VM") != ""
+	var measured strings.Builder
+	for _, s := range append([]Stack{Plain}, Stacks()...) {
+		t.Run(orDefault(string(s), "plain"), func(t *testing.T) {
+			CheckLeaks(t)
+			r, err := NewRouter(t.Context(), &RouterConfig{WANStack: s})
+			if err != nil && !inVM {
+				t.Skipf("this kernel cannot: %v", err)
+			}
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, r.Close()) }()
+			assert.Equal(t, r.WAN.Logical, r.WANDevice)
+			for _, network := range networks() {
+				for _, fam := range Families() {
+					f := r.DialT(t, network, fam)
+					_, err := f.RoundTrip(t.Context(), 2, 200)
+					require.NoError(t, err)
+				}
+			}
+			if measure {
+				measureLayers(t, r, s, &measured)
+			}
+		})
+	}
+	if !inVM {
+		return
+	}
+	name := "layers-" + os.Getenv("FASTPATH_KERNEL") + ".txt"
+	require.NoError(t, os.WriteFile(filepath.Join(os.Getenv("FASTPATH_OUT"), name), []byte(measured.String()), 0o644))
+	want, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	was, is := strings.Split(string(want), "\n"), strings.Split(measured.String(), "\n")
+	for i := range max(len(was), len(is)) {
+		if i >= len(was) || i >= len(is) || was[i] != is[i] {
+			t.Fatalf("%s says otherwise from line %d on; measured:\n%s", name, i+1, strings.Join(is[min(i, len(is)):], "\n"))
+		}
+	}
+}
+
+// layerPolicies are the ways to list the devices of a stack.
+var layerPolicies = []struct {
+	name    string
+	devices func(Layers) []string
+}{
+	{"logical", func(l Layers) []string { return []string{l.Logical} }},
+	{"middle", middle},
+	{"lower", func(l Layers) []string { return l.Lower }},
+	{"all", func(l Layers) []string { return l.All }},
+}
+
+// middle are the layers between the logical device and the lower ones.
+func middle(l Layers) []string {
+	return slices.DeleteFunc(slices.Clone(l.All), func(d string) bool { return d == l.Logical || slices.Contains(l.Lower, d) })
+}
+
+// measureLayers appends a line for every policy and protocol.
+func measureLayers(t *testing.T, r *Router, s Stack, to *strings.Builder) {
+	t.Helper()
+	fmt.Fprintf(to, "# %s: %s\n", orDefault(string(s), "plain"), strings.Join(r.WAN.All, ", "))
+	for i, p := range layerPolicies {
+		devices := p.devices(r.WAN)
+		if len(devices) == 0 {
+			continue
+		}
+		m := layerMeasurement{Router: r, port: uint16(40000 + i)}
+		m.load(t, append([]string{r.LANDevice}, devices...))
+		outcomes := m.outcomes(t)
+		for _, network := range networks() {
+			fmt.Fprintf(to, "%-16s %-8s %s %s\n", orDefault(string(s), "plain"), p.name, network, outcomes[network])
+		}
+	}
+}
+
+// A layerMeasurement is one flow of each protocol from a port, and what counts their packets in the forward hook.
+type layerMeasurement struct {
+	*Router
+	port uint16 // of the client
+}
+
+// load replaces the flowtable and the counters.
+func (m layerMeasurement) load(t *testing.T, devices []string) {
+	t.Helper()
+	var counters strings.Builder
+	for _, network := range networks() {
+		fmt.Fprintf(&counters, "meta l4proto %s th sport %d counter comment %q\n", network, m.port, network+" original")
+		fmt.Fprintf(&counters, "meta l4proto %s th dport %d counter comment %q\n", network, m.port, network+" reply")
+	}
+	require.NoError(t, m.NS.NFT(t.Context(), fmt.Sprintf(`
+table inet accel
+delete table inet accel
+table inet accel {
+	flowtable fast { hook ingress priority 0; devices = { %s }; counter; }
+	chain accelerate {
+		type filter hook forward priority filter; policy accept;
+		meta l4proto { tcp, udp } flow add @fast
+		%s
+	}
+}`, strings.Join(devices, ", "), counters.String())))
+}
+
+const unclear = "unclear"
+
+// outcomes tells what becomes of the flows, by protocol. A packet that was on its way when a measurement began, or was sent again, blurs
+// it: then the next one tells.
+func (m layerMeasurement) outcomes(t *testing.T) map[string]string {
+	t.Helper()
+	flows := map[string]*Flow{}
+	for _, network := range networks() {
+		f, err := Dial(t.Context(), m.Client, DialConfig{Network: network, To: m.echoAddr(IPv4), SourcePort: m.port})
+		require.NoError(t, err)
+		defer f.Close()
+		_, err = f.RoundTrip(t.Context(), settleRoundTrips, MinSize)
+		require.NoError(t, err)
+		flows[network] = f
+	}
+	found := map[string]string{}
+	before := m.counters(t)
+	for range 3 {
+		for _, f := range flows {
+			_, err := f.RoundTrip(t.Context(), proofRoundTrips, MinSize)
+			require.NoError(t, err)
+		}
+		after := m.counters(t)
+		for network := range flows {
+			if old := found[network]; old == "" || old == unclear {
+				there := after[network+" original"].Sub(before[network+" original"])
+				back := after[network+" reply"].Sub(before[network+" reply"])
+				found[network] = layerOutcome(there.Packets, back.Packets, m.tagged(t, flows[network]))
+			}
+		}
+		if found["tcp"] != unclear && found["udp"] != unclear {
+			break
+		}
+		before = after
+	}
+	return found
+}
+
+func (m layerMeasurement) counters(t *testing.T) map[string]Counter {
+	t.Helper()
+	text, err := m.NS.Run(t.Context(), "", "nft", "-j", "list", "chain", "inet", "accel", "accelerate")
+	require.NoError(t, err)
+	counters, err := parseCounters([]byte(text))
+	require.NoError(t, err)
+	require.Len(t, counters, 4, text)
+	return counters
+}
+
+func (m layerMeasurement) tagged(t *testing.T, f *Flow) bool {
+	t.Helper()
+	e, err := Conntrack(t.Context(), m.NS, f.Tuple())
+	require.NoError(t, err)
+	return e.Offloaded()
+}
+
+// layerOutcome says which directions the forward hook did not see, though all round trips were verified, and what the tag claims.
+func layerOutcome(there, back uint64, tagged bool) string {
+	claim := ""
+	if tagged {
+		claim = ", tagged"
+	}
+	switch {
+	case there == 0 && back == 0 && tagged:
+		return "carried"
+	case there == 0 && back >= proofRoundTrips:
+		return "half: requests" + claim
+	case there >= proofRoundTrips && back == 0:
+		return "half: answers" + claim
+	case there >= proofRoundTrips && back >= proofRoundTrips:
+		return "slow" + claim
+	}
+	return unclear
+}
