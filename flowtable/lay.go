@@ -8,7 +8,7 @@ func (s *Spec) lower() bool { return s.Layers == LayersDefault || s.Layers == La
 // lay lists a link that was picked, what it stands on, or both.
 func (b *binder) lay(d Selector, link int, why string) {
 	if b.spec.Layers == LayersLogical {
-		b.list(d, b.links[link].Name, entry{why: why, trace: b.way(d, nil, link, 0)})
+		b.list(d, b.links[link].Name, entry{why: why + b.comesInBelow(link), trace: b.way(d, nil, link, 0)})
 		return
 	}
 	visits := b.down(link, d.excepts)
@@ -20,6 +20,18 @@ func (b *binder) lay(d Selector, link int, why string) {
 		b.listing.add(entry{device: b.links[link].Name, state: Missing, trace: b.way(d, visits, link, 0),
 			why: "nothing is left that its packets come in by: it stands on itself, or on what is excepted"})
 	}
+}
+
+// comesInBelow warns of a device whose packets come in by others: measured, Linux 7.2 then offloads none of its flows, while 6.1 and 6.12 do.
+func (b *binder) comesInBelow(link int) string {
+	lower := b.lower(b.down(link, nobody))
+	if len(lower) == 0 || len(lower) == 1 && lower[0] == b.links[link].Name {
+		return ""
+	}
+	for i, name := range lower {
+		lower[i] = spelled(name)
+	}
+	return "; its packets come in by " + shortened(lower) + ": where those are not listed, Linux 7.2 offloads nothing"
 }
 
 // visited lists a link on the way down, and reports whether that explains the link that was picked.

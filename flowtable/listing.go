@@ -117,12 +117,17 @@ func standing(tops []string) string {
 	if len(tops) == 1 {
 		return tops[0] + " stands on it"
 	}
+	return shortened(tops) + " stand on it"
+}
+
+// shortened is a list of names, but not all of many.
+func shortened(names []string) string {
 	const most = 4
 	rest := ""
-	if more := len(tops) - most; more > 0 {
-		tops, rest = tops[:most], " and "+strconv.Itoa(more)+" more"
+	if more := len(names) - most; more > 0 {
+		names, rest = names[:most], " and "+strconv.Itoa(more)+" more"
 	}
-	return strings.Join(tops, ", ") + rest + " stand on it"
+	return strings.Join(names, ", ") + rest
 }
 
 // sortedOnce sorts a list in place, each value once; nil if there are none.
