@@ -4,6 +4,7 @@ package offload
 var (
 	_ Eventful = machine{}
 	_ Lockable = machine{}
+	_ Prober   = machine{}
 	_ mannered = machine{}
 	_ tunable  = machine{}
 	_ writable = machine{}

@@ -24,8 +24,9 @@ type (
 	}
 	// A Prober asks drivers whether they take a flowtable with nft's `flags offload`.
 	Prober interface {
-		// Probe answers for each device in the order given. Drivers are asked only where the feature hw-tc-offload exists and is on, or
-		// with force. Nothing stays of it.
+		// Probe answers for each device in the order given. Drivers are asked only where the feature hw-tc-offload exists and is on, or with
+		// force, and never about a device that is in a hardware flowtable, anyone's, which is Busy. Nothing stays of it, but where a driver
+		// refuses: Linux 6.1 to 7.2 at least keep an entry of it that crashes the machine when another driver registers later.
 		Probe(ctx context.Context, devices []string, force bool) ([]flowtable.Answer, error)
 	}
 )

@@ -25,6 +25,7 @@ const (
 	childHolds    = "holds"    // takes the lock
 	childOccupies = "occupies" // binds the lock's address and listens to nobody
 	childAsks     = "asks"     // asks the lock's holder to leave
+	childProbes   = "probes"   // asks drivers until it is killed
 	childOwner    = "child"
 )
 
@@ -48,6 +49,17 @@ func child(what string) error {
 		}
 		_, _, err = k.Lock(context.Background(), childOwner, false)
 		return err
+	case childProbes:
+		k, err := Open("")
+		if err != nil {
+			return err
+		}
+		go func() {
+			for {
+				_, _ = k.Probe(context.Background(), []string{"hwa", "hwb"}, false)
+			}
+		}()
+		return nil
 	case childOccupies:
 		_, err := net.ListenUnix("unix", address)
 		return err

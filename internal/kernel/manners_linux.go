@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -24,7 +23,7 @@ func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
 	if err != nil {
 		return Manners{}, err
 	}
-	answers, err := k.probe(ctx)
+	answers, err := k.try(ctx, probeBatch(), probeMessages)
 	if err != nil {
 		return Manners{}, err
 	}
@@ -52,13 +51,14 @@ const (
 // answers maps a message of the probe to its errno, 0 for success. A message without answer is not in it.
 type answers map[uint32]unix.Errno
 
-func (k *Kernel) probe(ctx context.Context) (answers, error) {
+// try sends a probe and keeps the answers.
+func (k *Kernel) try(ctx context.Context, batch []byte, messages int) (answers, error) {
 	sock, err := k.dial()
 	if err != nil {
 		return nil, err
 	}
 	defer sock.Close()
-	acks, err := sock.Commit(ctx, probeBatch(), probeMessages)
+	acks, err := sock.Commit(ctx, batch, messages)
 	if err != nil {
 		return nil, k.explain("try what the kernel makes of flowtables", err)
 	}
@@ -70,30 +70,47 @@ func (k *Kernel) probe(ctx context.Context) (answers, error) {
 }
 
 func probeBatch() []byte {
-	const ask = nlmsg.FlagRequest | nlmsg.FlagCreate | nlmsg.FlagAck
+	b := newProbe()
+	for i, device := range []uint16{0, nlmsg.NFTADeviceName, nlmsg.NFTADevicePrefix} {
+		seq := uint32(probeEmpty + i)
+		b.flowtable(seq, 0, device, fmt.Sprintf("%s%d", scratchDevice, seq))
+	}
+	return b.Bytes()
+}
+
+// A probe is a batch without its end, about flowtables in a table that comes to nothing with it.
+type probe struct{ *nlmsg.Builder }
+
+const askProbe = nlmsg.FlagRequest | nlmsg.FlagCreate | nlmsg.FlagAck
+
+func newProbe() probe {
 	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
 	b.BeginNetfilter(nlmsg.NFTypeBatchBegin, nlmsg.FlagRequest, 0, 0, nlmsg.SubsysNFTables)
 	b.End()
-	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), ask, probeTable, nlmsg.FamilyInet, 0)
+	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), askProbe, probeTable, nlmsg.FamilyInet, 0)
 	b.String(nlmsg.NFTATableName, scratchTable)
 	b.End()
-	for i, device := range []uint16{0, nlmsg.NFTADeviceName, nlmsg.NFTADevicePrefix} {
-		seq := uint32(probeEmpty + i)
-		b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable), ask, seq, nlmsg.FamilyInet, 0)
-		b.String(nlmsg.NFTAFlowtableTable, scratchTable)
-		b.String(nlmsg.NFTAFlowtableName, fmt.Sprintf("f%d", seq))
-		hook := b.Nest(nlmsg.NFTAFlowtableHook)
-		b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
-		b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, 0)
-		if device != 0 {
-			devices := b.Nest(nlmsg.NFTAFlowtableHookDevs)
-			b.String(device, fmt.Sprintf("%s%d", scratchDevice, seq))
-			b.EndNest(devices)
-		}
-		b.EndNest(hook)
-		b.End()
+	return probe{b}
+}
+
+// flowtable adds a flowtable with flags and one device, a name or a prefix as the attribute says, or none.
+func (b probe) flowtable(seq, flags uint32, attr uint16, device string) {
+	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable), askProbe, seq, nlmsg.FamilyInet, 0)
+	b.String(nlmsg.NFTAFlowtableTable, scratchTable)
+	b.String(nlmsg.NFTAFlowtableName, fmt.Sprintf("f%d", seq))
+	if flags != 0 {
+		b.Uint32BE(nlmsg.NFTAFlowtableFlags, flags)
 	}
-	return b.Bytes()
+	hook := b.Nest(nlmsg.NFTAFlowtableHook)
+	b.Uint32BE(nlmsg.NFTAFlowtableHookNum, nlmsg.HookNetdevIngress)
+	b.Uint32BE(nlmsg.NFTAFlowtableHookPriority, 0)
+	if attr != 0 {
+		devices := b.Nest(nlmsg.NFTAFlowtableHookDevs)
+		b.String(attr, device)
+		b.EndNest(devices)
+	}
+	b.EndNest(hook)
+	b.End()
 }
 
 // judge turns the kernel's answers into findings, and falls back on what the release says.
@@ -140,8 +157,11 @@ func (f Finding) or(yes bool, release string) Finding {
 }
 
 func errnoText(e unix.Errno) string {
-	if errors.Is(e, unix.EPERM) {
+	switch e {
+	case unix.EPERM:
 		return "EPERM, needs CAP_NET_ADMIN in the network namespace"
+	case unix.EOPNOTSUPP: // one number with ENOTSUP, which nobody says here
+		return "EOPNOTSUPP, " + e.Error()
 	}
 	return strings.TrimSpace(unix.ErrnoName(e) + ", " + e.Error())
 }
