@@ -22,6 +22,7 @@ type Manager struct {
 	watchdog    []string
 	noEvict     bool
 	connections connections
+	ways        ways
 
 	running  RunConfig
 	runs     runs

@@ -1,0 +1,227 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
+)
+
+const (
+	unicast = 1 // RTN_UNICAST
+	// NUD_VALID, include/net/neighbour.h: PERMANENT, NOARP, REACHABLE, PROBE, STALE, DELAY
+	neighbourValid = 0x80 | 0x40 | 0x02 | 0x10 | 0x04 | 0x08
+)
+
+// Survey reads neighbours, the stations behind bridges, and routes. It needs no privilege.
+func (k *Kernel) Survey(ctx context.Context) (*Survey, error) {
+	var s *Survey
+	err := retry(ctx, func() (err error) {
+		s, err = k.survey(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list neighbours and routes of %s: %w", k.ns.Label(), err)
+	}
+	return s, nil
+}
+
+func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
+	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer sock.Close()
+	s := &Survey{Neighbours: map[Hop]string{}, Ports: map[Station]int{}, Routes: map[netip.Prefix]Route{}}
+	for _, dump := range []struct {
+		request, answer uint16
+		family          byte
+		header          int
+		add             func(nlmsg.Order, []byte) error
+	}{
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET, neighbourHeader, s.addNeighbour},
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET6, neighbourHeader, s.addNeighbour},
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_BRIDGE, neighbourHeader, s.addStation},
+		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET, routeHeader, s.addRoute},
+		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET6, routeHeader, s.addRoute},
+	} {
+		o := nlmsg.Native()
+		b := nlmsg.NewBuilder(o, nil)
+		b.Begin(dump.request, nlmsg.FlagRequest|nlmsg.FlagDump, 0)
+		header := make([]byte, dump.header)
+		header[0] = dump.family
+		b.Raw(header)
+		b.End()
+		for m, err := range sock.Dump(ctx, b.Bytes()) {
+			if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
+				break // this kernel has no such family
+			}
+			if err != nil {
+				return nil, err
+			}
+			if m.Type != dump.answer || len(m.Data) < dump.header || m.Data[0] != dump.family {
+				continue
+			}
+			if err := dump.add(o, m.Data); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+// addNeighbour decodes ndmsg and its attributes (include/uapi/linux/neighbour.h).
+func (s *Survey) addNeighbour(o nlmsg.Order, data []byte) error {
+	hop, address := Hop{Device: int(int32(o.Uint32(data[4:])))}, ""
+	err := nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.NDA_DST:
+			hop.Addr, _ = netip.AddrFromSlice(a.Data)
+		case unix.NDA_LLADDR:
+			address = net.HardwareAddr(a.Data).String()
+		}
+		return nil
+	})
+	if o.Uint16(data[8:])&neighbourValid == 0 {
+		address = ""
+	}
+	if err == nil && hop.Addr.IsValid() {
+		s.Neighbours[hop] = address
+	}
+	return err
+}
+
+// addStation decodes an entry of a bridge's forwarding table.
+func (s *Survey) addStation(o nlmsg.Order, data []byte) error {
+	port, station := int(int32(o.Uint32(data[4:]))), Station{}
+	err := nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) (err error) {
+		switch a.Type {
+		case unix.NDA_LLADDR:
+			station.Address = net.HardwareAddr(a.Data).String()
+		case unix.NDA_MASTER:
+			station.Bridge, err = index(o, a)
+		case unix.NDA_VLAN:
+			if len(a.Data) >= 2 {
+				station.VLAN = o.Uint16(a.Data)
+			}
+		}
+		return err
+	})
+	own := o.Uint16(data[8:])&unix.NUD_PERMANENT != 0
+	if err == nil && !own && station.Bridge != 0 && station.Address != "" {
+		s.Ports[station] = port
+	}
+	return err
+}
+
+// addRoute decodes rtmsg and its attributes (include/uapi/linux/rtnetlink.h).
+func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
+	if data[7] != unicast || o.Uint32(data[8:])&unix.RTM_F_CLONED != 0 {
+		return nil
+	}
+	to := netip.IPv4Unspecified()
+	if data[0] == unix.AF_INET6 {
+		to = netip.IPv6Unspecified()
+	}
+	route := Route{}
+	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) error {
+		switch a.Type {
+		case unix.RTA_DST:
+			if dst, ok := netip.AddrFromSlice(a.Data); ok {
+				to = dst
+			}
+		case unix.RTA_OIF:
+			device, err := index(o, a)
+			route.Devices = append(route.Devices, device)
+			route.Text += fmt.Sprintf(" device %d", device)
+			return err
+		case unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_TABLE, unix.RTA_PRIORITY, unix.RTA_METRICS, rtaNextHop:
+			route.Text += fmt.Sprintf(" %d:%x", a.Type, a.Data)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	prefix, err := to.Prefix(int(data[1]))
+	if err != nil {
+		return fmt.Errorf("%w: a route for %v/%d", nlmsg.ErrMalformed, to, data[1])
+	}
+	before := s.Routes[prefix]
+	s.Routes[prefix] = Route{Text: before.Text + route.Text + ";", Devices: append(before.Devices, route.Devices...)}
+	return nil
+}
+
+// rtaNextHop is RTA_NH_ID.
+const rtaNextHop = 30
+
+// NextHops tells where packets for each address go now, by a route to it alone: policy that looks at more is not asked. An address
+// without a route is missing.
+func (k *Kernel) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Hop, error) {
+	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
+	if err != nil {
+		return nil, err
+	}
+	defer sock.Close()
+	hops := map[netip.Addr]Hop{}
+	for _, a := range addrs {
+		if _, ok := hops[a]; ok {
+			continue
+		}
+		hop, err := nextHop(ctx, sock, a)
+		if err != nil {
+			return nil, k.routeError(err)
+		}
+		if hop.Device != 0 {
+			hops[a] = hop
+		}
+	}
+	return hops, nil
+}
+
+func nextHop(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (Hop, error) {
+	o := nlmsg.Native()
+	family := byte(unix.AF_INET)
+	if a.Is6() {
+		family = unix.AF_INET6
+	}
+	b := nlmsg.NewBuilder(o, nil)
+	b.Begin(unix.RTM_GETROUTE, nlmsg.FlagRequest|nlmsg.FlagAck, 0)
+	b.Raw([]byte{family, byte(a.BitLen()), routeHeader - 1: 0})
+	b.Data(unix.RTA_DST, a.AsSlice())
+	b.End()
+	answer, err := sock.Do(ctx, b.Bytes())
+	if refused := (*nlsock.RequestError)(nil); errors.As(err, &refused) {
+		return Hop{}, nil // there is no route
+	}
+	hop := Hop{Addr: a}
+	for _, m := range answer {
+		if m.Type != unix.RTM_NEWROUTE || len(m.Data) < routeHeader {
+			continue
+		}
+		err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], func(a nlmsg.Attr) (err error) {
+			switch a.Type {
+			case unix.RTA_OIF:
+				hop.Device, err = index(o, a)
+			case unix.RTA_GATEWAY:
+				if gateway, ok := netip.AddrFromSlice(a.Data); ok {
+					hop.Addr = gateway
+				}
+			case unix.RTA_VIA:
+				if len(a.Data) > 2 {
+					if gateway, ok := netip.AddrFromSlice(a.Data[2:]); ok {
+						hop.Addr = gateway
+					}
+				}
+			}
+			return err
+		}))
+	}
+	return hop, err
+}
