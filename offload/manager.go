@@ -27,6 +27,7 @@ type Manager struct {
 	running  RunConfig
 	runs     runs
 	statuses board
+	drivers  drivers
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,

@@ -1,0 +1,185 @@
+package offload
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// drivers remembers what drivers answered, by the device's name.
+type drivers struct {
+	mu    sync.Mutex
+	known map[string]driverAnswer
+}
+
+// A driverAnswer holds for one incarnation of a device, and for one state of its feature hw-tc-offload.
+type driverAnswer struct {
+	flowtable.Answer
+	index   int
+	feature string
+	refused int // how often the kernel refused the device after it had accepted it
+}
+
+func (a driverAnswer) holdsFor(l *flowtable.Link) bool {
+	return a.index == l.Index && a.feature == l.TCOffload
+}
+
+// hardware adds to a Target what is known of the drivers of those devices that flowtables with HardwareAuto may list. It asks
+// drivers that were not asked yet, and none while Run only observes. What could not be asked is NotTried.
+func (m *Manager) hardware(ctx context.Context, spec *ruleset.Spec, target *flowtable.Target) error {
+	links := unanswered(autoLinks(spec, target), target.Hardware)
+	if len(links) == 0 {
+		return nil
+	}
+	have, err := m.load(ctx, cmp.Or(spec.Owner, ruleset.DefaultOwner))
+	if err != nil {
+		return err
+	}
+	ours := offeredBy(have)
+	var ask []*flowtable.Link
+	for _, l := range links {
+		if answer, ok := m.drivers.recall(l, ours); ok {
+			target.Hardware = append(target.Hardware, answer)
+		} else {
+			ask = append(ask, l)
+		}
+	}
+	answers := m.askDrivers(ctx, ask, m.running.ForceHardware, ours)
+	target.Hardware = append(target.Hardware, answers...)
+	slices.SortFunc(target.Hardware, func(a, b flowtable.Answer) int { return cmp.Compare(a.Device, b.Device) })
+	return nil
+}
+
+// autoLinks are the devices that flowtables with HardwareAuto would list if their drivers accept, each once.
+func autoLinks(spec *ruleset.Spec, target *flowtable.Target) []*flowtable.Link {
+	wanted := map[string]bool{}
+	var prefixes []string
+	for i := range spec.Tables {
+		for _, f := range spec.Tables[i].Flowtables {
+			if f.Hardware != flowtable.HardwareAuto {
+				continue
+			}
+			f.Hardware = flowtable.HardwareOff
+			for _, b := range f.Bind(target) {
+				if prefix, ok := strings.CutSuffix(b.Device, "*"); ok && b.State.Listed() {
+					prefixes = append(prefixes, prefix)
+				}
+				wanted[b.Device] = wanted[b.Device] || b.State.Listed()
+			}
+		}
+	}
+	var links []*flowtable.Link
+	for i := range target.Links {
+		l := &target.Links[i]
+		if wanted[l.Name] || slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(l.Name, p) }) {
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
+// unanswered leaves out what the Kernel told by itself.
+func unanswered(links []*flowtable.Link, answers []flowtable.Answer) []*flowtable.Link {
+	return slices.DeleteFunc(links, func(l *flowtable.Link) bool {
+		return slices.ContainsFunc(answers, func(a flowtable.Answer) bool { return a.Device == l.Name })
+	})
+}
+
+// offeredBy tells for each device of the owner's hardware flowtables which one it is in.
+func offeredBy(have *ruleset.Loaded) map[string]string {
+	offered := map[string]string{}
+	if have == nil {
+		return offered
+	}
+	for _, f := range hardwareFlowtables(have, have.Owner()) {
+		for _, d := range f.Devices {
+			if d.Name != "" {
+				offered[d.Name] = fmt.Sprintf("flowtable %s %s %s", f.Family, f.Table, f.Name)
+			}
+		}
+	}
+	return offered
+}
+
+// hardwareFlowtables are those of an owner, "" is anyone's, whose flows drivers are asked to carry.
+func hardwareFlowtables(have *ruleset.Loaded, owner string) []ruleset.LoadedFlowtable {
+	type key struct {
+		family ruleset.Family
+		table  string
+	}
+	owned := map[key]bool{}
+	for _, t := range have.Tables() {
+		owned[key{t.Family, t.Name}] = owner == "" || t.Owner == owner
+	}
+	return slices.DeleteFunc(have.Flowtables(), func(f ruleset.LoadedFlowtable) bool {
+		return !f.Hardware() || !owned[key{f.Family, f.Table}]
+	})
+}
+
+// recall is what is known of a device without asking: what its driver answered before, or that it carries a flowtable of ours.
+func (d *drivers) recall(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known, ok := d.known[l.Name]
+	if ok {
+		return known.Answer, known.holdsFor(l)
+	}
+	in, ok := ours[l.Name]
+	if !ok || strings.HasPrefix(l.TCOffload, "off") {
+		return flowtable.Answer{}, false
+	}
+	answer := flowtable.Answer{Device: l.Name, Result: flowtable.Accepted, Evidence: "it is in " + in + ", which has flags offload"}
+	d.learn(l, answer)
+	return answer, true
+}
+
+// keep remembers an answer of a driver; what may be another one at any time is not kept.
+func (d *drivers) keep(l *flowtable.Link, a flowtable.Answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch a.Result {
+	case flowtable.Accepted, flowtable.DriverRefuses, flowtable.FixedOff, flowtable.FeatureOff:
+		d.learn(l, a)
+	default:
+		delete(d.known, l.Name)
+	}
+}
+
+// learn is for those who hold the lock.
+func (d *drivers) learn(l *flowtable.Link, a flowtable.Answer) {
+	if d.known == nil {
+		d.known = map[string]driverAnswer{}
+	}
+	next := driverAnswer{Answer: a, index: l.Index, feature: l.TCOffload}
+	if before, ok := d.known[l.Name]; ok && before.holdsFor(l) {
+		next.refused = before.refused
+	}
+	d.known[l.Name] = next
+}
+
+// hardwareRefused tells that the kernel refused a hardware flowtable with these devices. Their answers are asked for again; one
+// that accepts when it is asked and is refused twice is a driver that refuses. It is false if no answer was relied on: then a
+// new plan would be the same.
+func (m *Manager) hardwareRefused(devices []string) (again bool) {
+	d := &m.drivers
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	relied := slices.DeleteFunc(slices.Clone(devices), func(name string) bool { return d.known[name].Result != flowtable.Accepted })
+	for _, name := range relied {
+		a := d.known[name]
+		a.refused++
+		if len(relied) == 1 || a.refused > 1 {
+			a.Result, a.Evidence = flowtable.DriverRefuses, "the kernel refused the flowtable with flags offload: operation not supported"
+		} else {
+			a.index = -1 // of no device: it is asked again
+		}
+		d.known[name] = a
+	}
+	return len(relied) > 0
+}
