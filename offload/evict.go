@@ -192,8 +192,15 @@ func (m *Manager) warnOfRisks(ctx context.Context, plan *ruleset.Plan, before *r
 	return nil
 }
 
-// evict removes the flows that a plan, which is in force now, forbids or excludes.
+// evict removes the flows that a plan, which is in force now, forbids or excludes, and those that it strands.
 func (m *Manager) evict(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
+	err := m.evictForbidden(ctx, plan, before)
+	m.evictStranded(ctx, plan, before)
+	return err
+}
+
+// evictForbidden removes the flows that a plan, which is in force now, forbids or excludes.
+func (m *Manager) evictForbidden(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
 	for range maxEvictions {
 		victims, err := m.victims(ctx, plan, before)
 		if len(victims) == 0 && (err == nil || errors.Is(err, errors.ErrUnsupported)) {

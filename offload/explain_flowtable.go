@@ -25,7 +25,7 @@ func (m *Manager) explainFlowtable(ctx context.Context, e *ApplyError) {
 		}
 	case eopnotsupp:
 		if spec.Hardware == flowtable.HardwareOn && m.worksInSoftware(ctx, e.Operation, devices) {
-			e.because(ErrHardwareRefused, "one of "+strings.Join(devices, ", "),
+			e.because(ErrHardwareRefused, m.refusers(ctx, devices),
 				"set the flowtable's hardware to off: its flows then stay in software; `ethtool -k DEVICE` shows hw-tc-offload where a driver has it")
 		}
 	case einval:
@@ -40,6 +40,24 @@ func (m *Manager) explainFlowtable(ctx context.Context, e *ApplyError) {
 		}
 		e.Next = "a driver binds each device to one hardware flowtable: remove the other one first"
 	}
+}
+
+// refusers names those of the devices whose drivers refuse, as far as asking each alone tells: the kernel does not.
+func (m *Manager) refusers(ctx context.Context, devices []string) string {
+	if len(devices) == 1 {
+		return devices[0]
+	}
+	var refuse []string
+	answers, _ := m.probe(ctx, slices.DeleteFunc(slices.Clone(devices), isPrefix), false) // without answers, all are named
+	for _, a := range answers {
+		if a.Result == flowtable.DriverRefuses {
+			refuse = append(refuse, a.Device)
+		}
+	}
+	if len(refuse) == 0 {
+		return "one of " + strings.Join(devices, ", ")
+	}
+	return strings.Join(refuse, ", ")
 }
 
 func (e *ApplyError) noFlowtables() {

@@ -3,6 +3,7 @@ package offload
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,9 @@ type driverAnswer struct {
 	refused int // how often the kernel refused the device after it had accepted it
 }
 
+// askAgain is the index of no device.
+const askAgain = -1
+
 func (a driverAnswer) holdsFor(l *flowtable.Link) bool {
 	return a.index == l.Index && a.feature == l.TCOffload
 }
@@ -41,7 +45,7 @@ func (m *Manager) hardware(ctx context.Context, spec *ruleset.Spec, target *flow
 	if err != nil {
 		return err
 	}
-	ours := offeredBy(have)
+	ours := offeredBy(have, func(t ruleset.LoadedTable) bool { return t.Owner == have.Owner() })
 	var ask []*flowtable.Link
 	for _, l := range links {
 		if answer, ok := m.drivers.recall(l, ours); ok {
@@ -91,13 +95,10 @@ func unanswered(links []*flowtable.Link, answers []flowtable.Answer) []*flowtabl
 	})
 }
 
-// offeredBy tells for each device of the owner's hardware flowtables which one it is in.
-func offeredBy(have *ruleset.Loaded) map[string]string {
+// offeredBy tells for each device of the hardware flowtables in some tables which one it is in.
+func offeredBy(have *ruleset.Loaded, within func(ruleset.LoadedTable) bool) map[string]string {
 	offered := map[string]string{}
-	if have == nil {
-		return offered
-	}
-	for _, f := range hardwareFlowtables(have, have.Owner()) {
+	for _, f := range hardwareFlowtables(have, within) {
 		for _, d := range f.Devices {
 			if d.Name != "" {
 				offered[d.Name] = fmt.Sprintf("flowtable %s %s %s", f.Family, f.Table, f.Name)
@@ -107,29 +108,42 @@ func offeredBy(have *ruleset.Loaded) map[string]string {
 	return offered
 }
 
-// hardwareFlowtables are those of an owner, "" is anyone's, whose flows drivers are asked to carry.
-func hardwareFlowtables(have *ruleset.Loaded, owner string) []ruleset.LoadedFlowtable {
-	type key struct {
-		family ruleset.Family
-		table  string
-	}
-	owned := map[key]bool{}
+// hardwareFlowtables are those in some tables whose flows drivers are asked to carry.
+func hardwareFlowtables(have *ruleset.Loaded, within func(ruleset.LoadedTable) bool) []ruleset.LoadedFlowtable {
+	in := map[part]bool{}
 	for _, t := range have.Tables() {
-		owned[key{t.Family, t.Name}] = owner == "" || t.Owner == owner
+		in[part{t.Family, t.Name, ""}] = within(t)
 	}
 	return slices.DeleteFunc(have.Flowtables(), func(f ruleset.LoadedFlowtable) bool {
-		return !f.Hardware() || !owned[key{f.Family, f.Table}]
+		return !f.Hardware() || !in[part{f.Family, f.Table, ""}]
 	})
 }
 
-// recall is what is known of a device without asking: what its driver answered before, or that it carries a flowtable of ours.
+// recall is what is known of a device without asking: what its driver answered before, or that it is in a flowtable of ours.
 func (d *drivers) recall(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	known, ok := d.known[l.Name]
-	if ok {
+	if known, ok := d.known[l.Name]; ok {
 		return known.Answer, known.holdsFor(l)
 	}
+	return d.live(l, ours)
+}
+
+// recallOurs is recall for devices in a flowtable of ours alone.
+func (d *drivers) recallOurs(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
+	if l == nil || ours[l.Name] == "" {
+		return flowtable.Answer{}, false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known, ok := d.known[l.Name]; ok && !known.holdsFor(l) { // another device bears the name now, or its feature changed
+		return flowtable.Answer{}, false
+	}
+	return d.live(l, ours)
+}
+
+// live is the answer of a device in a flowtable of ours. It is for those who hold the lock.
+func (d *drivers) live(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
 	in, ok := ours[l.Name]
 	if !ok || strings.HasPrefix(l.TCOffload, "off") {
 		return flowtable.Answer{}, false
@@ -157,10 +171,20 @@ func (d *drivers) learn(l *flowtable.Link, a flowtable.Answer) {
 		d.known = map[string]driverAnswer{}
 	}
 	next := driverAnswer{Answer: a, index: l.Index, feature: l.TCOffload}
-	if before, ok := d.known[l.Name]; ok && before.holdsFor(l) {
+	if before := d.known[l.Name]; before.index == l.Index || before.index == askAgain {
 		next.refused = before.refused
 	}
 	d.known[l.Name] = next
+}
+
+// learnRefusal reports whether planning again may help after a commit was refused: a driver refused what it had accepted.
+func (m *Manager) learnRefusal(err error) (again bool) {
+	var refused *ApplyError
+	if !errors.As(err, &refused) || !errors.Is(err, ErrHardwareRefused) {
+		return false
+	}
+	_, devices, _ := refused.Operation.Flowtable()
+	return m.hardwareRefused(devices)
 }
 
 // hardwareRefused tells that the kernel refused a hardware flowtable with these devices. Their answers are asked for again; one
@@ -177,7 +201,7 @@ func (m *Manager) hardwareRefused(devices []string) (again bool) {
 		if len(relied) == 1 || a.refused > 1 {
 			a.Result, a.Evidence = flowtable.DriverRefuses, "the kernel refused the flowtable with flags offload: operation not supported"
 		} else {
-			a.index = -1 // of no device: it is asked again
+			a.index = askAgain
 		}
 		d.known[name] = a
 	}

@@ -18,12 +18,13 @@ type Reconciled struct {
 	Plan *ruleset.Plan
 	// Generation of the ruleset afterwards.
 	Generation uint32
-	// Conflicts is how often others changed our tables between the plan and its commit.
+	// Conflicts is how often others changed our tables between the plan and its commit, or a driver its answer.
 	Conflicts int
 }
 
-// Reconcile is one Plan and Apply, planned again when others change our tables in between. Doing it twice changes nothing. The
-// errors are those of Plan and Apply; ErrConflict is left where others went on changing our tables.
+// Reconcile is one Plan and Apply, planned again when others change our tables in between, and when a driver refuses a device that a
+// flowtable with HardwareAuto relied on. Doing it twice changes nothing. The errors are those of Plan and Apply; ErrConflict is
+// left where others went on changing our tables.
 func (m *Manager) Reconcile(ctx context.Context, spec *ruleset.Spec) (*Reconciled, error) {
 	return m.replan(ctx, func() (*ruleset.Plan, error) { return m.Plan(ctx, spec) })
 }
@@ -38,7 +39,8 @@ func (m *Manager) replan(ctx context.Context, plan func() (*ruleset.Plan, error)
 		if err == nil || errors.Is(err, ErrNotEvicted) {
 			return &Reconciled{p, generation, n}, err
 		}
-		if !errors.Is(err, ErrConflict) || errors.Is(err, ErrForeign) || n+1 == maxReplans {
+		again := errors.Is(err, ErrConflict) && !errors.Is(err, ErrForeign) || m.learnRefusal(err)
+		if !again || n+1 == maxReplans {
 			return nil, err
 		}
 		m.log.DebugContext(ctx, "planned again", "because", err)
