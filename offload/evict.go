@@ -149,10 +149,7 @@ func (m *Manager) devices(ctx context.Context, victims []Victim) (map[netip.Addr
 	return k.Devices(ctx, ends)
 }
 
-// looseKey is the setting that lets a TCP connection be picked up in its middle.
-const looseKey = "net.netfilter.nf_conntrack_tcp_loose"
-
-// tellRisks says of each flow whether it may break.
+// tellRisks says of each flow whether it may break. With looseKey a TCP connection is picked up in its middle.
 func (m *Manager) tellRisks(ctx context.Context, w *conntrack.Watcher, victims []Victim) error {
 	strict := false
 	if k, ok := m.kernel.(tunable); ok && len(victims) > 0 {

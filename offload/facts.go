@@ -24,30 +24,64 @@ type (
 	mannered interface {
 		Manners(ctx context.Context) (kernel.Manners, error)
 	}
+	modular interface {
+		Module(name string) kernel.Module
+	}
 	tunable interface {
 		Sysctl(ctx context.Context, key string) (string, error)
 	}
 )
 
-// Facts says how the kernel treats flowtables and which settings of the namespace matter to them, in a fixed order: release,
-// flowtables, by name, wildcards, accounting, forwarding ipv4, forwarding ipv6. What has to be tried is tried as Target does.
+// Facts says how the kernel treats flowtables, and which settings of the namespace and which modules matter to them, in a fixed order:
+// release, flowtables, by name, wildcards, accounting, forwarding ipv4, forwarding ipv6, tcp loose (whether a TCP connection may be picked
+// up in its middle, as one that was evicted is), tcp timeout and udp timeout (the seconds without packets after which a flow leaves
+// its flowtable), then the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload: "yes" is loaded or built in, "no" is missing,
+// "unknown" may be loaded when it is needed. What has to be tried is tried as Target does.
 func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
 	facts, err := m.mannerFacts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []struct{ name, key string }{
-		{"accounting", "net.netfilter.nf_conntrack_acct"},
-		{"forwarding ipv4", "net.ipv4.ip_forward"},
-		{"forwarding ipv6", "net.ipv6.conf.all.forwarding"},
+	for _, s := range []struct {
+		name, key string
+		text      func(string) string
+	}{
+		{"accounting", accountingKey, isSet},
+		{"forwarding ipv4", forwardingKey4, isSet},
+		{"forwarding ipv6", forwardingKey6, isSet},
+		{"tcp loose", looseKey, isSet},
+		{"tcp timeout", tcpTimeoutKey, inSeconds},
+		{"udp timeout", udpTimeoutKey, inSeconds},
 	} {
-		f, err := m.settingFact(ctx, s.name, s.key)
+		f, err := m.settingFact(ctx, s.name, s.key, s.text)
 		if err != nil {
 			return nil, err
 		}
 		facts = append(facts, f)
 	}
+	for _, name := range []string{"nf_flow_table", "nf_flow_table_inet", "nft_flow_offload"} {
+		facts = append(facts, m.moduleFact(name))
+	}
 	return facts, nil
+}
+
+func isSet(value string) string     { return yesNo(value != "0") }
+func inSeconds(value string) string { return value + " s" }
+
+func (m *Manager) moduleFact(name string) Fact {
+	k, ok := m.kernel.(modular)
+	if !ok {
+		return Fact{name, "unknown", "this Kernel has no modules"}
+	}
+	found := k.Module(name)
+	f := Fact{name, "unknown", found.Evidence}
+	switch found.State {
+	case kernel.ModuleLoaded, kernel.ModuleBuiltIn:
+		f.Answer = "yes"
+	case kernel.ModuleMissing:
+		f.Answer = "no"
+	}
+	return f
 }
 
 func (m *Manager) mannerFacts(ctx context.Context) ([]Fact, error) {
@@ -86,7 +120,7 @@ func flowtablesFact(f kernel.Finding) Fact {
 	return Fact{"flowtables", answer, f.Evidence}
 }
 
-func (m *Manager) settingFact(ctx context.Context, name, key string) (Fact, error) {
+func (m *Manager) settingFact(ctx context.Context, name, key string, text func(string) string) (Fact, error) {
 	k, ok := m.kernel.(tunable)
 	if !ok {
 		return Fact{name, "unknown", "this Kernel has no settings"}, nil
@@ -100,7 +134,7 @@ func (m *Manager) settingFact(ctx context.Context, name, key string) (Fact, erro
 	case err != nil:
 		return Fact{}, fmt.Errorf("offload: %w", err)
 	}
-	return Fact{name, yesNo(value != "0"), key + " = " + value}, nil
+	return Fact{name, text(value), key + " = " + value}, nil
 }
 
 func yesNo(yes bool) string {

@@ -28,6 +28,7 @@ type Manager struct {
 	runs     runs
 	statuses board
 	drivers  drivers
+	grants   grants
 }
 
 // Open makes a Manager; nothing is changed. Errors match fs.ErrNotExist where the network namespace does not exist,

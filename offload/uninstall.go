@@ -29,7 +29,9 @@ type LeftSetting struct {
 }
 
 // Uninstall removes every table of an owner ("" is ruleset.DefaultOwner), as one transaction, then the mark of Off if there is one, and puts
-// back the one setting that a ruleset changes: a rule that tests ct packets or bytes has the kernel turn net.netfilter.nf_conntrack_acct on, for good.
+// back the one setting that rules change: one that tests ct packets or bytes has the kernel turn net.netfilter.nf_conntrack_acct on, for good.
+//
+// What SetSettings changed is put back too, unless someone else changed it since.
 //
 // What it was before is remembered by this Manager, and in the table if the plan that brought such a rule created one, for whichever
 // process uninstalls it. Where nobody knows, and where others' rules count too, it stays as it is, and Left says so.
@@ -45,7 +47,7 @@ func (m *Manager) Uninstall(ctx context.Context, owner string) (*Uninstalled, er
 		return nil, err
 	}
 	u := &Uninstalled{Plan: done.Plan, Generation: done.Generation}
-	return u, errors.Join(err, m.On(ctx, owner), m.restoreAccounting(ctx, u, before))
+	return u, errors.Join(err, m.On(ctx, owner), m.restoreAccounting(ctx, u, before), m.restoreSettings(ctx, u, owner))
 }
 
 // restoreAccounting puts nf_conntrack_acct back if that is known and concerns nobody else.

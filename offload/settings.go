@@ -1,0 +1,149 @@
+package offload
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// The settings of a namespace that matter to flowtables (Documentation/networking/nf_conntrack-sysctl.rst, ip-sysctl.rst).
+const (
+	looseKey       = "net.netfilter.nf_conntrack_tcp_loose"
+	tcpTimeoutKey  = "net.netfilter.nf_flowtable_tcp_timeout"
+	udpTimeoutKey  = "net.netfilter.nf_flowtable_udp_timeout"
+	forwardingKey4 = "net.ipv4.ip_forward"
+	forwardingKey6 = "net.ipv6.conf.all.forwarding"
+)
+
+// highest is the highest value of a setting that SetSettings changes, 0 of others; timeouts are in seconds.
+func highest(key string) int {
+	switch key {
+	case accountingKey, looseKey, forwardingKey4, forwardingKey6:
+		return 1
+	case tcpTimeoutKey, udpTimeoutKey:
+		return maxTimeout
+	}
+	return 0
+}
+
+// maxTimeout is the longest time that a 32 bit count of ticks holds, at 1000 a second, in seconds.
+const maxTimeout = 2147483
+
+// SetSettings changes settings of the namespace for an owner ("" is ruleset.DefaultOwner) and returns those that had another value.
+// Nothing else in this library changes a setting by itself. What each was before is remembered in the kernel, as an empty table
+// fastpath_setting_* that is committed before the setting is written, so that Uninstall puts it back from any process.
+//
+// It takes forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: changing them resets other settings of the devices, and
+// with forwarding on a device accepts no router advertisements), net.netfilter.nf_conntrack_acct and nf_conntrack_tcp_loose, each 0 or 1, and
+// nf_flowtable_tcp_timeout and nf_flowtable_udp_timeout in seconds (Linux 5.14). Errors match fs.ErrNotExist where the kernel lacks
+// one, fs.ErrPermission without CAP_NET_ADMIN, and errors.ErrUnsupported where the Kernel has no settings. Those before it in the
+// list are changed then, and remembered.
+func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Setting) (changed []Setting, err error) {
+	k, ok := m.kernel.(interface {
+		tunable
+		writable
+	})
+	if !ok {
+		return nil, fmt.Errorf("offload: settings: %w: this Kernel has none", errors.ErrUnsupported)
+	}
+	var marks []ruleset.ChangedSetting
+	for _, s := range settings {
+		if err := s.check(); err != nil {
+			return nil, fmt.Errorf("offload: settings: %w", err)
+		}
+		now, err := k.Sysctl(ctx, s.Key)
+		if err != nil {
+			return nil, fmt.Errorf("offload: settings: read %s: %w", s.Key, err)
+		}
+		if now != s.Value {
+			changed = append(changed, s)
+			marks = append(marks, ruleset.ChangedSetting{Key: s.Key, Value: s.Value, Before: now})
+		}
+	}
+	owner = cmp.Or(owner, ruleset.DefaultOwner)
+	err = m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return ruleset.MarkSettings(have, owner, marks...) })
+	if err != nil {
+		return nil, fmt.Errorf("offload: remember what the settings of %q were: %w; nothing was changed", owner, err)
+	}
+	for i, s := range changed {
+		if err := k.WriteSysctl(ctx, s.Key, s.Value); err != nil {
+			return changed[:i], fmt.Errorf("offload: set %s to %s: %w", s.Key, s.Value, err)
+		}
+		m.log.InfoContext(ctx, "setting changed", "key", s.Key, "value", s.Value, "before", marks[i].Before, "owner", owner)
+	}
+	return changed, nil
+}
+
+func (s Setting) check() error {
+	most := highest(s.Key)
+	if most == 0 {
+		return fmt.Errorf("%q is none of the settings that matter to flowtables; set it by `sysctl -w`", s.Key)
+	}
+	n, err := strconv.Atoi(s.Value)
+	if err != nil || strconv.Itoa(n) != s.Value || n < 0 || n > most || most == maxTimeout && n == 0 {
+		return fmt.Errorf("%s: %q is no value of it; write a number up to %d", s.Key, s.Value, most)
+	}
+	return nil
+}
+
+// restoreSettings puts back what SetSettings changed for an owner, and forgets it.
+func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner string) error {
+	have, err := m.load(ctx, owner)
+	if err != nil {
+		return err
+	}
+	marks := have.ChangedSettings(owner)
+	if len(marks) == 0 {
+		return nil
+	}
+	for _, s := range marks {
+		if err := m.restoreSetting(ctx, u, s, have.Counting()); err != nil {
+			return err
+		}
+	}
+	err = m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return ruleset.UnmarkSettings(have, owner) })
+	if err != nil {
+		return fmt.Errorf("offload: forget what the settings of %q were: %w", owner, err)
+	}
+	return nil
+}
+
+// restoreSetting puts one back, unless someone else changed it since, or needs it.
+func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.ChangedSetting, counting []ruleset.LoadedTable) error {
+	k, ok := m.kernel.(interface {
+		tunable
+		writable
+	})
+	if !ok {
+		return fmt.Errorf("offload: %s was changed and this Kernel cannot put it back to %s", s.Key, s.Before)
+	}
+	now, err := k.Sysctl(ctx, s.Key)
+	if err != nil {
+		return fmt.Errorf("offload: look whether %s is as it was set: %w", s.Key, err)
+	}
+	left := LeftSetting{Setting: Setting{s.Key, now}}
+	switch {
+	case now == s.Before:
+		return nil
+	case now != s.Value:
+		left.Why = fmt.Sprintf("someone changed it after it was set to %s; before it was %s", s.Value, s.Before)
+	case s.Key == accountingKey && len(counting) > 0:
+		left.Why = fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, counting[0].Name, s.Before)
+	default:
+		if err := k.WriteSysctl(ctx, s.Key, s.Before); err != nil {
+			return fmt.Errorf("offload: put %s back to %s: %w", s.Key, s.Before, err)
+		}
+		u.Restored = append(u.Restored, Setting{s.Key, s.Before})
+		return nil
+	}
+	// What restoreAccounting says of it is said already.
+	if !slices.ContainsFunc(u.Left, func(l LeftSetting) bool { return l.Key == s.Key }) {
+		u.Left = append(u.Left, left)
+	}
+	return nil
+}
