@@ -47,11 +47,12 @@ func (m *Manager) hardwareStates(ctx context.Context, have *ruleset.Loaded) (sta
 const companionSuffix = "_hw"
 
 // hardwareState is what hardwareStates says of a declared flowtable: by itself, or by its part for the drivers that accept.
-func hardwareState(states map[part]string, family ruleset.Family, table, name string) string {
-	if s, ok := states[part{family, table, name}]; ok {
+func hardwareState(states map[part]string, declared part) string {
+	if s, ok := states[declared]; ok {
 		return s
 	}
-	return states[part{family, table + companionSuffix, name}]
+	declared.table += companionSuffix
+	return states[declared]
 }
 
 // lookForGrants reads the connections in hardware and remembers the flowtables that carry them.

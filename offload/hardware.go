@@ -24,7 +24,8 @@ type driverAnswer struct {
 	flowtable.Answer
 	index   int
 	feature string
-	refused int // how often the kernel refused the device after it had accepted it
+	refused int  // how often the kernel refused the device after it had accepted it
+	step    bool // the answer holds for one commit
 }
 
 // askAgain is the index of no device.
@@ -177,14 +178,58 @@ func (d *drivers) learn(l *flowtable.Link, a flowtable.Answer) {
 	d.known[l.Name] = next
 }
 
-// learnRefusal reports whether planning again may help after a commit was refused: a driver refused what it had accepted.
+// learnRefusal reports whether planning again may help after a commit was refused at a hardware flowtable: a driver refused what it
+// had accepted, or it is to be bound before it is unbound from where it was. Drivers are bound while a batch is prepared, and unbound when
+// it is committed, so that one which takes each device once answers EBUSY: its devices are then in software for one commit.
 func (m *Manager) learnRefusal(err error) (again bool) {
 	var refused *ApplyError
-	if !errors.As(err, &refused) || !errors.Is(err, ErrHardwareRefused) {
+	if !errors.As(err, &refused) {
 		return false
 	}
-	_, devices, _ := refused.Operation.Flowtable()
-	return m.hardwareRefused(devices)
+	spec, devices, ok := refused.Operation.Flowtable()
+	switch {
+	case !ok || spec.Hardware != flowtable.HardwareOn:
+		return false
+	case errors.Is(err, ErrHardwareRefused):
+		return m.hardwareRefused(devices)
+	case refused.Errno == ebusy:
+		return m.hardwareBusy(devices)
+	}
+	return false
+}
+
+// hardwareBusy tells that drivers of these devices were bound already. It is false if no answer was relied on.
+func (m *Manager) hardwareBusy(devices []string) (again bool) {
+	d := &m.drivers
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range devices {
+		a := d.known[name]
+		if a.Result != flowtable.Accepted {
+			continue
+		}
+		a.Result, a.Evidence = flowtable.Busy, "the kernel refused the flowtable with flags offload: device or resource busy"
+		a.refused++
+		a.step = a.refused == 1
+		d.known[name] = a
+		again = true
+	}
+	return again
+}
+
+// stepped is for when a plan is in force. It reports whether devices were in software for that one commit: their drivers are asked
+// again, and it is to be planned again.
+func (d *drivers) stepped() (again bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, a := range d.known {
+		if a.step {
+			a.step, a.index = false, askAgain
+			d.known[name] = a
+			again = true
+		}
+	}
+	return again
 }
 
 // hardwareRefused tells that the kernel refused a hardware flowtable with these devices. Their answers are asked for again; one

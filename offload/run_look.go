@@ -110,6 +110,9 @@ func (r *run) apply(ctx context.Context, now *view) error {
 	case errors.Is(err, ErrNotEvicted):
 		r.notes = []string{err.Error()}
 	case err != nil:
+		if ctx.Err() == nil && r.m.learnRefusal(err) {
+			return errAgain
+		}
 		if ctx.Err() == nil && r.refused.blame(r.spec, now.target, err) {
 			r.m.log.WarnContext(ctx, "left out", "owner", r.owner, "err", err, "retry", r.refused.until)
 			return errAgain
@@ -120,6 +123,9 @@ func (r *run) apply(ctx context.Context, now *view) error {
 	r.changes++
 	r.known = generation
 	r.leave(now)
+	if r.m.drivers.stepped() {
+		return errAgain
+	}
 	r.tellDone(ctx, now)
 	return nil
 }

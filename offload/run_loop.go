@@ -36,6 +36,7 @@ type run struct {
 	retryAt  time.Time
 	thawAt   time.Time // until then nothing is looked at
 	resyncAt time.Time
+	grants   grantWatch
 
 	devices map[deviceKey]DeviceStatus
 	status  Status // as it was told last
@@ -56,6 +57,7 @@ func (r *run) loop(ctx context.Context) {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		r.take(ctx)
+		r.watchGrants(ctx)
 		if why := r.due(time.Now()); why != "" {
 			r.look(ctx, why)
 			continue
@@ -130,7 +132,7 @@ func (r *run) next() time.Time {
 		return r.thawAt
 	}
 	at := time.Time{}
-	for _, t := range []time.Time{r.pace.due(), r.retryAt, r.refused.until, r.startAt, r.resyncAt} {
+	for _, t := range []time.Time{r.pace.due(), r.retryAt, r.refused.until, r.startAt, r.resyncAt, r.grants.at} {
 		at = earlier(at, t)
 	}
 	return at

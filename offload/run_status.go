@@ -52,7 +52,7 @@ func (r *run) describe(ctx context.Context, s *Status, now *view) {
 	held := r.held(ctx, s.Phase)
 	s.Generation = r.known
 	s.Devices = r.deviceStatuses(ctx, now.bindings, held)
-	s.Flowtables = r.flowtableStatuses(now.off, held)
+	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
 	s.Warnings = append(now.plan.Warnings(), r.notes...)
 	s.Pending = nil
 	if s.Phase == PhaseSteady || s.Phase == PhaseOff || r.left != nil && r.left.plan == now.plan {
@@ -137,7 +137,7 @@ func ownedTables(held *ruleset.Loaded, owner string) map[part]bool {
 }
 
 // flowtableStatuses tells of each declared flowtable what the kernel made of it.
-func (r *run) flowtableStatuses(off bool, held *ruleset.Loaded) []FlowtableStatus {
+func (r *run) flowtableStatuses(ctx context.Context, off bool, held *ruleset.Loaded) []FlowtableStatus {
 	loaded := map[part]ruleset.LoadedFlowtable{}
 	if held != nil {
 		ours := ownedTables(held, r.owner)
@@ -147,6 +147,7 @@ func (r *run) flowtableStatuses(off bool, held *ruleset.Loaded) []FlowtableStatu
 			}
 		}
 	}
+	hardware := r.hardware(ctx, held)
 	var list []FlowtableStatus
 	for i := range r.spec.Tables {
 		t := &r.spec.Tables[i]
@@ -154,9 +155,7 @@ func (r *run) flowtableStatuses(off bool, held *ruleset.Loaded) []FlowtableStatu
 			p := partOf(t, &t.Flowtables[j])
 			f := loaded[p]
 			s := FlowtableStatus{Family: p.family, Table: p.table, Name: p.name, Handle: f.Handle, Failed: r.refused.failed(p)}
-			if f.Hardware() {
-				s.Hardware = "asked"
-			}
+			s.Hardware = hardwareState(hardware, p)
 			if off {
 				s.Failed = "switched off"
 			}
