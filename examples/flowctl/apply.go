@@ -38,10 +38,18 @@ func apply(ctx context.Context, std *streams, args []string) error {
 // printBindings prints which device each flowtable bound to, or why it did not.
 func printBindings(w io.Writer, bindings []flowtable.Binding) {
 	for _, b := range bindings {
-		fmt.Fprintf(w, "flowtable %s, device %s: %s", b.Flowtable, b.Device, b.State)
-		if b.Why != "" {
-			fmt.Fprintf(w, ", %s", b.Why)
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, describe(b))
 	}
+}
+
+// describe is one line about a device of a flowtable.
+func describe(b flowtable.Binding) string {
+	text := fmt.Sprintf("flowtable %s, device %s: %s", b.Flowtable, b.Device, b.State)
+	if b.Hardware {
+		text += " for hardware"
+	}
+	if b.Why != "" {
+		text += ", " + b.Why
+	}
+	return text
 }

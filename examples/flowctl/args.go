@@ -58,7 +58,16 @@ func (a arguments) adopt() *bool {
 
 // parse reads flags and exactly the wanted number of other arguments, which may stand before or behind the flags.
 func (a arguments) parse(std *streams, args []string, want int) ([]string, error) {
-	var got []string
+	got, err := a.parseAny(std, args)
+	if err == nil && len(got) != want {
+		a.printUsage(std.err)
+		return nil, usageError{fmt.Errorf("want %s, got %d", count(want, "argument"), len(got))}
+	}
+	return got, err
+}
+
+// parseAny reads flags and any number of other arguments.
+func (a arguments) parseAny(std *streams, args []string) (got []string, err error) {
 	for {
 		if err := a.Parse(args); errors.Is(err, flag.ErrHelp) {
 			a.printUsage(std.out)
@@ -68,16 +77,11 @@ func (a arguments) parse(std *streams, args []string, want int) ([]string, error
 			return nil, usageError{err}
 		}
 		if a.NArg() == 0 {
-			break
+			return got, nil
 		}
 		got = append(got, a.Arg(0))
 		args = a.Args()[1:]
 	}
-	if len(got) != want {
-		a.printUsage(std.err)
-		return nil, usageError{fmt.Errorf("want %s, got %d", count(want, "argument"), len(got))}
-	}
-	return got, nil
 }
 
 func (a arguments) printUsage(w io.Writer) {

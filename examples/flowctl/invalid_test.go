@@ -104,7 +104,7 @@ func invalidSpecs() map[string]invalid {
 func TestInvalidSpecs(t *testing.T) {
 	for name, test := range invalidSpecs() {
 		t.Run(name, func(t *testing.T) {
-			for _, command := range []string{"check", "render", "plan", "apply"} {
+			for _, command := range []string{"check", "render", "plan", "apply", "run", "status"} {
 				r := flowctl(test.spec, command, "-")
 				r.assertRefused(t, exitUsage, "flowctl: "+command+": standard input: ", test.path, test.says)
 			}
@@ -124,7 +124,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 
 func TestUnreadableFiles(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.json")
-	for _, command := range []string{"check", "render", "plan", "apply"} {
+	for _, command := range []string{"check", "render", "plan", "apply", "run", "status"} {
 		flowctl("", command, missing).assertRefused(t, exitFailed, missing, "no such file")
 	}
 	for _, target := range []string{missing, t.TempDir()} {

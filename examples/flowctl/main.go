@@ -14,12 +14,25 @@
 //	flowctl confirm [--netns NS] [--owner NAME]
 //	flowctl uninstall [--netns NS] [--owner NAME]
 //	                                         remove our tables, and put back the setting that they changed
+//	flowctl run [--observe] [--report-only] [--takeover] [--netns NS] SPEC
+//	                                         keep it attached as devices come and go and others write, and tell what changes
+//	flowctl status [--watch] [--json] [--exit-code] [--netns NS] SPEC
+//	                                         say of each device whether it is bound, and why not; what differs, and who is in the way
+//	flowctl off [--netns NS] [--owner NAME]  the kill switch: all connections back to the classic path, the other rules stay
+//	flowctl on [--netns NS] [--owner NAME]
 //	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
+//	flowctl probe [--netns NS] [--json] [--force] DEVICE...
+//	                                         say whether the drivers of devices take a flowtable, with evidence
+//	flowctl topology [--dot|--json] [--netns NS]
+//	                                         draw the devices and what stands on what, for Mermaid or graphviz
 //
 // SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
 // a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC, and
-// 3 from plan --exit-code when there is something to do.
+// 3 from plan --exit-code and status --exit-code when there is something to do.
+//
+// A run ends at SIGINT and SIGTERM, with status 0, and leaves the ruleset in force: the kernel needs nobody for what is bound. At
+// SIGHUP it reads SPEC again. It tells every plan that it applies on standard error, or to the system's log.
 //
 // With --adopt, plan and apply take over tables of a declared name that are not ours. apply --confirm does not wait: a process in the
 // background takes the change back, also when the terminal is gone, and tells the system's log. So there is nothing that an interrupt
@@ -63,13 +76,19 @@ func commands() []command {
 		{"apply", "apply SPEC as one transaction", apply},
 		{"confirm", "keep what apply --confirm would take back", confirm},
 		{"uninstall", "remove our tables", uninstall},
+		{"run", "keep SPEC attached, until it is told to end", keep},
+		{"status", "say what is bound, missing, refused and pending, and why", status},
+		{"off", "the kill switch: no flowtables until flowctl on", off},
+		{"on", "let flowtables come back", on},
 		{"flows", "list the connections and the path that carries them", flows},
-		{"probe", "say what this kernel and namespace can do", probe},
+		{"probe", "say what this kernel, namespace or device can do", probe},
+		{"topology", "draw the devices and what stands on what", topology},
 	}
 }
 
 // run is flowctl without the process around it. It returns the exit status. An interrupt ends the process as the system does
-// it, also while it waits for input: a transaction is all or nothing, and what it opened ends with it.
+// it, also while it waits for input: a transaction is all or nothing, and what it opened ends with it. Only keep takes signals
+// into its own hands, once it has read its SPEC.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx := context.Background()
 	if len(args) == 0 {

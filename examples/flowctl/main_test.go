@@ -66,7 +66,6 @@ func TestUsage(t *testing.T) {
 		"two specs":        {[]string{"check", "a.json", "b.json"}, []string{"want 1 argument, got 2"}},
 		"flows of a spec":  {[]string{"flows", "router.json"}, []string{"want 0 arguments, got 1"}},
 		"unknown path":     {[]string{"flows", "--path", "fast"}, []string{"--path", `"fast"`, "slow, software or hardware"}},
-		"probe of a spec":  {[]string{"probe", "-"}, []string{"want 0 arguments"}},
 		"flag of another":  {[]string{"render", "--netns", "x", "-"}, []string{"usage: flowctl render", "-netns"}},
 		"flag at the end":  {[]string{"flows", "--path"}, []string{"usage: flowctl flows", "-path"}},
 		"value of boolean": {[]string{"flows", "--json=perhaps"}, []string{"perhaps"}},

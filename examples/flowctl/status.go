@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// status says how what a SPEC declares and what the kernel holds stand to each other, once or whenever that changes. It changes
+// nothing, and looks at the kernel itself: it needs no flowctl run, and does not disturb one.
+func status(ctx context.Context, std *streams, args []string) error {
+	flags := newArguments("status", "[--watch] [--json] [--exit-code] [--netns NS] [--adopt] SPEC")
+	netns, adopt := flags.netns(), flags.adopt()
+	watch := flags.Bool("watch", false, "print it again whenever it changes")
+	asJSON := flags.Bool("json", false, "print one JSON object a line")
+	exitCode := flags.Bool("exit-code", false, "exit with status 3 unless the kernel holds what is declared")
+	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return err
+	}
+	if *watch && *exitCode {
+		return usageError{errors.New("--exit-code means nothing with --watch")}
+	}
+	spec, err := readSpec(std, names[0])
+	if err != nil {
+		return err
+	}
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Run: offload.RunConfig{Observe: true}})
+	if err != nil {
+		return err
+	}
+	defer manager.Close()
+	o := observer{std: std, manager: manager, json: *asJSON, watch: *watch}
+	last, err := o.observe(ctx, spec)
+	if err == nil && *exitCode && !asDeclared(last) {
+		err = errPending
+	}
+	return err
+}
+
+// An observer is one flowctl status.
+type observer struct {
+	std         *streams
+	manager     *offload.Manager
+	json, watch bool
+}
+
+// A seen is a status as it is printed.
+type seen struct {
+	*offload.Status
+	Conflicts []ruleset.Finding `json:"conflicts,omitempty"`
+}
+
+// observe prints what is seen, and returns what was printed last.
+func (o observer) observe(ctx context.Context, spec *ruleset.Spec) (*offload.Status, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- o.manager.Run(ctx, spec)
+		stop()
+	}()
+	var last *offload.Status
+	for s := range o.manager.Statuses(ctx) {
+		if s.Phase == offload.PhaseStarting {
+			continue
+		}
+		if err := o.print(ctx, s, spec); err != nil {
+			stop()
+			return s, errors.Join(err, withoutCancel(<-ended))
+		}
+		if last = s; !o.watch {
+			break
+		}
+	}
+	stop()
+	return last, withoutCancel(<-ended)
+}
+
+func (o observer) print(ctx context.Context, s *offload.Status, spec *ruleset.Spec) error {
+	var conflicts []ruleset.Finding
+	var err error
+	if o.json {
+		return json.NewEncoder(o.std.out).Encode(seen{s, conflicts})
+	}
+	_, err = fmt.Fprint(o.std.out, s)
+	for _, c := range conflicts {
+		if err == nil {
+			_, err = fmt.Fprintf(o.std.out, "conflict: %v\n", c)
+		}
+	}
+	return err
+}
+
+// asDeclared reports whether the kernel holds what is declared, with every device in its flowtable.
+func asDeclared(s *offload.Status) bool {
+	if s == nil || s.Err != "" || len(s.Pending)+len(s.Drift) > 0 || s.Phase == offload.PhaseOff {
+		return false
+	}
+	for _, d := range s.Devices {
+		if !d.State.Listed() {
+			return false
+		}
+	}
+	for _, f := range s.Flowtables {
+		if f.Failed != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+// TestSwitch: off leaves a mark, which every plan heeds and which on and uninstall take away.
+func TestSwitch(t *testing.T) {
+	ns := namespaceWithRules(t)
+	before := listRuleset(t, ns)
+	run := func(spec string, args ...string) result {
+		r := flowctl(spec, append(args, "--netns", ns.Name())...)
+		r.assertDone(t)
+		return r
+	}
+	run(plainSpec, "apply", "-")
+	applied := listRuleset(t, ns)
+	assert.Contains(t, run("", "off").out, "until flowctl on")
+	assert.Contains(t, listRuleset(t, ns), "fastpath_off_")
+	assert.Contains(t, listRuleset(t, ns), "chain in", "the rest stays")
+	assert.Contains(t, run(plainSpec, "plan", "-").out, "switched off")
+
+	run("", "on")
+	assert.Equal(t, applied, listRuleset(t, ns))
+	run("", "off")
+	run("", "uninstall")
+	assert.Equal(t, before, listRuleset(t, ns))
+}
+
+// TestKernelSwitch: off takes a connection back to the classic path, and on lets apply bring it back to the fast one.
+func TestKernelSwitch(t *testing.T) {
+	testns.RequireFlowtables(t)
+	r := testns.NewRouterT(t, nil)
+	netns := r.NS.Path()
+	flowctl(softwareSpec, "apply", "--netns", netns, "-").assertDone(t)
+	flow := r.DialT(t, "udp", testns.IPv4)
+	testns.AssertSoftwarePath(t, r, flow, time.Minute)
+	flowctl("", "off", "--netns", netns).assertDone(t)
+	testns.AssertSlowPath(t, r, flow, time.Minute)
+	require.NotContains(t, listRuleset(t, r.NS), "flowtable")
+	flowctl(softwareSpec, "apply", "--netns", netns, "-").assertDone(t)
+	require.NotContains(t, listRuleset(t, r.NS), "flowtable", "the mark holds")
+	flowctl("", "on", "--netns", netns).assertDone(t)
+	flowctl(softwareSpec, "apply", "--netns", netns, "-").assertDone(t)
+	require.Contains(t, listRuleset(t, r.NS), "flowtable")
+	testns.AssertSoftwarePath(t, r, flow, time.Minute)
+}
