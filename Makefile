@@ -15,7 +15,7 @@ BENCH       := bin/fastpath-bench
 # does not exist is left out.
 VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/testns examples/flowctl conntrack \
 	examples/quickstart internal/kernel internal/nlsock offload/offloadtest ruleset/replay \
-	examples/firmware examples/firmware/loader,$(if $(wildcard $(d)/*_test.go),./$(d)))
+	examples/firmware examples/firmware/loader examples/appliance examples/controller,$(if $(wildcard $(d)/*_test.go),./$(d)))
 
 PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/nftvalue ./internal/strictjson
 

@@ -40,6 +40,8 @@ var rooms = map[string]room{
 	"internal/testns":      {linux: []string{"golang.org/x/sys/unix"}},
 	"internal/testns/vm":   {imports: []string{"internal/testns/vm/wire"}},
 	"examples/flowctl":     {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
+	"examples/controller":  {imports: []string{"offload", "ruleset", "flowtable"}},
+	"examples/appliance":   {imports: []string{"offload", "ruleset", "flowtable", "internal/testns"}},
 	"examples/quickstart":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns"}},
 	"examples/firmware":    {imports: []string{"ruleset", "flowtable", "ruleset/replay"}},
 	"examples/firmware/*":  {imports: []string{"ruleset/replay"}},

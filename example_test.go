@@ -1,10 +1,13 @@
 package fastpath_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/offload/offloadtest"
 	. "github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -55,4 +58,50 @@ func Example() {
 	// 		counter comment "stands still while the flowtable carries"
 	// 	}
 	// }
+}
+
+// Run keeps a ruleset as declared: a device that comes later is bound when it comes. The kernel is one in memory, so this runs anywhere.
+func Example_run() {
+	kernel := offloadtest.New(nil, offloadtest.Linux612("lan0"))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	manager, err := offload.Open(ctx, &offload.Config{Kernel: kernel})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer manager.Close()
+	spec := &Spec{Tables: []Table{{
+		Name:       "router",
+		Flowtables: []flowtable.Spec{{Name: "fast", Devices: []flowtable.Selector{{Name: "lan0"}, {Name: "wan0"}}}},
+		Offload:    []Policy{{Flowtable: "fast"}},
+	}}}
+	told := map[string]flowtable.State{}
+	report := func(phase offload.Phase, device string, state flowtable.State, why string) {
+		if phase != offload.PhaseSteady || told[device] == state {
+			return
+		}
+		told[device] = state
+		fmt.Println(device, state)
+		switch {
+		case state == flowtable.Missing:
+			kernel.AddLink(flowtable.Link{Name: device, Up: true})
+		case device == "wan0":
+			cancel()
+		}
+	}
+	ended := make(chan error, 1)
+
+	go func() { ended <- manager.Run(ctx, spec) }() // until ctx ends; what it applied stays in force
+	for status := range manager.Statuses(ctx) {     // the newest, and then every newer one
+		for _, d := range status.Devices {
+			report(status.Phase, d.Device, d.State, d.Why) // wan0 is missing, and bound when it appears
+		}
+	}
+	fmt.Println(<-ended)
+	// Output:
+	// lan0 bound
+	// wan0 missing
+	// wan0 bound
+	// context canceled
 }

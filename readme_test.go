@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReadme holds the declaration in README.md to the one of Example, which is compiled and run.
+// TestReadme holds what README.md shows first of declaring and of keeping to the examples, which are compiled and run.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -16,13 +16,16 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, block, ok := strings.Cut(string(readme), "```go\n")
-	if !ok {
-		t.Fatal("README.md has no Go block")
-	}
-	block, _, _ = strings.Cut(block, "```")
-	indented := "\t" + strings.ReplaceAll(strings.TrimSpace(block), "\n", "\n\t")
-	if !strings.Contains(string(example), indented) {
-		t.Errorf("README.md's first Go block is not in example_test.go:\n%s", block)
+	for _, heading := range []string{"## In Go\n", "## Keep it attached\n"} {
+		_, section, _ := strings.Cut(string(readme), heading)
+		_, block, ok := strings.Cut(section, "```go\n")
+		if !ok {
+			t.Fatalf("README.md has no Go block under %q", heading)
+		}
+		block, _, _ = strings.Cut(block, "```")
+		indented := "\t" + strings.ReplaceAll(strings.TrimSpace(block), "\n", "\n\t")
+		if !strings.Contains(string(example), indented) {
+			t.Errorf("README.md's first Go block under %q is not in example_test.go:\n%s", heading, block)
+		}
 	}
 }
