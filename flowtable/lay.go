@@ -50,7 +50,7 @@ func (b *binder) visited(d Selector, visits []visit, at int, why string) bool {
 		e.state, e.why = Missing, "the bridge has no ports; plan again when one joins"
 	case v.state == tooDeep:
 		name = b.links[visits[stackOf(visits, at)].link].Name
-		e.state, e.why = Unsupported, fmt.Sprintf("its packets bear more than %d headers of VLANs and PPPoE, and kernels look through %[1]d (NF_FLOW_TABLE_ENCAP_MAX)", maxEncaps)
+		e.state, e.why = Unsupported, fmt.Sprintf("its packets bear more than %d headers of VLANs and PPPoE, and kernels look through %[1]d (NF_FLOW_TABLE_ENCAP_MAX); up to Linux 6.12, layers \"logical\" carries them", maxEncaps)
 	case at == 0 && v.by.text != "" && b.links[v.link].wrapped():
 		e.why = v.by.text + "; " + why
 	}
