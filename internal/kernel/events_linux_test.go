@@ -108,6 +108,27 @@ func TestEventsOfRoutes(t *testing.T) {
 		}
 	}
 	until(t, next, Event{Kind: EventRoutes, Device: "v0", What: "route default gone"})
+	require.NoError(t, ns.IP(ctx, "neigh del 192.0.2.9 dev v0", "neigh add 192.0.2.8 lladdr 02:00:00:00:00:01 dev v0 nud reachable"))
+	until(t, next, Event{Kind: EventRoutes, Device: "v0", What: "192.0.2.9 does not answer"})
+	until(t, next, Event{Kind: EventRoutes, Device: "v0", What: "192.0.2.8 is at"})
+	require.NoError(t, ns.IP(ctx, "link set v0 down"))
+	until(t, next, Event{Kind: EventRoutes, Device: "v0", What: "192.0.2.8 gone"})
+}
+
+// A MAC that moves to another port of a bridge takes flows with it that the fast path still sends to the old one.
+func TestEventsOfBridgePorts(t *testing.T) {
+	ns, k := openT(t)
+	ctx := testContext(t)
+	next := listenT(t, k.Events(ctx, true))
+	require.NoError(t, ns.IP(ctx, "link add br0 type bridge", "link add v0 type veth peer name v1", "link add x0 type veth peer name x1",
+		"link set v0 master br0", "link set x0 master br0", "link set br0 up", "link set v0 up", "link set v1 up", "link set x0 up", "link set x1 up"))
+	for _, port := range []string{"v0", "x0", "v0"} {
+		require.NoError(t, testns.Poll(ctx, 10*time.Millisecond, func() (bool, error) { // once the port forwards
+			_, err := ns.Run(ctx, "", "bridge", "fdb", "replace", "02:00:00:00:00:09", "dev", port, "master", "dynamic")
+			return err == nil, nil
+		}))
+		until(t, next, Event{Kind: EventRoutes, Device: port, What: "02:00:00:00:00:09 is behind the port"})
+	}
 }
 
 // What the kernel had to throw away is told, and the stream goes on.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -14,7 +15,6 @@ import (
 const (
 	neighbourHeader = 12 // struct ndmsg
 	featuresChanged = 2  // IFLA_EVENT_FEATURES: the device is otherwise what it was
-	noARP           = 0x40
 )
 
 // A linkWatch reads what rtnetlink announces, and tells what is news from what repeats what was announced before.
@@ -28,6 +28,7 @@ type neighbour struct {
 	family byte
 	link   int
 	addr   string
+	group  bool // a multicast address
 }
 
 func newLinkWatch() *linkWatch {
@@ -111,45 +112,63 @@ func (w *linkWatch) route(m nlmsg.Message) (Event, bool, error) {
 	return e, true, nil
 }
 
-// neighbour reads a neighbour's announcement: the state of most changes all the time, the address of the link layer seldom.
+// neighbour reads a neighbour's announcement: the state of most changes all the time, the address of the link layer seldom. That one is
+// gone is news too: Linux 7.2 looks neighbours up for every packet of the fast path, and asks for none. Multicast addresses have entries
+// without being neighbours.
 func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
-	o := nlmsg.Native()
-	if len(m.Data) < neighbourHeader {
-		return Event{}, false, fmt.Errorf("%w: a neighbour of %d bytes", nlmsg.ErrMalformed, len(m.Data))
+	n, place, err := parseNeighbour(nlmsg.Native(), m.Data)
+	if err != nil || n.group {
+		return Event{}, false, err
 	}
-	n := neighbour{family: m.Data[0], link: int(int32(o.Uint32(m.Data[4:])))}
-	var mac string
-	err := nlmsg.EachAttr(o, m.Data[neighbourHeader:], func(a nlmsg.Attr) error {
+	before, known := w.neighbours[n]
+	link := n.link
+	if n.family == unix.AF_BRIDGE {
+		link, _ = strconv.Atoi(place)
+	}
+	e := Event{Kind: EventRoutes, Device: w.links[link].Name, What: n.says(place)}
+	if m.Type == unix.RTM_DELNEIGH {
+		if n.family == unix.AF_BRIDGE && before != place { // it was told of its new port before
+			return Event{}, false, nil
+		}
+		delete(w.neighbours, n)
+		e.What = "neighbour " + n.addr + " gone"
+		return e, !known || before != "", nil // "" was told
+	}
+	w.neighbours[n] = place
+	return e, !known || before != place, nil
+}
+
+// says puts into words where a neighbour is now.
+func (n neighbour) says(place string) string {
+	switch {
+	case place == "":
+		return "neighbour " + n.addr + " does not answer"
+	case n.family == unix.AF_BRIDGE:
+		return n.addr + " is behind the port with index " + place
+	}
+	return "neighbour " + n.addr + " is at " + place
+}
+
+// parseNeighbour decodes ndmsg and its attributes (include/uapi/linux/neighbour.h): who it is, and where: the address of the link layer,
+// "" if it has none; for a MAC behind a bridge, the port's index.
+func parseNeighbour(o nlmsg.Order, data []byte) (n neighbour, place string, err error) {
+	if len(data) < neighbourHeader {
+		return n, "", fmt.Errorf("%w: a neighbour of %d bytes", nlmsg.ErrMalformed, len(data))
+	}
+	n = neighbour{family: data[0], link: int(int32(o.Uint32(data[4:])))}
+	err = nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) error {
 		switch a.Type {
 		case unix.NDA_DST:
 			addr, _ := netip.AddrFromSlice(a.Data)
-			n.addr = addr.String()
+			n.addr, n.group = addr.String(), addr.IsMulticast()
 		case unix.NDA_LLADDR:
-			mac = net.HardwareAddr(a.Data).String()
+			place = net.HardwareAddr(a.Data).String()
 		}
 		return nil
 	})
-	if err != nil || o.Uint16(m.Data[8:])&noARP != 0 && n.family != unix.AF_BRIDGE {
-		return Event{}, false, err
+	if n.family == unix.AF_BRIDGE {
+		n.addr, place, n.link = place, strconv.Itoa(n.link), 0
+		n.group = false
 	}
-	device := w.links[n.link].Name
-	what := fmt.Sprintf("neighbour %s is at %s", n.addr, mac)
-	if mac == "" {
-		what = fmt.Sprintf("neighbour %s does not answer", n.addr)
-	}
-	place := mac
-	if n.family == unix.AF_BRIDGE { // the MAC is what is sought, the port where it is
-		place = fmt.Sprint(n.link)
-		what = fmt.Sprintf("%s is behind the port with index %d", mac, n.link)
-		n.addr, n.link = mac, 0
-	}
-	before := w.neighbours[n] // "" where nothing was
-	if m.Type == unix.RTM_DELNEIGH {
-		if before == place {
-			delete(w.neighbours, n)
-		}
-		return Event{}, false, nil // an entry that nobody used: flows keep what they learnt
-	}
-	w.neighbours[n] = place
-	return Event{Kind: EventRoutes, Device: device, What: what}, before != place, nil
+	return n, place, err
 }

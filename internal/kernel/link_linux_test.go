@@ -97,9 +97,10 @@ func FuzzParseRoute(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, 12, 0, 9, 0, 8, 0, 0, 0, 1, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, err := parseRoute(o, data)
+		_, _, nerr := parseNeighbour(o, data)
 		_, _, ferr := parseFeature(o, data, 40)
 		_, _, serr := findString(o, data, tcOffload)
-		for _, err := range []error{err, ferr, serr} {
+		for _, err := range []error{err, ferr, serr, nerr} {
 			if err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
 				t.Errorf("%v", err)
 			}
