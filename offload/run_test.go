@@ -360,4 +360,3 @@ func TestStatusesOfASlowReader(t *testing.T) {
 		assert.Equal(t, []uint64{1, 6}, seen)
 	})
 }
-

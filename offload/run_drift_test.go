@@ -1,0 +1,176 @@
+package offload_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/offload/offloadtest"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// meddle is another program that puts a Spec in the place of ours.
+func (r *running) meddle(spec *ruleset.Spec) {
+	r.Helper()
+	m, err := offload.Open(r.Context(), &offload.Config{Kernel: r.kernel.Kernel})
+	require.NoError(r, err)
+	_, err = m.Reconcile(r.Context(), spec)
+	require.NoError(r, err)
+	synctest.Wait()
+}
+
+// meddled is a Spec with one rule less.
+func meddled(names ...string) *ruleset.Spec {
+	spec := fast(names...)
+	rules := &spec.Tables[0].Chains[0].Rules
+	*rules = (*rules)[:1]
+	return spec
+}
+
+func (r *running) rules() int {
+	r.Helper()
+	have, err := ruleset.Load("", r.kernel.Kernel.Dump(context.Background()))
+	require.NoError(r, err)
+	return len(have.Rules())
+}
+
+func TestRunRepairs(t *testing.T) {
+	for _, target := range []*flowtable.Target{offloadtest.Linux61("eth0"), offloadtest.Linux72("eth0")} {
+		inBubble(t, target, offload.RunConfig{}, fast("eth0"), func(t *testing.T, r *running) {
+			r.pass(time.Second)
+			r.kernel.ForeignFlush()
+			synctest.Wait()
+			assert.Equal(t, []string{"eth0"}, r.held(), "repaired at once")
+			s := r.status()
+			assert.Equal(t, offload.PhaseSteady, s.Phase)
+			require.NotEmpty(t, s.Drift)
+			assert.Contains(t, s.Drift[0], "create table inet fw")
+			assert.Empty(t, s.Pending)
+
+			r.pass(time.Second)
+			r.meddle(meddled("eth0"))
+			assert.Equal(t, 2, r.rules())
+			s = r.status()
+			require.Len(t, s.Drift, 1)
+			assert.Contains(t, s.Drift[0], "add rule inet fw forward counter")
+
+			r.pass(time.Second)
+			changes := s.Changes
+			r.kernel.ForeignCommit()
+			r.pass(time.Second)
+			assert.Equal(t, changes, r.status().Changes, "what others do to their own tables is theirs")
+		})
+	}
+}
+
+// Somebody takes a device out that is there: on Linux 6.1, too, that is told from a device that went.
+func TestRunTellsDevicesFromDrift(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0", "eth1"), offload.RunConfig{}, fast("eth0", "eth1"), func(t *testing.T, r *running) {
+		r.pass(time.Second)
+		r.meddle(fast("eth0"))
+		assert.Equal(t, []string{"add flowtable inet fw fast { hook ingress priority filter; devices = { \"eth1\" }; counter; }"}, r.status().Drift)
+		assert.Equal(t, []string{"eth0", "eth1"}, r.held())
+	})
+}
+
+func TestRunReportsOnly(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{ReportOnly: true}, fast("eth0", "eth1"), func(t *testing.T, r *running) {
+		assert.Equal(t, offload.PhaseSteady, r.status().Phase, "what is declared is applied")
+		r.pass(time.Second)
+		r.meddle(meddled("eth0", "eth1"))
+		s := r.status()
+		assert.Equal(t, offload.PhaseDrifted, s.Phase)
+		assert.Equal(t, s.Drift, s.Pending)
+		require.Len(t, s.Drift, 1)
+		assert.Equal(t, 1, r.rules())
+
+		r.kernel.AddLink(flowtable.Link{Name: "eth1"})
+		r.pass(time.Second)
+		s = r.status()
+		assert.Equal(t, offload.PhaseDrifted, s.Phase)
+		assert.Len(t, s.Drift, 1)
+		assert.Len(t, s.Pending, 2, "the device waits")
+		assert.Equal(t, []string{"eth0 bound", "eth1 desired"}, r.states())
+
+		require.NoError(t, r.m.Update(fast("eth0", "eth1")))
+		s = r.status()
+		assert.Equal(t, offload.PhaseSteady, s.Phase)
+		assert.Empty(t, s.Drift)
+		assert.Equal(t, 2, r.rules())
+		assert.Equal(t, []string{"eth0 bound", "eth1 bound"}, r.states())
+
+		r.pass(time.Second)
+		r.meddle(meddled("eth0", "eth1"))
+		r.pass(time.Second)
+		assert.Equal(t, offload.PhaseDrifted, r.status().Phase)
+		r.meddle(fast("eth0", "eth1"))
+		r.pass(time.Second)
+		assert.Equal(t, offload.PhaseSteady, r.status().Phase, "somebody put it right")
+	})
+}
+
+func TestRunObserves(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{Observe: true}, fast("eth0"), func(t *testing.T, r *running) {
+		s := r.status()
+		assert.Equal(t, offload.PhaseObserving, s.Phase)
+		assert.NotEmpty(t, s.Pending)
+		assert.Equal(t, []string{"eth0 desired"}, r.states())
+		assert.Zero(t, r.tables())
+
+		writer := open(t, &watched{Kernel: r.kernel.Kernel}, offload.RunConfig{})
+		writer.start(fast("eth0"))
+		r.pass(time.Second)
+		s = r.status()
+		assert.Equal(t, offload.PhaseObserving, s.Phase)
+		assert.Empty(t, s.Pending)
+		assert.Equal(t, []string{"eth0 bound"}, r.states())
+		writer.stop(context.Canceled)
+
+		r.kernel.ForeignFlush()
+		r.pass(time.Second)
+		s = r.status()
+		assert.NotEmpty(t, s.Drift)
+		assert.NotEmpty(t, s.Pending)
+		assert.Zero(t, s.Changes)
+		assert.Zero(t, r.kernel.commits.Load())
+		assert.Zero(t, r.tables())
+	})
+}
+
+// Two who want different things do not thrash for long.
+func TestRunFreezes(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{MaxChanges: 5}, fast("eth0"), func(t *testing.T, r *running) {
+		for range 10 {
+			r.pass(time.Second)
+			r.kernel.ForeignFlush()
+		}
+		s := r.status()
+		assert.Equal(t, offload.PhaseFrozen, s.Phase)
+		assert.EqualValues(t, 5, s.Changes)
+		assert.Contains(t, s.Err, "5 commits within a minute")
+		assert.NotEmpty(t, s.Drift)
+		assert.NotEmpty(t, s.Pending)
+		assert.Equal(t, s.Since.Add(time.Minute), s.Retry)
+		assert.Zero(t, r.tables())
+
+		r.pass(time.Minute)
+		s = r.status()
+		assert.Equal(t, offload.PhaseSteady, s.Phase)
+		assert.EqualValues(t, 6, s.Changes)
+		assert.Empty(t, s.Err)
+
+		for range 10 {
+			r.pass(time.Second)
+			r.kernel.ForeignFlush()
+		}
+		assert.Equal(t, offload.PhaseFrozen, r.status().Phase)
+		require.NoError(t, r.m.Update(fast("eth0")))
+		assert.Equal(t, offload.PhaseSteady, r.status().Phase, "Update thaws")
+	})
+}
