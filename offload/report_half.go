@@ -60,7 +60,7 @@ func (m *Manager) halves(ctx context.Context, offloaded []ends) (halves []Half, 
 // ends are the two addresses between which a connection really runs.
 type ends [2]netip.Addr
 
-func endsOf(e *conntrack.Entry) ends { return ends{e.Orig.Src.Addr(), e.Reply.Src.Addr()} }
+func endsOfFlow(e *conntrack.Entry) ends { return ends{e.Orig.Src.Addr(), e.Reply.Src.Addr()} }
 
 // An ingress is what decides whether packets from an address meet a flowtable.
 type ingress struct {
