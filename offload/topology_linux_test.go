@@ -62,8 +62,8 @@ var topologies = map[string]topology{
 	}},
 }
 
-// TestTopologies names logical devices, and has the default resolution choose those that packets come in by: both protocols and
-// families take the fast path both ways, each binding says why its device was chosen, and no flow is half offloaded.
+// TestTopologies names logical devices, and has the default resolution choose those that packets come in by: TCP and UDP, one over
+// IPv4 and one over IPv6, take the fast path both ways, each binding says why its device was chosen, and no flow is half offloaded.
 func TestTopologies(t *testing.T) {
 	for name, top := range topologies {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestTopologies(t *testing.T) {
 			assert.Equal(t, top.bound, bound)
 			_, err = l.manager.Apply(t.Context(), plan)
 			require.NoError(t, err)
-			eachFlow(t, func(t *testing.T, network string, fam testns.Family) { l.dialFast(t, network, fam) })
+			eachPair(t, func(t *testing.T, network string, fam testns.Family) { l.dialFast(t, network, fam) })
 			report, err := l.manager.Report(t.Context(), l.watcher)
 			require.NoError(t, err)
 			assert.Empty(t, report.Half)
