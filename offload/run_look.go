@@ -123,7 +123,7 @@ func (r *run) apply(ctx context.Context, now *view) error {
 	r.changes++
 	r.known = generation
 	r.leave(now)
-	if r.m.drivers.stepped() {
+	if r.m.drivers.planAgain() {
 		return errAgain
 	}
 	r.tellDone(ctx, now)
