@@ -73,7 +73,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{full, full.plan.Bindings()}
+	v := &view{full, full.bindings}
 	r.refused.forget(full.target)
 	if r.refused.nothing() {
 		return v, nil
