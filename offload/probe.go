@@ -71,11 +71,10 @@ func (m *Manager) askDrivers(ctx context.Context, links []*flowtable.Link, force
 	}
 	for i, l := range links {
 		a := &answers[i]
-		if in := ours[l.Name]; in != "" && a.Result == flowtable.Busy {
-			*a = m.drivers.held(l, force, in)
-		} else {
-			m.drivers.keep(l, *a)
+		if in, ok := ours[l.Name]; ok && a.Result == flowtable.Busy {
+			a.Result, a.Evidence = flowtable.Accepted, "it is in "+in+", which has flags offload; "+a.Evidence
 		}
+		m.drivers.keep(l, *a)
 		m.log.InfoContext(ctx, "driver asked", "device", l.Name, "answer", a.Result, "evidence", a.Evidence)
 	}
 	return answers

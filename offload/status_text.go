@@ -2,6 +2,7 @@ package offload
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -33,10 +34,24 @@ func (s *Status) String() string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, d.Device, state, clock(d.Since), d.Why)
 	}
 	w.Flush()
+	list(&b, "way", s.ways())
 	list(&b, "changed by others", s.Drift)
 	list(&b, "to be done", s.Pending)
 	list(&b, "warning", s.Warnings)
 	return b.String()
+}
+
+// ways are the traces of devices that were not named themselves.
+func (s *Status) ways() []string {
+	var ways []string
+	for _, d := range s.Devices {
+		for _, trace := range d.Trace {
+			if strings.Contains(trace, " -> ") && !slices.Contains(ways, trace) {
+				ways = append(ways, trace)
+			}
+		}
+	}
+	return ways
 }
 
 func (f *FlowtableStatus) write(b *strings.Builder) {
