@@ -163,6 +163,10 @@ func TestStatusOfAKernel(t *testing.T) {
 	require.NoError(t, err)
 	s, _ = look(false)
 	assert.True(t, asDeclared(s), "%v", s)
+	require.NoError(t, m.Off(t.Context(), ""))
+	s, text = look(false)
+	assert.False(t, asDeclared(s))
+	assert.Contains(t, text, "off since")
 }
 
 // tablesOf are the names of the tables that a kernel holds.
