@@ -75,6 +75,9 @@ func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset
 	case isUnknown(err):
 		generation, err = m.settle(ctx, sent)
 	}
+	if err == nil {
+		m.drivers.stepped()
+	}
 	if err == nil && accounting != "" {
 		m.memory.rememberAccounting(plan.Owner(), accounting)
 	}

@@ -32,5 +32,9 @@ func TestDocsHalfOffloaded(t *testing.T) {
 		assert.Zero(t, seen.Original.Packets, "requests come in by the listed device")
 		assert.GreaterOrEqual(t, seen.Reply.Packets, uint64(trips), "answers do not")
 		assert.Equal(t, testns.TagOffload, l.tool(t, f).Tag)
+		report, err := l.manager.Report(t.Context(), l.watcher)
+		require.NoError(t, err)
+		require.Len(t, report.Half, 1)
+		assert.Equal(t, l.WANDevice, report.Half[0].Device, "the report says so")
 	})
 }

@@ -7,33 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
-
-// drivers remembers what drivers answered, by the device's name.
-type drivers struct {
-	mu    sync.Mutex
-	known map[string]driverAnswer
-}
-
-// A driverAnswer holds for one incarnation of a device, and for one state of its feature hw-tc-offload.
-type driverAnswer struct {
-	flowtable.Answer
-	index   int
-	feature string
-	refused int  // how often the kernel refused the device after it had accepted it
-	step    bool // the answer holds for one commit
-}
-
-// askAgain is the index of no device.
-const askAgain = -1
-
-func (a driverAnswer) holdsFor(l *flowtable.Link) bool {
-	return a.index == l.Index && a.feature == l.TCOffload
-}
 
 // hardware adds to a Target what is known of the drivers of those devices that flowtables with HardwareAuto may list. It asks
 // drivers that were not asked yet, and none while Run only observes. What could not be asked is NotTried.
@@ -120,64 +97,6 @@ func hardwareFlowtables(have *ruleset.Loaded, within func(ruleset.LoadedTable) b
 	})
 }
 
-// recall is what is known of a device without asking: what its driver answered before, or that it is in a flowtable of ours.
-func (d *drivers) recall(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if known, ok := d.known[l.Name]; ok {
-		return known.Answer, known.holdsFor(l)
-	}
-	return d.live(l, ours)
-}
-
-// recallOurs is recall for devices in a flowtable of ours alone.
-func (d *drivers) recallOurs(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
-	if l == nil || ours[l.Name] == "" {
-		return flowtable.Answer{}, false
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if known, ok := d.known[l.Name]; ok && !known.holdsFor(l) { // another device bears the name now, or its feature changed
-		return flowtable.Answer{}, false
-	}
-	return d.live(l, ours)
-}
-
-// live is the answer of a device in a flowtable of ours. It is for those who hold the lock.
-func (d *drivers) live(l *flowtable.Link, ours map[string]string) (flowtable.Answer, bool) {
-	in, ok := ours[l.Name]
-	if !ok || strings.HasPrefix(l.TCOffload, "off") {
-		return flowtable.Answer{}, false
-	}
-	answer := flowtable.Answer{Device: l.Name, Result: flowtable.Accepted, Evidence: "it is in " + in + ", which has flags offload"}
-	d.learn(l, answer)
-	return answer, true
-}
-
-// keep remembers an answer of a driver; what may be another one at any time is not kept.
-func (d *drivers) keep(l *flowtable.Link, a flowtable.Answer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	switch a.Result {
-	case flowtable.Accepted, flowtable.DriverRefuses, flowtable.FixedOff, flowtable.FeatureOff:
-		d.learn(l, a)
-	default:
-		delete(d.known, l.Name)
-	}
-}
-
-// learn is for those who hold the lock.
-func (d *drivers) learn(l *flowtable.Link, a flowtable.Answer) {
-	if d.known == nil {
-		d.known = map[string]driverAnswer{}
-	}
-	next := driverAnswer{Answer: a, index: l.Index, feature: l.TCOffload}
-	if before := d.known[l.Name]; before.index == l.Index || before.index == askAgain {
-		next.refused = before.refused
-	}
-	d.known[l.Name] = next
-}
-
 // learnRefusal reports whether planning again may help after a commit was refused at a hardware flowtable: a driver refused what it
 // had accepted, or it is to be bound before it is unbound from where it was. Drivers are bound while a batch is prepared, and unbound when
 // it is committed, so that one which takes each device once answers EBUSY: its devices are then in software for one commit.
@@ -213,21 +132,6 @@ func (m *Manager) hardwareBusy(devices []string) (again bool) {
 		a.step = a.refused == 1
 		d.known[name] = a
 		again = true
-	}
-	return again
-}
-
-// stepped is for when a plan is in force. It reports whether devices were in software for that one commit: their drivers are asked
-// again, and it is to be planned again.
-func (d *drivers) stepped() (again bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name, a := range d.known {
-		if a.step {
-			a.step, a.index = false, askAgain
-			d.known[name] = a
-			again = true
-		}
 	}
 	return again
 }

@@ -40,7 +40,12 @@ func machine(release func(...string) *flowtable.Target) *flowtable.Target {
 // onMachine opens a Manager on a machine of Linux 6.12 that notes which drivers are asked.
 func onMachine(t *testing.T, run offload.RunConfig) (*offload.Manager, *asked) {
 	t.Helper()
-	k := &asked{Kernel: offloadtest.New(t, machine(offloadtest.Linux612))}
+	return onMachineOf(t, offloadtest.Linux612, run)
+}
+
+func onMachineOf(t *testing.T, release func(...string) *flowtable.Target, run offload.RunConfig) (*offload.Manager, *asked) {
+	t.Helper()
+	k := &asked{Kernel: offloadtest.New(t, machine(release))}
 	m, err := offload.Open(t.Context(), &offload.Config{Kernel: k, Run: run})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
@@ -122,6 +127,28 @@ func TestAutoFollowsTheFeature(t *testing.T) {
 	applySpec(t, m, spec)
 	assert.Equal(t, []string{"hw1"}, k.devices, "another device of the same name is asked")
 	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2", "fw_hw": "hw: hw0 hw2"}, flowtablesOf(t, k))
+}
+
+// Since Linux 6.16 a flowtable lists names: another device that bears one may have another driver, so it is asked outside of there.
+func TestAutoAsksWhoeverBearsTheName(t *testing.T) {
+	m, k := onMachineOf(t, offloadtest.Linux72, offload.RunConfig{})
+	spec := auto(flowtable.HardwareAuto, "hw0", "hw1", "hw2", "sw0")
+	applySpec(t, m, spec)
+	again := func(index int) {
+		k.DelLink("hw2")
+		k.AddLink(flowtable.Link{Name: "hw2", Index: index, Up: true, TCOffload: "on"})
+		require.Equal(t, "hw: hw0 hw1 hw2", flowtablesOf(t, k)["fw_hw"], "the kernel keeps the name")
+		applySpec(t, m, spec)
+	}
+	again(77)
+	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1 hw2"}, flowtablesOf(t, k))
+	k.Refuse("hw2")
+	again(78)
+	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1"}, flowtablesOf(t, k))
+	k.Accept("hw2")
+	k.setFeature("hw1", "off")
+	applySpec(t, m, spec)
+	assert.Equal(t, "hw: hw0", flowtablesOf(t, k)["fw_hw"], "an answer holds as long as its device")
 }
 
 // A driver that accepted when it was asked and refuses when it counts: the answer is learnt, the device moves.

@@ -90,9 +90,10 @@ func (m *Manager) Plan(ctx context.Context, spec *ruleset.Spec) (*ruleset.Plan, 
 
 // A planned Spec is the plan for this machine as it is now, and what it was made from.
 type planned struct {
-	plan   *ruleset.Plan
-	target *flowtable.Target // nil where the Spec asks for no devices
-	off    bool              // the kill switch is on: the plan is without flowtables
+	plan     *ruleset.Plan
+	target   *flowtable.Target   // nil where the Spec asks for no devices
+	bindings []flowtable.Binding // of what is declared, also while it is switched off
+	off      bool                // the kill switch is on: the plan is without flowtables
 }
 
 // planNow reads the machine and the kernel's ruleset, and plans.
@@ -118,6 +119,7 @@ func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, er
 	if err != nil {
 		return nil, err
 	}
+	now.bindings = want.Bindings()
 	if _, now.off = have.Off(want.Owner()); now.off {
 		if want, err = m.memory.resolve(spec.WithoutFlowtables(), nil); err != nil {
 			return nil, err

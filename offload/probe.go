@@ -71,10 +71,11 @@ func (m *Manager) askDrivers(ctx context.Context, links []*flowtable.Link, force
 	}
 	for i, l := range links {
 		a := &answers[i]
-		if in, ok := ours[l.Name]; ok && a.Result == flowtable.Busy {
-			a.Result, a.Evidence = flowtable.Accepted, "it is in "+in+", which has flags offload; "+a.Evidence
+		if in := ours[l.Name]; in != "" && a.Result == flowtable.Busy {
+			*a = m.drivers.held(l, force, in)
+		} else {
+			m.drivers.keep(l, *a)
 		}
-		m.drivers.keep(l, *a)
 		m.log.InfoContext(ctx, "driver asked", "device", l.Name, "answer", a.Result, "evidence", a.Evidence)
 	}
 	return answers

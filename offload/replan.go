@@ -36,7 +36,7 @@ func (m *Manager) replan(ctx context.Context, plan func() (*ruleset.Plan, error)
 			return nil, err
 		}
 		generation, err := m.Apply(ctx, p)
-		if err == nil && m.drivers.stepped() && n+1 < maxReplans {
+		if err == nil && m.drivers.planAgain() && n+1 < maxReplans {
 			continue
 		}
 		if err == nil || errors.Is(err, ErrNotEvicted) {

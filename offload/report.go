@@ -12,7 +12,8 @@ import (
 
 // A Report says how many connections take which path, and what they carried. Safe for concurrent reading.
 //
-// It counts what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path.
+// Rows count what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path, and up to
+// Linux 6.12 a flow gets them though only one of its two devices is listed. Half tells such flows.
 // Nothing in the kernel names the flowtable of a connection, so the report does not either.
 type Report struct {
 	// Total is all rows together.
@@ -21,6 +22,11 @@ type Report struct {
 	Rows []ReportRow `json:"rows"`
 	// Accounting is the namespace's setting nf_conntrack_acct: without it new connections have no counters.
 	Accounting bool `json:"accounting"`
+	// Half are the flows whose packets surely take the slow path in one direction, by the device that these come in by.
+	Half []Half `json:"half,omitempty"`
+	// Untold is the number of offloaded flows of which that cannot be told: their devices do not follow from the destination alone
+	// (policy routing, several routes), or the Kernel of Config knows no routes.
+	Untold uint64 `json:"untold,omitempty"`
 }
 
 // A ReportRow sums up the connections of one path, protocol and address family. It is a plain value.
@@ -52,6 +58,7 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 		return nil, fmt.Errorf("offload: report: %w", err)
 	}
 	rows := map[ReportRow]*ReportRow{} // by path, protocol and family
+	var offloaded []ends
 	for e, err := range w.Entries(ctx, conntrack.Match{}) {
 		if err != nil {
 			return nil, fmt.Errorf("offload: report: %w", err)
@@ -63,8 +70,12 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 			rows[key] = row
 		}
 		row.count(&e)
+		if e.Path() != conntrack.Slow {
+			offloaded = append(offloaded, endsOfFlow(&e))
+		}
 	}
 	r := &Report{Accounting: settings.Accounting, Rows: []ReportRow{}}
+	r.Half, r.Untold = m.halves(ctx, offloaded)
 	for _, row := range rows {
 		r.Rows = append(r.Rows, *row)
 		r.Total.add(row.Sum)

@@ -43,6 +43,7 @@ func entry(proto uint8, addr string, status conntrack.Status, packets, bytes uin
 	e := conntrack.Entry{Status: status}
 	e.Orig.Proto = proto
 	e.Orig.Src = netip.AddrPortFrom(netip.MustParseAddr(addr), 1)
+	e.Reply.Src = netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), 1)
 	if packets > 0 {
 		e.Sent = conntrack.Counters{Packets: packets, Bytes: bytes, OK: true}
 		e.Received = conntrack.Counters{Packets: 1, Bytes: 40, OK: true}
@@ -77,6 +78,7 @@ software  tcp       ipv6    1      0        0        0
 hardware  tcp       ipv4    1      1        1001     100040
 total                       6      5        1039     103550
 `, r.String())
+	assert.EqualValues(t, 4, r.Untold, "the fake knows no routes")
 
 	text, err := json.Marshal(r)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package offload
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -20,6 +21,10 @@ func (r *Report) String() string {
 	}
 	r.Total.write(w, "total", "", "")
 	w.Flush()
+	for _, h := range r.Half {
+		fmt.Fprintf(&b, "Of %d offloaded flows the packets from %s take the slow path: no flowtable lists %s.\n",
+			h.Flows, h.Device, h.unlisted())
+	}
 	if !r.Accounting {
 		b.WriteString("New connections have no counters: set net.netfilter.nf_conntrack_acct=1.\n")
 	}
@@ -38,4 +43,13 @@ func familyName(f conntrack.Family) string {
 		return "ipv6"
 	}
 	return strconv.Itoa(int(f))
+}
+
+// unlisted names the device and what is below it.
+func (h *Half) unlisted() string {
+	below := slices.DeleteFunc(slices.Clone(h.Lower), func(d string) bool { return d == h.Device })
+	if len(below) == 0 {
+		return "it"
+	}
+	return "it or " + strings.Join(below, ", ") + " under it"
 }

@@ -174,3 +174,31 @@ func TestRunFreezes(t *testing.T) {
 		assert.Equal(t, offload.PhaseSteady, r.status().Phase, "Update thaws")
 	})
 }
+
+// The kill switch of another process is heard of, and is no drift.
+func TestRunIsSwitchedOff(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{}, fast("eth0"), func(t *testing.T, r *running) {
+		other, err := offload.Open(t.Context(), &offload.Config{Kernel: r.kernel.Kernel})
+		require.NoError(t, err)
+		r.pass(time.Second)
+		require.NoError(t, other.Off(t.Context(), ""))
+		s := r.status()
+		assert.Equal(t, offload.PhaseOff, s.Phase)
+		assert.Empty(t, s.Drift)
+		assert.Empty(t, s.Pending)
+		assert.Equal(t, []string{"eth0 desired"}, r.states())
+		assert.Contains(t, s.Devices[0].Why, "switched off")
+		require.Len(t, s.Flowtables, 1)
+		assert.Contains(t, s.Flowtables[0].Failed, "switched off")
+		assert.Equal(t, 1, r.rules(), "the counter")
+
+		r.kernel.AddLink(flowtable.Link{Name: "eth1"})
+		r.pass(time.Second)
+		assert.Equal(t, offload.PhaseOff, r.status().Phase)
+		require.NoError(t, other.On(t.Context(), ""))
+		r.pass(time.Second)
+		assert.Equal(t, offload.PhaseSteady, r.status().Phase)
+		assert.Equal(t, []string{"eth0 bound"}, r.states())
+		assert.Empty(t, r.status().Drift)
+	})
+}

@@ -3,6 +3,7 @@ package offload_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,9 +59,9 @@ func TestRunTriesAgain(t *testing.T) {
 // An event does not wait for the end of a long pause.
 func TestEventsWakeWhoRetries(t *testing.T) {
 	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{}, fast("eth0"), func(t *testing.T, r *running) {
-		broken := true
+		var mended atomic.Bool
 		r.kernel.refuse = func(*ruleset.Batch) error {
-			if broken {
+			if !mended.Load() {
 				return errBroken
 			}
 			return nil
@@ -72,7 +73,7 @@ func TestEventsWakeWhoRetries(t *testing.T) {
 		if pause <= time.Second {
 			r.pass(2 * time.Second)
 		}
-		broken = false
+		mended.Store(true)
 		r.kernel.ChangeLink("eth0", func(l *flowtable.Link) { l.Up = true })
 		assert.Equal(t, offload.PhaseSteady, r.status().Phase)
 	})
@@ -183,10 +184,10 @@ func TestRunMakesARefusedFlowtableEmpty(t *testing.T) {
 func TestRunWithoutFlowtables(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := open(t, &watched{Kernel: offloadtest.New(t, offloadtest.Linux612("eth0"))}, offload.RunConfig{})
-		lacking := true
+		var complete atomic.Bool
 		r.kernel.refuse = func(b *ruleset.Batch) error {
 			for i := range b.Messages() {
-				if op, ok := b.Operation(i); lacking && ok && op.Kind == ruleset.KindFlowtable {
+				if op, ok := b.Operation(i); !complete.Load() && ok && op.Kind == ruleset.KindFlowtable {
 					return &ruleset.CommitError{Refusals: []ruleset.Refusal{{Message: i, Errno: 2}}}
 				}
 			}
@@ -201,7 +202,7 @@ func TestRunWithoutFlowtables(t *testing.T) {
 		assert.Contains(t, s.Flowtables[0].Failed, "this kernel has no flowtables")
 		r.pass(time.Hour)
 		assert.EqualValues(t, 1, r.status().Changes)
-		lacking = false
+		complete.Store(true)
 		r.pass(time.Hour)
 		assert.Equal(t, offload.PhaseSteady, r.status().Phase)
 		assert.Equal(t, []string{"eth0 bound"}, r.states())

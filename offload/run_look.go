@@ -73,7 +73,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{full, full.plan.Bindings()}
+	v := &view{full, full.bindings}
 	r.refused.forget(full.target)
 	if r.refused.nothing() {
 		return v, nil
@@ -123,7 +123,7 @@ func (r *run) apply(ctx context.Context, now *view) error {
 	r.changes++
 	r.known = generation
 	r.leave(now)
-	if r.m.drivers.stepped() {
+	if r.m.drivers.planAgain() {
 		return errAgain
 	}
 	r.tellDone(ctx, now)

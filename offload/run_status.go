@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
+
+// switchedOff is why nothing is listed while the kill switch is on.
+const switchedOff = "the fast path is switched off"
 
 // A deviceKey names one device of one flowtable; n counts flowtables of one name in several tables.
 type deviceKey struct {
@@ -51,7 +53,7 @@ func (r *run) tell(ctx context.Context, phase Phase, now *view, err error) {
 func (r *run) describe(ctx context.Context, s *Status, now *view) {
 	held := r.held(ctx, s.Phase)
 	s.Generation = r.known
-	s.Devices = r.deviceStatuses(ctx, now.bindings, held)
+	s.Devices = r.deviceStatuses(ctx, now, held)
 	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
 	s.Warnings = append(now.plan.Warnings(), r.notes...)
 	s.Pending = nil
@@ -77,11 +79,14 @@ func (r *run) held(ctx context.Context, phase Phase) *ruleset.Loaded {
 }
 
 // deviceStatuses says since when each device is what it is.
-func (r *run) deviceStatuses(ctx context.Context, bindings []flowtable.Binding, held *ruleset.Loaded) []DeviceStatus {
+func (r *run) deviceStatuses(ctx context.Context, view *view, held *ruleset.Loaded) []DeviceStatus {
 	listed := listedBy(held, r.owner)
-	now := make(map[deviceKey]DeviceStatus, len(bindings))
-	list := make([]DeviceStatus, 0, len(bindings))
-	for _, b := range bindings {
+	now := make(map[deviceKey]DeviceStatus, len(view.bindings))
+	list := make([]DeviceStatus, 0, len(view.bindings))
+	for _, b := range view.bindings {
+		if view.off {
+			b.Hardware, b.Why = false, switchedOff
+		}
 		if b.State.Listed() && !listed[deviceKey{flowtable: b.Flowtable, device: b.Device}] {
 			b.State = Desired
 		}
@@ -157,7 +162,7 @@ func (r *run) flowtableStatuses(ctx context.Context, off bool, held *ruleset.Loa
 			s := FlowtableStatus{Family: p.family, Table: p.table, Name: p.name, Handle: f.Handle, Failed: r.refused.failed(p)}
 			s.Hardware = hardwareState(hardware, p)
 			if off {
-				s.Failed = "switched off"
+				s.Failed = switchedOff
 			}
 			list = append(list, s)
 		}
