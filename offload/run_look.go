@@ -36,6 +36,7 @@ func (r *run) reconcile(ctx context.Context) error {
 
 // once is one look and at most one commit.
 func (r *run) once(ctx context.Context) error {
+	r.seen = nil
 	now, err := r.view(ctx)
 	if err != nil {
 		return err
@@ -43,6 +44,7 @@ func (r *run) once(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	r.seen = now
 	drift := r.driftOf(ctx, now)
 	if len(drift) > 0 {
 		r.drift = drift
@@ -103,7 +105,7 @@ func (r *run) freeze(ctx context.Context, now *view) bool {
 
 // apply commits the plan. What is refused at a flowtable is left out from now on, for some time.
 func (r *run) apply(ctx context.Context, now *view) error {
-	r.tell(ctx, PhaseWorking, now, nil)
+	r.tell(ctx, PhaseWorking, nil, nil) // the rest is told when it is done: a device waits
 	generation, err := r.m.Apply(ctx, now.plan)
 	r.notes = nil
 	switch {

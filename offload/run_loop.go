@@ -22,6 +22,7 @@ type run struct {
 	updated bool   // spec was not looked at yet
 	known   uint32 // generation of the ruleset that was looked at last, or that our commit led to
 	left    *left
+	seen    *view // of the look under way
 	refused refused
 	drift   []string // as Status.Drift
 	notes   []string // what the last commit left undone
@@ -154,9 +155,11 @@ func (r *run) look(ctx context.Context, why string) {
 	}
 	if err == nil {
 		r.retry.reset()
+		r.seen = nil
 		return
 	}
 	r.retryAt = now.Add(r.retry.next())
 	r.m.log.WarnContext(ctx, "not as declared", "owner", r.owner, "because", why, "err", err, "retry", r.retryAt)
-	r.tell(ctx, PhaseRetrying, nil, err)
+	r.tell(ctx, PhaseRetrying, r.seen, err)
+	r.seen = nil
 }

@@ -85,6 +85,8 @@ func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error)
 	switch {
 	case errors.Is(err, ErrNoFlowtables):
 		f.all = err.Error()
+	case offloads(&op):
+		f.all = err.Error()
 	case op.Kind != ruleset.KindFlowtable || op.Verb == ruleset.VerbDelete:
 		return false
 	case errors.Is(err, ErrNoDevice) && f.vanished < 3:
@@ -99,6 +101,12 @@ func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error)
 	}
 	f.until = time.Now().Add(wait)
 	return true
+}
+
+// offloads reports whether an operation makes a rule that fills a flowtable.
+func offloads(op *ruleset.Operation) bool {
+	rule, ok := op.Rule()
+	return ok && slices.ContainsFunc(rule.Do, func(s ruleset.Statement) bool { return s.FlowAdd != "" })
 }
 
 // add leaves out the devices that an operation sends; false if there is none, or they are left out already.
