@@ -19,7 +19,8 @@ const maxStale = 10
 //
 // If others committed since the plan was made, the kernel is read again: if our tables are as they were, and the plan would come
 // out the same, it is committed; else it is refused with an error that matches ErrConflict. What the kernel refuses is an
-// *ApplyError. A batch that does not fit the socket matches ErrSendBuffer.
+// *ApplyError. A batch that does not fit the socket matches ErrSendBuffer. A plan with conflicts matches ErrObstructed if Config.Conflicts
+// refuses them.
 //
 // Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
 // lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force.
@@ -63,7 +64,7 @@ func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset
 	plan, accounting := m.rememberAccounting(ctx, plan)
 	var batch *ruleset.Batch
 	var echoes []ruleset.Message
-	sent, err = m.send(ctx, "apply", plan, wholeBatch, func(ctx context.Context, b *ruleset.Batch) (err error) {
+	sent, err = m.send(ctx, "apply", plan, m.batchOf, func(ctx context.Context, b *ruleset.Batch) (err error) {
 		batch = b
 		echoes, err = m.kernel.Commit(ctx, b)
 		return err

@@ -26,6 +26,8 @@ type Config struct {
 	Watchdog []string
 	// NoEvict leaves flows in the fast path that a plan forbids or excludes. They meet no rule there until they end.
 	NoEvict bool
+	// Conflicts says what becomes of conflicts with what others have in the kernel. Zero is to warn.
+	Conflicts ConflictMode
 	// Conntrack is where connections are read, and evicted when a plan forbids them; nil is this machine's table in NetNS, or that
 	// of a Kernel which has one (a method Conntrack, as offloadtest's). Close closes it.
 	Conntrack conntrack.Source

@@ -21,6 +21,7 @@ type Manager struct {
 	adopt       bool
 	watchdog    []string
 	noEvict     bool
+	conflicts   ConflictMode
 	connections connections
 	ways        ways
 
@@ -42,6 +43,9 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if cfg != nil {
 		c = *cfg
 	}
+	if err := c.Conflicts.check(); err != nil {
+		return nil, err
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -55,7 +59,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	return &Manager{
 		kernel: c.Kernel, log: c.Logger, write: make(chan struct{}, 1),
 		adopt: c.Adopt, watchdog: slices.Clone(c.Watchdog),
-		noEvict: c.NoEvict, connections: connections{source: c.Conntrack},
+		noEvict: c.NoEvict, conflicts: c.Conflicts, connections: connections{source: c.Conntrack},
 		running: c.Run,
 	}, nil
 }
@@ -93,7 +97,9 @@ type planned struct {
 	plan     *ruleset.Plan
 	target   *flowtable.Target   // nil where the Spec asks for no devices
 	bindings []flowtable.Binding // of what is declared, also while it is switched off
-	off      bool                // the kill switch is on: the plan is without flowtables
+	want     *ruleset.Resolved
+	have     *ruleset.Loaded
+	off      bool // the kill switch is on: the plan is without flowtables
 }
 
 // planNow reads the machine and the kernel's ruleset, and plans.
@@ -101,9 +107,28 @@ func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, er
 	if spec == nil {
 		return nil, errors.New("offload: plan: the Spec is nil; an empty one removes the owner's tables")
 	}
+	now, err := m.read(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	diff := ruleset.Diff
+	if m.adopt {
+		diff = ruleset.DiffAdopt
+	}
+	if now.plan, err = diff(now.have, now.want); err != nil {
+		return nil, fmt.Errorf("offload: plan: %w", err)
+	}
+	if m.conflicts == ConflictsIgnore {
+		now.plan = now.plan.IgnoreConflicts()
+	}
+	return now, nil
+}
+
+// read reads the machine and the kernel's ruleset, and resolves the Spec: without flowtables while the fast path is switched off.
+func (m *Manager) read(ctx context.Context, spec *ruleset.Spec) (*planned, error) {
 	var now planned
+	var err error
 	if hasFlowtables(spec) {
-		var err error
 		if now.target, err = m.Target(ctx); err != nil {
 			return nil, err
 		}
@@ -111,26 +136,17 @@ func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, er
 			return nil, err
 		}
 	}
-	want, err := m.memory.resolve(spec, now.target)
-	if err != nil {
+	if now.want, err = m.memory.resolve(spec, now.target); err != nil {
 		return nil, err
 	}
-	have, err := m.load(ctx, want.Owner())
-	if err != nil {
+	if now.have, err = m.load(ctx, now.want.Owner()); err != nil {
 		return nil, err
 	}
-	now.bindings = want.Bindings()
-	if _, now.off = have.Off(want.Owner()); now.off {
-		if want, err = m.memory.resolve(spec.WithoutFlowtables(), nil); err != nil {
+	now.bindings = now.want.Bindings()
+	if _, now.off = now.have.Off(now.want.Owner()); now.off {
+		if now.want, err = m.memory.resolve(spec.WithoutFlowtables(), nil); err != nil {
 			return nil, err
 		}
-	}
-	diff := ruleset.Diff
-	if m.adopt {
-		diff = ruleset.DiffAdopt
-	}
-	if now.plan, err = diff(have, want); err != nil {
-		return nil, fmt.Errorf("offload: plan: %w", err)
 	}
 	return &now, nil
 }

@@ -60,9 +60,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	if off, is := have.Off(want.spec.Owner); is {
 		p.warnings = append(p.warnings, off.warning(want.hasFlowtables()))
 	}
-	for _, f := range want.Conflicts(have) {
-		p.warnings = append(p.warnings, f.String())
-	}
+	p.conflicts = want.Conflicts(have)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func checkFollowed(t testing.TB, plan *ruleset.Plan, followed, held *ruleset.Loa
 	if !rest.Empty() || !rest.SameGround(held) || followed.Generation() != held.Generation() {
 		t.Fatalf("generation %d, not %d; what the echoes told of\n%s\nis not what is there; left is\n%s", followed.Generation(), held.Generation(), plan, rest)
 	}
-	if got, there := followed.Chains(), held.Chains(); !slices.Equal(got, there) {
+	if got, there := followed.Chains(), held.Chains(); !reflect.DeepEqual(got, there) {
 		t.Fatalf("after\n%s\nthe echoes tell of the chains\n%v\nand a dump of\n%v", plan, got, there)
 	}
 	if got, there := followed.Flowtables(), held.Flowtables(); !reflect.DeepEqual(got, there) {

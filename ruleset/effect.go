@@ -26,13 +26,15 @@ func effectOf(o nlmsg.Order, name string, data []byte) string {
 		}
 		return ""
 	case "meta":
-		return storing(&a, nlmsg.NFTAMetaSreg, nlmsg.NFTAMetaKey, "meta", map[uint32]string{0x3: "mark", 12: "priority"})
+		return storing(&a, nlmsg.NFTAMetaSreg, nlmsg.NFTAMetaKey, "meta", map[uint32]string{3: "mark", 2: "priority"})
 	case "ct":
 		return storing(&a, nlmsg.NFTACTSreg, nlmsg.NFTACTKey, "ct", map[uint32]string{ctMark: "ct mark"})
 	case "payload":
 		return storing(&a, nlmsg.NFTAPayloadSreg, nlmsg.NFTAPayloadBase, "header", nil)
 	case "exthdr":
 		return storing(&a, exthdrSreg, exthdrOp, "option", nil)
+	case "objref":
+		return "named object"
 	case "target": // of iptables-nft
 		return (nlmsg.Attr{Data: a[compatName]}).String()
 	}

@@ -15,16 +15,24 @@ type LoadedChain struct {
 	Handle uint64 `json:"handle"`
 	// Use is the number of rules in the chain, and of those that jump to it.
 	Use uint32 `json:"use"`
-	// Type, Hook, Priority and Policy are those of a base chain; Hook is "" for a regular chain. Hooks of families that a Spec
-	// cannot name are numbers.
+	// Type, Hook, Priority and Policy are those of a base chain; Hook is "" for a regular chain. Hooks that a Spec cannot name are
+	// "ingress" and "egress", or numbers.
 	Type     ChainType `json:"type,omitempty"`
 	Hook     Hook      `json:"hook,omitempty"`
 	Priority int32     `json:"priority,omitempty"`
 	Policy   Verdict   `json:"policy,omitempty"`
+	// Devices are those of a base chain at ingress or egress ("eth0", "ppp*").
+	Devices []string `json:"devices,omitempty"`
 }
 
 // Chains are those of all tables, in the kernel's order.
-func (l *Loaded) Chains() []LoadedChain { return slices.Clone(l.chains) }
+func (l *Loaded) Chains() []LoadedChain {
+	list := slices.Clone(l.chains)
+	for i := range list {
+		list[i].Devices = slices.Clone(list[i].Devices)
+	}
+	return list
+}
 
 func (l *Loaded) addChain(o nlmsg.Order, family byte, b []byte) error {
 	c := LoadedChain{Family: familyName(family)}
@@ -62,21 +70,50 @@ func policyOf(code uint32) Verdict {
 
 func (c *LoadedChain) hook(o nlmsg.Order, b []byte) error {
 	return nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
-		v, err := a.Uint32BE()
 		switch a.Type {
 		case nlmsg.NFTAHookHookNum:
-			c.Hook = hookName(v)
+			v, err := a.Uint32BE()
+			c.Hook = hookName(c.Family, v)
+			return err
 		case nlmsg.NFTAHookPriority:
+			v, err := a.Uint32BE()
 			c.Priority = int32(v)
-		default: // devices, of the family netdev
-			return nil
+			return err
+		case nlmsg.NFTAHookDev: // of a chain that was made with one device
+			if len(c.Devices) == 0 {
+				c.Devices = []string{a.String()}
+			}
+		case nlmsg.NFTAHookDevs:
+			var f LoadedFlowtable
+			err := f.devices(o, a.Data)
+			c.Devices = nil
+			for _, d := range f.Devices {
+				c.Devices = append(c.Devices, d.String())
+			}
+			return err
 		}
-		return err
+		return nil
 	})
 }
 
-// hookName is a hook of the families ip, ip6 and inet as nft names it.
-func hookName(n uint32) Hook {
+// The hooks of devices (enum nf_dev_hooks), and that of the family inet (NF_INET_INGRESS).
+const (
+	ingress Hook = "ingress"
+	egress  Hook = "egress"
+
+	inetIngress = 5
+)
+
+// hookName is a hook as nft names it.
+func hookName(family Family, n uint32) Hook {
+	switch {
+	case family == "netdev" && n == 0, family == Inet && n == inetIngress:
+		return ingress
+	case family == "netdev" && n == 1:
+		return egress
+	case family == "netdev" || family == "arp":
+		return Hook(fmt.Sprintf("hook %d", n))
+	}
 	for _, h := range [...]Hook{Prerouting, Input, Forward, Output, Postrouting} {
 		if number, _ := h.number(); number == n {
 			return h

@@ -14,6 +14,8 @@ type Plan struct {
 	want       *Resolved
 	operations []Operation
 	warnings   []string
+	conflicts  []Finding
+	quiet      bool // conflicts are not told
 	bindings   []flowtable.Binding
 	generation uint32
 	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
@@ -34,7 +36,29 @@ func (p *Plan) Disruptive() bool { return p.disruptive }
 
 // Warnings are what Lint finds in the declaration, what applying it does besides, and what the kernel holds that stands in its
 // way, one sentence each.
-func (p *Plan) Warnings() []string { return append(warnings(p.want), p.warnings...) }
+func (p *Plan) Warnings() []string {
+	list := append(warnings(p.want), p.warnings...)
+	for _, f := range p.Conflicts() {
+		list = append(list, f.String())
+	}
+	return list
+}
+
+// Conflicts are those of the declaration with what others have in the kernel that the plan was made for: see Resolved.Conflicts. Warnings
+// tells them too.
+func (p *Plan) Conflicts() []Finding {
+	if p.quiet {
+		return nil
+	}
+	return slices.Clone(p.conflicts)
+}
+
+// IgnoreConflicts is the plan without them, now and when it is rebased.
+func (p *Plan) IgnoreConflicts() *Plan {
+	c := *p
+	c.quiet = true
+	return &c
+}
 
 // Generation of the kernel's ruleset that the plan was made for. The batch is refused by a kernel that has moved on. 0 is
 // any: the plan was made without looking.
@@ -48,7 +72,12 @@ func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
 	if p.again != nil {
 		return p.again(have)
 	}
-	return diff(have, p.want, p.adopt)
+	fresh, err := diff(have, p.want, p.adopt)
+	if err != nil {
+		return nil, err
+	}
+	fresh.quiet = p.quiet
+	return fresh, nil
 }
 
 // Bindings says for each device of each flowtable whether it is listed, and why.

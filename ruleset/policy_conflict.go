@@ -7,23 +7,18 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-// Conflicts reports the rules of other tables that test, set or copy the bit of the ct mark that a policy announces with, as
-// findings of code "announced-bit"; their Path is the rule in nft's words. It knows nft's own expressions and iptables-nft's
-// connmark and CONNMARK. It sees neither the old iptables nor programs that set marks from outside, such as through ctnetlink.
-func (r *Resolved) Conflicts(have *Loaded) []Finding {
-	announced := r.declared.Announced()
-	if have == nil || len(announced) == 0 {
-		return nil
+// announcedBits finds the rules of other tables that test, set or copy the bit of the ct mark that a policy announces with. It knows
+// nft's own expressions and iptables-nft's connmark and CONNMARK. It sees neither the old iptables nor programs that set marks from
+// outside, such as through ctnetlink.
+func (c *conflicts) announcedBits() {
+	announced := c.want.declared.Announced()
+	if len(announced) == 0 {
+		return
 	}
 	bits := sortedBits(announced)
-	ours := map[tableKey]bool{}
-	for _, t := range have.owned(r.owner()) {
-		ours[tableKey{t.Family, t.Name}] = true
-	}
-	var findings []Finding
-	for i := range have.rules {
-		rule := &have.rules[i]
-		if ours[tableKey{rule.Family, rule.Table}] {
+	for i := range c.have.rules {
+		rule := &c.have.rules[i]
+		if c.ours[tableKey{rule.Family, rule.Table}] {
 			continue
 		}
 		used := ctMarkBits(nlmsg.Native(), rule.Expressions)
@@ -32,14 +27,10 @@ func (r *Resolved) Conflicts(have *Loaded) []Finding {
 				continue
 			}
 			where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
-			findings = append(findings, Finding{
-				Code: "announced-bit", Path: "rule " + where,
-				Text: fmt.Sprintf("rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, nftvalue.Hex(bit), announced[bit]),
-				Fix:  "announce with another bit, or leave the bit out of that rule's mask",
-			})
+			c.add("announced-bit", "rule "+where, "announce with another bit, or leave the bit out of that rule's mask",
+				"rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, nftvalue.Hex(bit), announced[bit])
 		}
 	}
-	return findings
 }
 
 // ctMarkBits are the bits of the ct mark that a rule's expressions look at, copy or change. What is malformed uses none.

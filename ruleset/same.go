@@ -67,9 +67,8 @@ func sameList[T any](had, has []int, then, now []T, same func(a, b *T) bool) boo
 }
 
 func sameChain(a, b *LoadedChain) bool {
-	x, y := *a, *b
-	x.Use, y.Use = 0, 0
-	return x == y
+	return a.Family == b.Family && a.Table == b.Table && a.Name == b.Name && a.Handle == b.Handle && a.Type == b.Type &&
+		a.Hook == b.Hook && a.Priority == b.Priority && a.Policy == b.Policy && slices.Equal(a.Devices, b.Devices)
 }
 
 // samePlace compares flowtables but for the rules that refer to them.

@@ -11,3 +11,6 @@ func DeclaredSpecs() map[string]*Spec {
 	}
 	return specs
 }
+
+// Update says whether golden files are written anew.
+func Update() bool { return *update }
