@@ -85,7 +85,7 @@ func TestRunServesDevices(t *testing.T) {
 	s = until(t, l.manager, func(s *offload.Status) bool { return s.Changes == 4 && s.Phase == offload.PhaseSteady })
 	require.Len(t, s.Drift, 1)
 	assert.Contains(t, s.Drift[0], "add flowtable inet accel fast")
-	testns.AssertSoftwarePath(t, l.Router, flow, within)
+	testns.AssertSoftwarePath(t, l.Router, l.DialT(t, "tcp", testns.IPv6), within)
 }
 
 // TestRunRepairsTables runs on kernels without flowtables too.
