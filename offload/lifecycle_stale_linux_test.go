@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/testns"
+	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -87,6 +88,35 @@ func TestStale(t *testing.T) {
 			found, err = l.manager.Stale(t.Context())
 			require.NoError(t, err)
 			assert.Empty(t, found)
+		})
+	}
+}
+
+// TestRunTellsAndMendsStaleFlows has Run hear of such changes.
+func TestRunTellsAndMendsStaleFlows(t *testing.T) {
+	for _, mode := range []offload.StaleMode{offload.StaleReport, offload.StaleEvict} {
+		t.Run(string(mode), func(t *testing.T) {
+			l := newStaleLab(t, &staleCase{lan: testns.Bridge})
+			f := l.fast()
+			f.Devices = names(append(l.LAN.Lower, l.WAN.Lower...)...)
+			spec := accelerate(ruleset.Inet, f)
+			r := &lifecycle{lab: l}
+			l.manager = runManager(t, l.NS, offload.RunConfig{Stale: mode}, &spec)
+			r.await(t, "a steady Manager", func(s *offload.Status) bool { return s.Phase == offload.PhaseSteady && s.Changes == 0 })
+			flow := l.DialT(t, "udp", testns.IPv4)
+			l.reach(t, flow, testns.SoftwarePath)
+			// What was learnt first is the beginning: the Manager has seen the client.
+			_, err := l.manager.Stale(t.Context())
+			require.NoError(t, err)
+			changeMAC(t, l)
+			if mode == offload.StaleReport {
+				s := r.await(t, "the report", func(s *offload.Status) bool { return len(s.Stale) == 1 })
+				assert.Contains(t, s.String(), movedMAC)
+				assert.False(t, l.alive(flow, 2500*time.Millisecond))
+				return
+			}
+			require.NoError(t, await(t, func(context.Context) (bool, error) { return l.alive(flow, 2500*time.Millisecond), nil }), "nobody evicts it")
+			l.reach(t, flow, testns.SoftwarePath)
 		})
 	}
 }

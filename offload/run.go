@@ -25,6 +25,8 @@ type RunConfig struct {
 	MaxChanges int
 	// Takeover asks another Run of this owner in this network namespace to leave, and waits for that.
 	Takeover bool
+	// Stale says what to do about flows whose way changed while they were in the fast path (Manager.Stale).
+	Stale StaleMode
 	// ForceHardware asks drivers even where hw-tc-offload is missing or fixed off, for flowtables that are HardwareAuto. Kernels 6.1 to
 	// 7.2 may crash by it later: see Manager.Probe.
 	ForceHardware bool

@@ -19,8 +19,9 @@ type notice struct {
 	more        int       // how many came after the first
 
 	update   *ruleset.Spec
-	listener error // the stream of events ended
-	stands   bool  // it stands
+	listener error        // the stream of events ended
+	stands   bool         // it stands
+	stale    *[]StaleFlow // those that were found last
 }
 
 // An inbox gathers news for the one who waits for wake.
@@ -62,6 +63,9 @@ func (n *notice) add(later *notice) {
 	}
 	if later.stands || later.listener != nil {
 		n.stands, n.listener = later.stands, later.listener
+	}
+	if later.stale != nil {
+		n.stale = later.stale
 	}
 	n.last = later.last
 	n.more++

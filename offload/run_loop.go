@@ -48,6 +48,7 @@ func (r *run) loop(ctx context.Context) {
 	r.startAt = time.Now().Add(time.Second) // for a Kernel that does not tell when its stream stands
 	r.tell(ctx, PhaseStarting, nil, nil)
 	r.listen(ctx)
+	r.watchWays(ctx)
 	defer func() {
 		if r.listener.stop != nil {
 			r.listener.stop()
@@ -86,6 +87,9 @@ func (r *run) take(ctx context.Context) {
 		r.left, r.refused, r.drift, r.notes = nil, newRefused(), nil, nil
 		r.commits, r.thawAt = nil, time.Time{}
 		r.listenAgain(ctx)
+	}
+	if n.stale != nil {
+		r.tellStale(*n.stale)
 	}
 	switch {
 	case n.listener != nil:

@@ -38,6 +38,9 @@ func (s *Status) String() string {
 	list(&b, "changed by others", s.Drift)
 	list(&b, "to be done", s.Pending)
 	list(&b, "warning", s.Warnings)
+	for _, f := range s.Stale {
+		fmt.Fprintf(&b, "stale since %s: %v > %v: %s\n", clock(f.Since), f.Entry.Orig.Src, f.Entry.Orig.Dst, f.Why)
+	}
 	return b.String()
 }
 
