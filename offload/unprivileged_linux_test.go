@@ -26,6 +26,7 @@ var children = map[string]func(context.Context, *Manager) error{
 	"big batch": childBigBatch,
 	"confirm":   childConfirm,
 	"apply":     childApply,
+	"run":       childRun,
 }
 
 func runChild(name string) int {
