@@ -39,6 +39,7 @@ var rooms = map[string]room{
 	"offload/offloadtest":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns", "internal/nlmsg"}},
 	"internal/testns":      {linux: []string{"golang.org/x/sys/unix"}},
 	"internal/testns/vm":   {imports: []string{"internal/testns/vm/wire"}},
+	"internal/benchvm":     {imports: []string{"offload", "ruleset", "flowtable", "internal/kernel", "internal/testns"}},
 	"examples/flowctl":     {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
 	"examples/controller":  {imports: []string{"offload", "ruleset", "flowtable"}},
 	"examples/appliance":   {imports: []string{"offload", "ruleset", "flowtable", "internal/testns"}},
