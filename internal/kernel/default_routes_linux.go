@@ -14,7 +14,7 @@ import (
 
 // defaultRoutes are the indexes of the links that default routes of the main table lead to, IPv4 and IPv6, each once, sorted. It
 // needs no privilege. Routes by nexthop object count where the kernel tells their devices too (net.ipv4.nexthop_compat_mode, on
-// unless switched off).
+// unless switched off). Of IPv4 the beginning of the table is read, of IPv6 all of it.
 func (k *Kernel) defaultRoutes(ctx context.Context) ([]int, error) {
 	var found []int
 	err := retry(ctx, func() error {
