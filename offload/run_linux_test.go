@@ -131,3 +131,31 @@ func TestRunFailsOpen(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, text, "chain accelerate", "the rest is in force")
 }
+
+// TestRunIsTakenOver lets a second process, as far as the kernel can tell, take the place of the first: nothing is written.
+func TestRunIsTakenOver(t *testing.T) {
+	testns.RequireNamespaces(t)
+	testns.CheckLeaks(t)
+	ns := testns.NewT(t, "run")
+	spec := ruleset.Spec{Tables: []ruleset.Table{{Name: "fw", Chains: []ruleset.Chain{
+		{Name: "forward", Hook: ruleset.Forward, Rules: []ruleset.Rule{ruleset.R(ruleset.Counter())}},
+	}}}}
+	first := openManager(t, ns)
+	left := make(chan error, 1)
+	go func() { left <- first.Run(t.Context(), &spec) }()
+	before := until(t, first, func(s *offload.Status) bool { return s.Phase == offload.PhaseSteady })
+
+	second, err := offload.Open(t.Context(), &offload.Config{NetNS: ns.Path(), Run: offload.RunConfig{Takeover: true}})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, second.Close()) })
+	l := &lab{Router: &testns.Router{NS: ns}, manager: second}
+	l.runs(t, spec)
+	require.ErrorIs(t, <-left, offload.ErrTakenOver)
+	after := until(t, second, func(s *offload.Status) bool { return s.Phase == offload.PhaseSteady })
+	assert.Equal(t, before.Generation, after.Generation, "it adopts what it finds")
+	assert.Zero(t, after.Changes)
+	for s := range first.Statuses(t.Context()) {
+		assert.Equal(t, offload.PhaseStopped, s.Phase)
+		break
+	}
+}
