@@ -35,9 +35,15 @@ func flowQuirks() []Quirk {
 		},
 		{
 			ID: "neighbour-address", From: "7.2",
-			Effect: "packets are sent to the neighbour's address as it stands in the table, without asking for it: a TCP flow stalled for seconds after `ip neigh flush`",
-			Do:     "do not flush neighbours of live flows; evict the flows to mend them",
-			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit",
+			Effect: "packets are sent to the neighbour's address as it stands in the table, without asking for it: flows stall after `ip neigh flush` until something else asks",
+			Do:     "do not flush neighbours of live flows; Manager.Stale lists such flows, evicting them mends them (docs/stale.md)",
+			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit; TestStale",
+		},
+		{
+			ID:     "copied-way",
+			Effect: "over bridges, PPPoE, switch ports and with `flags offload`, a flow goes on to the address and port that it was offloaded with, whatever changes",
+			Do:     "RunConfig.Stale reports or evicts such flows (docs/stale.md)",
+			Source: "nf_flow_table_path.c, FLOW_OFFLOAD_XMIT_DIRECT; TestStale",
 		},
 		{
 			ID: "pppoe-segments", From: "7.2",
