@@ -23,6 +23,9 @@ func (m *Manager) hardware(ctx context.Context, spec *ruleset.Spec, target *flow
 	if err != nil {
 		return err
 	}
+	if _, off := have.Off(have.Owner()); off { // what is switched off needs no answer
+		return nil
+	}
 	ours := offeredBy(have, func(t ruleset.LoadedTable) bool { return t.Owner == have.Owner() })
 	var ask []*flowtable.Link
 	for _, l := range links {

@@ -144,3 +144,23 @@ func TestOffAndConfirm(t *testing.T) {
 		})
 	}
 }
+
+// Off takes the flowtables for drivers along, and while it lasts no driver is asked.
+func TestOffAsksNoDriver(t *testing.T) {
+	m, k := onMachine(t, offload.RunConfig{})
+	spec := auto(flowtable.HardwareAuto, "hw0", "sw0")
+	applySpec(t, m, spec)
+	both := map[string]string{"fw": "hw0 sw0", "fw_hw": "hw: hw0"}
+	require.Equal(t, both, flowtablesOf(t, k))
+	require.NoError(t, m.Off(t.Context(), ""))
+	assert.Empty(t, flowtablesOf(t, k))
+	k.devices = nil
+	other, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+	require.NoError(t, err)
+	applySpec(t, other, spec)
+	assert.Empty(t, k.devices)
+	assert.Empty(t, flowtablesOf(t, k))
+	require.NoError(t, other.On(t.Context(), ""))
+	applySpec(t, other, spec)
+	assert.Equal(t, both, flowtablesOf(t, k))
+}
