@@ -25,6 +25,9 @@ type refused struct {
 // A refused attempt of hardware is not repeated sooner: kernels up to 7.2 keep something of each one.
 const hardwarePause = 30 * time.Second
 
+// maxVanished is how often in a row a plan is made anew because a device went away meanwhile: a storm does that again and again.
+const maxVanished = 20
+
 func newRefused() refused {
 	return refused{
 		devices: map[part]map[string]int{}, why: map[part]string{},
@@ -55,12 +58,12 @@ func (f *refused) succeeded() {
 	f.wait.reset()
 }
 
-// forget gives devices another try that are not the ones which were refused.
+// forget gives devices another try that are gone, or not the ones which were refused.
 func (f *refused) forget(target *flowtable.Target) {
 	index := indexes(target)
 	for p, devices := range f.devices {
 		for name, was := range devices {
-			if now := index[name]; was != 0 && now != 0 && now != was {
+			if now := index[name]; was != 0 && now != was {
 				delete(devices, name)
 			}
 		}
@@ -89,7 +92,7 @@ func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error)
 		f.all = err.Error()
 	case op.Kind != ruleset.KindFlowtable || op.Verb == ruleset.VerbDelete:
 		return false
-	case errors.Is(err, ErrNoDevice) && f.vanished < 3:
+	case errors.Is(err, ErrNoDevice) && f.vanished < maxVanished:
 		f.vanished++
 		return true
 	case !f.add(spec, target, &op, err):
