@@ -226,3 +226,21 @@ func TestRunRacesWithDevices(t *testing.T) {
 		r.stop(context.Canceled)
 	})
 }
+
+// What was refused because of a device is forgotten when that is gone.
+func TestRunForgetsDevicesThatAreGone(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0", "eth1"), offload.RunConfig{}, hardware("eth0"), func(t *testing.T, r *running) {
+		r.pass(time.Second)
+		r.kernel.Refuse("eth1")
+		require.NoError(t, r.m.Update(hardware("eth0", "eth1")))
+		require.Equal(t, offload.PhaseRetrying, r.status().Phase)
+		r.pass(time.Second)
+		r.kernel.DelLink("eth1")
+		r.pass(time.Second)
+		s := r.status()
+		assert.Equal(t, offload.PhaseSteady, s.Phase)
+		assert.Empty(t, s.Err)
+		assert.Empty(t, s.Flowtables[0].Failed)
+		assert.Equal(t, []string{"eth0 bound", "eth1 missing"}, r.states())
+	})
+}
