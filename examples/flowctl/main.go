@@ -13,13 +13,15 @@
 //	                                         and take it back after that time, unless:
 //	flowctl confirm [--netns NS] [--owner NAME]
 //	flowctl uninstall [--netns NS] [--owner NAME]
-//	                                         remove our tables, and put back the setting that they changed
+//	                                         remove our tables, and put back the settings that were changed
 //	flowctl run [--observe] [--report-only] [--takeover] [--netns NS] SPEC
 //	                                         keep it attached as devices come and go and others write, and tell what changes
 //	flowctl status [--watch] [--json] [--exit-code] [--netns NS] SPEC
 //	                                         say of each device whether it is bound, and why not; what differs, and who is in the way
 //	flowctl off [--netns NS] [--owner NAME]  the kill switch: all connections back to the classic path, the other rules stay
 //	flowctl on [--netns NS] [--owner NAME]
+//	flowctl set [--netns NS] [--owner NAME] KEY=VALUE...
+//	                                         change settings that matter to flowtables, until uninstall
 //	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
 //	flowctl probe [--netns NS] [--json] [--force] DEVICE...
@@ -80,6 +82,7 @@ func commands() []command {
 		{"status", "say what is bound, missing, refused and pending, and why", status},
 		{"off", "the kill switch: no flowtables until flowctl on", off},
 		{"on", "let flowtables come back", on},
+		{"set", "change a setting of the namespace until uninstall", set},
 		{"flows", "list the connections and the path that carries them", flows},
 		{"probe", "say what this kernel, namespace or device can do", probe},
 		{"topology", "draw the devices and what stands on what", topology},

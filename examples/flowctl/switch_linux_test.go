@@ -33,6 +33,31 @@ func TestSwitch(t *testing.T) {
 	assert.Equal(t, before, listRuleset(t, ns))
 }
 
+// TestSet: a setting is changed, and put back at the end.
+func TestSet(t *testing.T) {
+	ns := testns.NewNamedT(t, "set")
+	const key = "net.ipv4.ip_forward"
+	r := flowctl("", "set", "--netns", ns.Name(), key+"=1")
+	r.assertDone(t)
+	assert.Contains(t, r.out, "set: "+key+" to 1")
+	value, err := ns.Sysctl(key)
+	require.NoError(t, err)
+	assert.Equal(t, "1", value)
+	again := flowctl("", "set", "--netns", ns.Name(), key+"=1")
+	again.assertDone(t)
+	assert.Empty(t, again.out, "it is so already")
+	r = flowctl("", "uninstall", "--netns", ns.Name())
+	r.assertDone(t)
+	assert.Contains(t, r.out, "put back: "+key+" to 0")
+	value, err = ns.Sysctl(key)
+	require.NoError(t, err)
+	assert.Equal(t, "0", value)
+
+	flowctl("", "set", "--netns", ns.Name(), "kernel.panic=1").assertRefused(t, exitFailed, "kernel.panic")
+	flowctl("", "set", "--netns", ns.Name(), "on").assertRefused(t, exitUsage, "KEY=VALUE")
+	flowctl("", "set").assertRefused(t, exitUsage, "want a setting")
+}
+
 // TestKernelSwitch: off takes a connection back to the classic path, and on lets apply bring it back to the fast one.
 func TestKernelSwitch(t *testing.T) {
 	testns.RequireFlowtables(t)
