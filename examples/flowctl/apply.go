@@ -10,10 +10,10 @@ import (
 
 // apply commits a SPEC as one transaction: all of it or nothing.
 func apply(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("apply", "[--netns NS] [--adopt] [--confirm WINDOW] SPEC")
-	netns, adopt := flags.netns(), flags.adopt()
+	flags := newArguments("apply", "[--netns NS] [--adopt] [--conflicts MODE] [--confirm WINDOW] SPEC")
+	netns, adopt, conflicts := flags.netns(), flags.adopt(), flags.conflicts()
 	window := flags.Duration("confirm", 0, "take it back after this `window`, such as 30s, unless flowctl confirm is run in time")
-	manager, planned, err := planFor(ctx, std, flags, netns, adopt, args)
+	manager, planned, err := planFor(ctx, std, flags, &planning{netns, adopt, conflicts}, args)
 	if err != nil {
 		return err
 	}

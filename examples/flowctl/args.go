@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+
+	"github.com/go-fastpath/fastpath/offload"
 )
 
 // streams are the standard streams of one run.
@@ -54,6 +56,24 @@ func (a arguments) owner() *string {
 // adopt adds --adopt.
 func (a arguments) adopt() *bool {
 	return a.Bool("adopt", false, "take over tables of a declared name that are not ours: each is replaced as a whole")
+}
+
+// conflicts adds --conflicts.
+func (a arguments) conflicts() *string {
+	return a.String("conflicts", "warn", "what becomes of conflicts with others' flowtables and chains: `warn`, refuse or ignore")
+}
+
+// conflictMode is the value of --conflicts as the library has it.
+func conflictMode(text string) (offload.ConflictMode, error) {
+	switch text {
+	case "warn":
+		return offload.ConflictsWarn, nil
+	case "refuse":
+		return offload.ConflictsRefuse, nil
+	case "ignore":
+		return offload.ConflictsIgnore, nil
+	}
+	return "", usageError{fmt.Errorf("--conflicts: %q is neither warn nor refuse nor ignore", text)}
 }
 
 // parse reads flags and exactly the wanted number of other arguments, which may stand before or behind the flags.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -50,6 +52,9 @@ func dryRun(ctx context.Context, std *streams, spec *ruleset.Spec, netns string)
 	if err != nil {
 		return err
 	}
+	if err := printSurroundings(ctx, std.out, manager, spec); err != nil {
+		return err
+	}
 	for _, open := range checked.Unchecked {
 		fmt.Fprintf(std.out, "not checked: %s: %s\n", open.Operation, open.Why)
 	}
@@ -58,6 +63,30 @@ func dryRun(ctx context.Context, std *streams, spec *ruleset.Spec, netns string)
 	}
 	fmt.Fprintf(std.out, "the kernel takes it: %s at generation %d\n", count(len(planned.Operations()), "operation"), checked.Generation)
 	return nil
+}
+
+// printSurroundings prints what is special about the kernel, and what others have in it that gets in the way.
+func printSurroundings(ctx context.Context, out io.Writer, manager *offload.Manager, spec *ruleset.Spec) error {
+	target, err := manager.Target(ctx)
+	if err != nil {
+		return err
+	}
+	conflicts, err := manager.Conflicts(ctx, spec)
+	if err != nil {
+		return err
+	}
+	printConflicts(out, conflicts)
+	if slices.ContainsFunc(spec.Tables, func(t ruleset.Table) bool { return len(t.Flowtables) > 0 }) {
+		printQuirks(out, target.Kernel)
+	}
+	return nil
+}
+
+// printConflicts prints what gets in the way, one conflict a line.
+func printConflicts(out io.Writer, conflicts []ruleset.Finding) {
+	for _, c := range conflicts {
+		fmt.Fprintf(out, "conflict %s: %v\n", c.Code, c)
+	}
 }
 
 func summary(spec *ruleset.Spec) string {

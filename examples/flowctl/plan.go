@@ -13,10 +13,10 @@ import (
 
 // plan reads the machine and the kernel and prints what apply would do. It changes nothing.
 func plan(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("plan", "[--netns NS] [--adopt] [--exit-code] SPEC")
-	netns, adopt := flags.netns(), flags.adopt()
+	flags := newArguments("plan", "[--netns NS] [--adopt] [--conflicts MODE] [--exit-code] SPEC")
+	netns, adopt, conflicts := flags.netns(), flags.adopt(), flags.conflicts()
 	exitCode := flags.Bool("exit-code", false, "exit with status 3 if there is something to do")
-	manager, planned, err := planFor(ctx, std, flags, netns, adopt, args)
+	manager, planned, err := planFor(ctx, std, flags, &planning{netns, adopt, conflicts}, args)
 	if err != nil {
 		return err
 	}
@@ -33,9 +33,20 @@ func plan(ctx context.Context, std *streams, args []string) error {
 	return nil
 }
 
+// planning are the flags that a plan depends on.
+type planning struct {
+	netns     *string
+	adopt     *bool
+	conflicts *string
+}
+
 // planFor reads a command's flags and SPEC and plans it in the namespace that they name. The caller closes the Manager.
-func planFor(ctx context.Context, std *streams, flags arguments, netns *string, adopt *bool, args []string) (*offload.Manager, *ruleset.Plan, error) {
+func planFor(ctx context.Context, std *streams, flags arguments, common *planning, args []string) (*offload.Manager, *ruleset.Plan, error) {
 	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	mode, err := conflictMode(*common.conflicts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,7 +54,7 @@ func planFor(ctx context.Context, std *streams, flags arguments, netns *string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Watchdog: selfAsWatchdog()})
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *common.netns, Adopt: *common.adopt, Conflicts: mode, Watchdog: selfAsWatchdog()})
 	if err != nil {
 		return nil, nil, err
 	}

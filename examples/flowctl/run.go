@@ -17,8 +17,8 @@ import (
 
 // keep keeps a SPEC attached until it is told to end, or until another flowctl takes over. What it applied stays in force.
 func keep(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("run", "[--observe] [--report-only] [--takeover] [--adopt] [--netns NS] [--json] [--log stderr|syslog] SPEC")
-	netns, adopt := flags.netns(), flags.adopt()
+	flags := newArguments("run", "[--observe] [--report-only] [--takeover] [--adopt] [--conflicts MODE] [--netns NS] [--json] [--log stderr|syslog] SPEC")
+	netns, adopt, conflicts := flags.netns(), flags.adopt(), flags.conflicts()
 	var cfg offload.RunConfig
 	flags.BoolVar(&cfg.Observe, "observe", false, "report what would be done, and write nothing")
 	flags.BoolVar(&cfg.ReportOnly, "report-only", false, "report what others change in our tables, and do not repair it")
@@ -26,6 +26,10 @@ func keep(ctx context.Context, std *streams, args []string) error {
 	asJSON := flags.Bool("json", false, "print each status as one JSON object a line")
 	logTo := flags.String("log", "stderr", "where every applied plan is told: `stderr` or syslog")
 	names, err := flags.parse(std, args, 1)
+	if err != nil {
+		return err
+	}
+	mode, err := conflictMode(*conflicts)
 	if err != nil {
 		return err
 	}
@@ -38,7 +42,7 @@ func keep(ctx context.Context, std *streams, args []string) error {
 		return err
 	}
 	defer closeLog()
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Logger: log, Run: cfg})
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Conflicts: mode, Logger: log, Run: cfg})
 	if err != nil {
 		return err
 	}

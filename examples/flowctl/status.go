@@ -29,7 +29,8 @@ func status(ctx context.Context, std *streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Run: offload.RunConfig{Observe: true}})
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Run: offload.RunConfig{Observe: true},
+		Conflicts: offload.ConflictsIgnore}) // they are listed apart
 	if err != nil {
 		return err
 	}
@@ -82,17 +83,15 @@ func (o observer) observe(ctx context.Context, spec *ruleset.Spec) (*offload.Sta
 }
 
 func (o observer) print(ctx context.Context, s *offload.Status, spec *ruleset.Spec) error {
-	var conflicts []ruleset.Finding
-	var err error
+	conflicts, err := o.manager.Conflicts(ctx, spec)
+	if err != nil {
+		return err
+	}
 	if o.json {
 		return json.NewEncoder(o.std.out).Encode(seen{s, conflicts})
 	}
 	_, err = fmt.Fprint(o.std.out, s)
-	for _, c := range conflicts {
-		if err == nil {
-			_, err = fmt.Fprintf(o.std.out, "conflict: %v\n", c)
-		}
-	}
+	printConflicts(o.std.out, conflicts)
 	return err
 }
 
