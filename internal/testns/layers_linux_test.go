@@ -140,12 +140,12 @@ func (m layerMeasurement) outcomes(t *testing.T) map[string]string {
 			_, err := f.RoundTrip(t.Context(), proofRoundTrips, MinSize)
 			require.NoError(t, err)
 		}
-		after := m.counters(t)
+		after, tagged := m.counters(t), m.tagged(t)
 		for network := range flows {
 			if old := found[network]; old == "" || old == unclear {
 				there := after[network+" original"].Sub(before[network+" original"])
 				back := after[network+" reply"].Sub(before[network+" reply"])
-				found[network] = layerOutcome(there.Packets, back.Packets, m.tagged(t, flows[network]))
+				found[network] = layerOutcome(there.Packets, back.Packets, tagged[network])
 			}
 		}
 		if found["tcp"] != unclear && found["udp"] != unclear {
@@ -166,11 +166,18 @@ func (m layerMeasurement) counters(t *testing.T) map[string]Counter {
 	return counters
 }
 
-func (m layerMeasurement) tagged(t *testing.T, f *Flow) bool {
+// tagged tells which of the two flows bear the offload bit.
+func (m layerMeasurement) tagged(t *testing.T) map[string]bool {
 	t.Helper()
-	e, err := Conntrack(t.Context(), m.NS, f.Tuple())
+	entries, err := ConntrackAll(t.Context(), m.NS)
 	require.NoError(t, err)
-	return e.Offloaded()
+	tagged := map[string]bool{}
+	for _, e := range entries {
+		if e.Original.Source.Port() == m.port {
+			tagged[e.Protocol] = e.Offloaded()
+		}
+	}
+	return tagged
 }
 
 // layerOutcome says which directions the forward hook did not see, though all round trips were verified, and what the tag claims.
