@@ -31,7 +31,6 @@ func declared(more ...flowtable.Selector) *ruleset.Spec {
 type subject struct {
 	ns      *testns.Namespace
 	manager *offload.Manager
-	news    chan heard
 	stop    func() error
 }
 

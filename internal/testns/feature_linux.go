@@ -27,8 +27,8 @@ type Feature struct {
 }
 
 // Feature reads a feature of a device by its name, such as "hw-tc-offload".
-func (ns *Namespace) Feature(device, name string) (f Feature, err error) {
-	err = ns.Do(func() error {
+func (n *Namespace) Feature(device, name string) (f Feature, err error) {
+	err = n.Do(func() error {
 		bit, blocks, err := featureBit(device, name)
 		if err != nil {
 			return err
@@ -45,8 +45,8 @@ func (ns *Namespace) Feature(device, name string) (f Feature, err error) {
 }
 
 // SetFeature turns a feature of a device on or off, as `ethtool -K` does.
-func (ns *Namespace) SetFeature(device, name string, on bool) error {
-	return ns.Do(func() error {
+func (n *Namespace) SetFeature(device, name string, on bool) error {
+	return n.Do(func() error {
 		bit, blocks, err := featureBit(device, name)
 		if err != nil {
 			return err
