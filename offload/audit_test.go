@@ -2,6 +2,7 @@ package offload_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -38,4 +39,17 @@ func TestAudit(t *testing.T) {
 	_, err = m.Reconcile(t.Context(), &ruleset.Spec{})
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), "delete table inet large")
+}
+
+// large has so many rules and elements.
+func large(rules, elements int) *ruleset.Spec {
+	set := ruleset.Set{Name: "many", Type: ruleset.IPv4Addr}
+	for i := range elements {
+		set.Elements = append(set.Elements, fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255))
+	}
+	chain := ruleset.Chain{Name: "c", Hook: ruleset.Forward}
+	for i := range rules {
+		chain.Rules = append(chain.Rules, ruleset.R(ruleset.IPSaddr.Is(fmt.Sprintf("172.16.%d.%d", i>>8&255, i&255)), ruleset.Counter()))
+	}
+	return &ruleset.Spec{Tables: []ruleset.Table{{Name: "large", Sets: []ruleset.Set{set}, Chains: []ruleset.Chain{chain}}}}
 }

@@ -1,7 +1,6 @@
 package offload_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -11,19 +10,6 @@ import (
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
-
-// large has so many rules and elements.
-func large(rules, elements int) *ruleset.Spec {
-	set := ruleset.Set{Name: "many", Type: ruleset.IPv4Addr}
-	for i := range elements {
-		set.Elements = append(set.Elements, fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255))
-	}
-	chain := ruleset.Chain{Name: "c", Hook: ruleset.Forward}
-	for i := range rules {
-		chain.Rules = append(chain.Rules, ruleset.R(ruleset.IPSaddr.Is(fmt.Sprintf("172.16.%d.%d", i>>8&255, i&255)), ruleset.Counter()))
-	}
-	return &ruleset.Spec{Tables: []ruleset.Table{{Name: "large", Sets: []ruleset.Set{set}, Chains: []ruleset.Chain{chain}}}}
-}
 
 // TestAnySize applies 10,000 rules and 100,000 elements as one transaction, and then changes ten elements and a rule by as many
 // operations.
