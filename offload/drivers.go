@@ -65,26 +65,17 @@ func (d *drivers) live(l *flowtable.Link, ours map[string]string) (flowtable.Ans
 }
 
 // held is the answer of a device that a flowtable of ours lists, though what was known of it holds no longer: its feature changed, or
-// another device bears its name. Since Linux 6.16 flowtables list names, and where the driver of a new device refuses, the
-// kernel leaves it out and says nothing. So the device leaves the flowtable for one commit, to be asked.
+// another device bears its name. That one's driver accepts, too: since Linux 6.16 flowtables list names, and a device that comes under
+// such a name and whose driver refuses cannot come (nft_flowtable_event in net/netfilter/nf_tables_api.c); before, it is not listed.
 func (d *drivers) held(l *flowtable.Link, force bool, in string) flowtable.Answer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := flowtable.Answer{Device: l.Name, Result: flowtable.Accepted, Evidence: "it is in " + in + ", which has flags offload"}
-	was, known := d.known[l.Name]
-	switch {
-	case strings.HasPrefix(l.TCOffload, "off") && !force:
+	if strings.HasPrefix(l.TCOffload, "off") && !force {
 		a.Result, a.Evidence = flowtable.FeatureOff, "hw-tc-offload: "+l.TCOffload
 		if strings.HasSuffix(l.TCOffload, "[fixed]") {
 			a.Result = flowtable.FixedOff
 		}
-	case known && was.index != l.Index && was.index != askAgain:
-		a.Result, a.Evidence = flowtable.Busy, "another device bears the name that "+in+" lists; its driver is asked when it is out of there"
-		d.learn(l, a)
-		was = d.known[l.Name]
-		was.step = true
-		d.known[l.Name] = was
-		return a
 	}
 	d.learn(l, a)
 	return a

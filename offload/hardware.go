@@ -13,7 +13,7 @@ import (
 )
 
 // hardware adds to a Target what is known of the drivers of those devices that flowtables with HardwareAuto may list. It asks
-// drivers that were not asked yet, and none while Run only observes. What could not be asked is NotTried.
+// drivers that were not asked yet, and none while Run only observes or the fast path is off. What was not asked is NotTried.
 func (m *Manager) hardware(ctx context.Context, spec *ruleset.Spec, target *flowtable.Target) error {
 	links := unanswered(autoLinks(spec, target), target.Hardware)
 	if len(links) == 0 {
@@ -35,8 +35,11 @@ func (m *Manager) hardware(ctx context.Context, spec *ruleset.Spec, target *flow
 			ask = append(ask, l)
 		}
 	}
-	answers := m.askDrivers(ctx, ask, m.running.ForceHardware, ours)
-	target.Hardware = append(target.Hardware, answers...)
+	if _, off := have.Off(have.Owner()); off {
+		target.Hardware = append(target.Hardware, notTried(namesOf(ask), "the fast path is switched off: drivers are not asked")...)
+	} else {
+		target.Hardware = append(target.Hardware, m.askDrivers(ctx, ask, m.running.ForceHardware, ours)...)
+	}
 	slices.SortFunc(target.Hardware, func(a, b flowtable.Answer) int { return cmp.Compare(a.Device, b.Device) })
 	return nil
 }

@@ -231,7 +231,8 @@ func TestProbeOnTheSimulator(t *testing.T) {
 	assert.Equal(t, held, readSimulator(t, "n_bind")-readSimulator(t, "n_unbind"), "what was bound to be asked was unbound")
 }
 
-// TestAutoReCreated: a device that is made anew under its name is asked anew, on kernels that keep the name in the flowtable too.
+// TestAutoReCreated: a device that is made anew under its name is asked anew. Since Linux 6.16 a name in a hardware flowtable keeps devices
+// away whose drivers refuse: they cannot be created. So the name leaves it with the device.
 func TestAutoReCreated(t *testing.T) {
 	needSimulator(t)
 	l := newLab(t, &testns.RouterConfig{LANDevice: "hwlan0", WANDevice: "hwwan0", SecondLAN: true})
@@ -242,10 +243,10 @@ func TestAutoReCreated(t *testing.T) {
 	f := l.dialHardware(t, "udp", testns.IPv4)
 	accept := refuseAlso(t, "hwmore")
 	seen := l.forwarded(t, f, func() {
-		require.NoError(t, l.NS.IP(t.Context(), append([]string{"link del hwmore0"}, create...)...))
-		l.awaitStatus(t, "without it", func(s *offload.Status) bool {
-			return inDrivers("hwlan0", "hwwan0")(s) && hasWhy(s, "hwmore0", string(flowtable.DriverRefuses))
-		})
+		require.NoError(t, l.NS.IP(t.Context(), "link del hwmore0"))
+		l.awaitStatus(t, "without it", inDrivers("hwlan0", "hwwan0"))
+		require.NoError(t, l.NS.IP(t.Context(), create...))
+		l.awaitStatus(t, "told that its driver refuses", func(s *offload.Status) bool { return hasWhy(s, "hwmore0", string(flowtable.DriverRefuses)) })
 		accept()
 		require.NoError(t, l.NS.IP(t.Context(), append([]string{"link del hwmore0"}, create...)...))
 		l.awaitStatus(t, "divided again", inDrivers("hwlan0", "hwmore0", "hwwan0"))
@@ -253,4 +254,19 @@ func TestAutoReCreated(t *testing.T) {
 	})
 	assert.Equal(t, testns.Forwarded{}, seen, "a flow on other devices never left the fast path")
 	testns.AssertHardwarePath(t, l.Router, f, within)
+}
+
+// TestHardwareKeepsRefusersAway: since Linux 6.16 a device whose driver refuses cannot be created under a name that a hardware flowtable lists.
+func TestHardwareKeepsRefusersAway(t *testing.T) {
+	needSimulator(t)
+	l := newLab(t, &testns.RouterConfig{LANDevice: "hwlan0", WANDevice: "hwwan0"})
+	l.apply(t, *autoSpec(flowtable.HardwareOn, "hwlan0", "hwno7"))
+	err := l.NS.IP(t.Context(), "link add hwno7 type dummy")
+	if l.kernel.AtLeast(6, 16) {
+		require.ErrorContains(t, err, "not permitted")
+	} else {
+		require.NoError(t, err)
+	}
+	l.apply(t, *autoSpec(flowtable.HardwareAuto, "hwlan0", "hwno8"))
+	require.NoError(t, l.NS.IP(t.Context(), "link add hwno8 type dummy"), "auto lists what was asked, and nothing else")
 }

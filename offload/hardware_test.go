@@ -129,22 +129,24 @@ func TestAutoFollowsTheFeature(t *testing.T) {
 	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2", "fw_hw": "hw: hw0 hw2"}, flowtablesOf(t, k))
 }
 
-// Since Linux 6.16 a flowtable lists names: another device that bears one may have another driver, so it is asked outside of there.
+// Since Linux 6.16 a flowtable lists names. A device that comes under one was bound, else the kernel would not have let it come; one
+// that comes after its name left the flowtable is asked.
 func TestAutoAsksWhoeverBearsTheName(t *testing.T) {
 	m, k := onMachineOf(t, offloadtest.Linux72, offload.RunConfig{})
 	spec := auto(flowtable.HardwareAuto, "hw0", "hw1", "hw2", "sw0")
 	applySpec(t, m, spec)
-	again := func(index int) {
-		k.DelLink("hw2")
-		k.AddLink(flowtable.Link{Name: "hw2", Index: index, Up: true, TCOffload: "on"})
-		require.Equal(t, "hw: hw0 hw1 hw2", flowtablesOf(t, k)["fw_hw"], "the kernel keeps the name")
-		applySpec(t, m, spec)
-	}
-	again(77)
-	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1 hw2"}, flowtablesOf(t, k))
+	k.DelLink("hw2")
+	k.AddLink(flowtable.Link{Name: "hw2", Index: 77, Up: true, TCOffload: "on"})
+	plan, err := m.Plan(t.Context(), spec)
+	require.NoError(t, err)
+	assert.True(t, plan.Empty(), "%v", plan)
+	k.DelLink("hw2")
+	applySpec(t, m, spec)
+	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1"}, flowtablesOf(t, k), "a driver is to be asked first")
 	k.Refuse("hw2")
-	again(78)
-	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1"}, flowtablesOf(t, k))
+	k.AddLink(flowtable.Link{Name: "hw2", Index: 78, Up: true, TCOffload: "on"})
+	applySpec(t, m, spec)
+	assert.Equal(t, "hw: hw0 hw1", flowtablesOf(t, k)["fw_hw"])
 	k.Accept("hw2")
 	k.setFeature("hw1", "off")
 	applySpec(t, m, spec)
@@ -221,6 +223,17 @@ func TestAutoForced(t *testing.T) {
 	applySpec(t, m, auto(flowtable.HardwareAuto, "sw0", "sw1"))
 	assert.True(t, k.forced)
 	assert.Equal(t, map[string]string{"fw": "hw: sw0 sw1"}, flowtablesOf(t, k))
+}
+
+func TestNobodyIsAskedWhileOff(t *testing.T) {
+	m, k := onMachine(t, offload.RunConfig{})
+	require.NoError(t, m.Off(t.Context(), ""))
+	spec := auto(flowtable.HardwareAuto, "hw0", "hw1")
+	applySpec(t, m, spec)
+	assert.Empty(t, k.devices)
+	require.NoError(t, m.On(t.Context(), ""))
+	applySpec(t, m, spec)
+	assert.Equal(t, map[string]string{"fw": "hw: hw0 hw1"}, flowtablesOf(t, k))
 }
 
 func TestObserversAskNobody(t *testing.T) {

@@ -60,10 +60,7 @@ func (m *Manager) askDrivers(ctx context.Context, links []*flowtable.Link, force
 	if len(links) == 0 {
 		return nil
 	}
-	names := make([]string, len(links))
-	for i, l := range links {
-		names[i] = l.Name
-	}
+	names := namesOf(links)
 	answers, err := m.probe(ctx, names, force)
 	if err != nil {
 		m.log.WarnContext(ctx, "drivers could not be asked", "devices", names, "err", err)
@@ -103,6 +100,14 @@ func notTried(names []string, why string) []flowtable.Answer {
 		answers[i] = flowtable.Answer{Device: name, Result: flowtable.NotTried, Evidence: why}
 	}
 	return answers
+}
+
+func namesOf(links []*flowtable.Link) []string {
+	names := make([]string, len(links))
+	for i, l := range links {
+		names[i] = l.Name
+	}
+	return names
 }
 
 func linkOf(target *flowtable.Target, name string) *flowtable.Link {
