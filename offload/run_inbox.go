@@ -102,6 +102,7 @@ func noticeOf(e *Event) *notice {
 		n.generation, n.rules = e.Generation, e.Generation == 0
 	case EventLost:
 		n.devices, n.rules, n.stands = true, true, true
+		n.what = "announcements: " + e.What
 	default:
 		n.devices = true
 	}
