@@ -22,6 +22,12 @@ func deviceQuirks() []Quirk {
 			Source: "nf_tables_api.c, nft_flowtable_event, NETDEV_CHANGENAME",
 		},
 		{
+			ID: "hardware-keeps-away", From: "6.16",
+			Effect: "a device whose driver refuses cannot be created (EPERM) under a name or prefix that a flowtable with `flags offload` lists",
+			Do:     "declare HardwareAuto, which lists devices that were asked; HardwareOn only for devices that are known",
+			Source: "nf_tables_api.c, nft_flowtable_event, NETDEV_REGISTER; TestHardwareKeepsRefusersAway",
+		},
+		{
 			ID: "device-vanishes-silently", Until: "6.16",
 			Effect: "a device that is unregistered leaves its flowtable for good, without a new generation of the ruleset",
 			Do:     "read flowtables again though the generation stands still, as a Manager does",
