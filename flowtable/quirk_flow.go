@@ -54,7 +54,7 @@ func flowQuirks() []Quirk {
 		{
 			ID:     "device-leaves-flows-stay",
 			Effect: "a device that is taken out of a live flowtable leaves its flows marked [OFFLOAD], while their packets take the classic path and meet its rules",
-			Do:     "take no tag for a proof; evict the flows, which is what Apply does for those that the rules forbid",
+			Do:     "take no tag for a proof; evict the flows, as Apply does with those that the rules forbid and those that a hardware flowtable leaves",
 			Source: "nf_tables_api.c, nft_delflowtable_hook",
 		},
 		{
