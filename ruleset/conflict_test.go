@@ -112,3 +112,18 @@ func FuzzTraits(f *testing.F) {
 		}
 	})
 }
+
+// TestConflictsOfTables: a table of ours that a socket owns, and one with objects that this library does not make.
+func TestConflictsOfTables(t *testing.T) {
+	have := &Loaded{tables: []LoadedTable{
+		{Family: Inet, Name: "a", Owner: DefaultOwner, Flags: tableOwned}, {Family: Inet, Name: "b", Owner: DefaultOwner, Use: 2},
+		{Family: Inet, Name: "c", Owner: "other", Flags: tableOwned, Use: 2}, {Family: Inet, Name: "d", Flags: tableOwned, Use: 2},
+	}}
+	have.index()
+	findings := resolved(t, oneTable(Table{Name: "a"})).Conflicts(have)
+	require.Len(t, findings, 2)
+	assert.Equal(t, "owned-table", findings[0].Code)
+	assert.Equal(t, "table inet a", findings[0].Path)
+	assert.Equal(t, "other-writer", findings[1].Code)
+	assert.Equal(t, "table inet b holds 2 stateful objects that someone else put there", findings[1].Text)
+}
