@@ -3,6 +3,7 @@ package offload_test
 import (
 	"context"
 	"net/netip"
+	"syscall"
 	"testing"
 	"time"
 
@@ -84,7 +85,8 @@ func (r *reloading) blocked(t *testing.T) {
 	if err == nil {
 		assert.NoError(t, f.Close())
 	}
-	require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "a packet that is dropped is not answered")
+	require.Error(t, err)
+	assert.NotErrorIs(t, err, syscall.ECONNREFUSED, "a packet that is dropped is not answered")
 	assert.Greater(t, r.packetsIn(t, "inet", "accel", "accelerate"), before)
 }
 

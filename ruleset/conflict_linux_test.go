@@ -42,7 +42,11 @@ func TestConflictsWithOriginals(t *testing.T) {
 					}
 				}
 				assert.Len(t, ofCode(findings, "foreign-flowtable"), shared)
-				assert.Equal(t, skippedOf(file), skips(findings))
+				want, got := skippedOf(file), skips(findings)
+				if !flowtables { // a counter in front of `flow add` is told where that is gone
+					want, got = withoutCounters(want), withoutCounters(got)
+				}
+				assert.Equal(t, want, got)
 			})
 		}
 	}
@@ -52,11 +56,10 @@ func TestConflictsWithOriginals(t *testing.T) {
 func skippedOf(file string) map[string]string {
 	all := map[string]map[string]string{
 		"35-vyos-docs-FT01-rendered.nft":                   {"ip vyos_filter VYOS_FORWARD_filter": "counter"},
-		"08-calico-felix-flowtable.nft":                    {"ip calico filter-FORWARD": "counter, mark set"},
+		"08-calico-felix-flowtable.nft":                    {"ip calico filter-FORWARD": "mark set"},
 		"16-antrea-traffic-acceleration.nft":               {"ip antrea forward": "counter"},
 		"40-opennds-two-single-device-flowtables.nft":      {"inet nds_filter ndsFWD": "counter", "inet nds_mangle ndsPOST": "counter"},
 		"11-kube-proxy-shape-google-nftables-testdata.nft": {"inet test-table test-chain": "counter"},
-		"14-phragma-flowoffload.nft":                       {"inet openngfw forward": "counter"},
 		"39-zapret-flow_offload-chain.nft":                 {"inet zapret forward": "counter"},
 		"43-nft-qos-static-fastnat.nft":                    {"inet nft-qos-static download": "drop", "inet nft-qos-static upload": "drop"},
 		"47-nixos-vlan-ppp-fastnat.nft":                    {"ip filter forward": "counter"},
@@ -67,6 +70,16 @@ func skippedOf(file string) map[string]string {
 		return map[string]string{}
 	}
 	return all[file]
+}
+
+func withoutCounters(list map[string]string) map[string]string {
+	left := map[string]string{}
+	for chain, effects := range list {
+		if rest := strings.TrimPrefix(strings.TrimPrefix(effects, "counter"), ", "); rest != "" {
+			left[chain] = rest
+		}
+	}
+	return left
 }
 
 // neighbourOf offloads between the devices of another Spec.
