@@ -11,13 +11,15 @@ import (
 	"github.com/go-fastpath/fastpath/offload"
 )
 
+const forceWarning = "ask drivers even where hw-tc-offload is missing or off: after a refusal Linux 6.1 to 7.2 may crash when the next driver registers"
+
 // probe says what this kernel and namespace can do, or, of devices, whether their drivers take a flowtable: each answer with its
 // evidence. It leaves no trace.
 func probe(ctx context.Context, std *streams, args []string) error {
 	flags := newArguments("probe", "[--netns NS] [--json] [--force] [DEVICE...]")
 	netns := flags.netns()
 	asJSON := flags.Bool("json", false, "print the kernel and the links as flowctl render --target reads them; of devices, one answer a line")
-	force := flags.Bool("force", false, "ask drivers even where hw-tc-offload is missing or fixed off: after a refusal Linux 6.1 to 7.2 may crash when the next driver registers")
+	force := flags.Bool("force", false, forceWarning)
 	devices, err := flags.parseAny(std, args)
 	if err != nil {
 		return err

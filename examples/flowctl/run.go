@@ -17,12 +17,9 @@ import (
 
 // keep keeps a SPEC attached until it is told to end, or until another flowctl takes over. What it applied stays in force.
 func keep(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("run", "[--observe] [--report-only] [--takeover] [--adopt] [--conflicts MODE] [--netns NS] [--json] [--log stderr|syslog] SPEC")
+	flags := newArguments("run", "[--observe] [--report-only] [--takeover] [--adopt] [--conflicts MODE] [--stale report|evict] [--netns NS] [--json] [--log stderr|syslog] SPEC")
 	netns, adopt, conflicts := flags.netns(), flags.adopt(), flags.conflicts()
-	var cfg offload.RunConfig
-	flags.BoolVar(&cfg.Observe, "observe", false, "report what would be done, and write nothing")
-	flags.BoolVar(&cfg.ReportOnly, "report-only", false, "report what others change in our tables, and do not repair it")
-	flags.BoolVar(&cfg.Takeover, "takeover", false, "ask another run of this owner in this namespace to leave")
+	cfg := flags.running()
 	asJSON := flags.Bool("json", false, "print each status as one JSON object a line")
 	logTo := flags.String("log", "stderr", "where every applied plan is told: `stderr` or syslog")
 	names, err := flags.parse(std, args, 1)
@@ -33,16 +30,16 @@ func keep(ctx context.Context, std *streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	spec, err := readSpec(std, names[0])
-	if err != nil {
-		return err
-	}
 	log, closeLog, err := auditLog(std, *logTo)
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Conflicts: mode, Logger: log, Run: cfg})
+	spec, err := readSpec(std, names[0])
+	if err != nil {
+		return err
+	}
+	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns, Adopt: *adopt, Conflicts: mode, Logger: log, Run: *cfg})
 	if err != nil {
 		return err
 	}
@@ -57,6 +54,25 @@ func keep(ctx context.Context, std *streams, args []string) error {
 	defer signal.Stop(signals)
 	k.lastSignal = func() { signal.Stop(signals) }
 	return k.keep(ctx, spec, signals)
+}
+
+// running adds the flags that say how a run behaves.
+func (a arguments) running() *offload.RunConfig {
+	cfg := &offload.RunConfig{}
+	a.BoolVar(&cfg.Observe, "observe", false, "report what would be done, and write nothing")
+	a.BoolVar(&cfg.ReportOnly, "report-only", false, "report what others change in our tables, and do not repair it")
+	a.BoolVar(&cfg.Takeover, "takeover", false, "ask another run of this owner in this namespace to leave")
+	a.DurationVar(&cfg.Resync, "resync", 0, "look again after this `time`, though nothing was announced; 0 is 10m, negative is never")
+	a.IntVar(&cfg.MaxChanges, "max-changes", 0, "commits a minute before it freezes; 0 is 60, negative is no limit")
+	a.BoolVar(&cfg.ForceHardware, "force-hardware", false, "with hardware \"auto\", "+forceWarning)
+	a.Func("stale", "`report` or evict flows whose route, neighbour or MTU changed while they were in the fast path", func(mode string) error {
+		cfg.Stale = offload.StaleMode(mode)
+		if cfg.Stale != offload.StaleReport && cfg.Stale != offload.StaleEvict {
+			return errors.New("want report or evict")
+		}
+		return nil
+	})
+	return cfg
 }
 
 // A keeper is one flowctl run. It reads its SPEC again at each hangup.

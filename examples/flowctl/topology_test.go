@@ -32,7 +32,7 @@ func TestTopologyOfAFile(t *testing.T) {
 	assert.Equal(t, flowctl("", "topology", "--target", file), flowctl("", "topology", "--target", again))
 }
 
-// The new commands say what is wrong with their arguments.
+// The commands say what is wrong with their arguments before they read anything.
 func TestUsageOfRun(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
@@ -42,6 +42,8 @@ func TestUsageOfRun(t *testing.T) {
 		"two machines":         {[]string{"topology", "--netns", "x", "--target", "y"}, []string{"--netns and --target"}},
 		"run without spec":     {[]string{"run"}, []string{"usage: flowctl run", "want 1 argument"}},
 		"unknown log":          {[]string{"run", "--log", "paper", "-"}, []string{`"paper" is neither stderr nor syslog`}},
+		"unknown stale mode":   {[]string{"run", "--stale", "perhaps", "-"}, []string{"want report or evict"}},
+		"unknown conflicts":    {[]string{"run", "--conflicts", "perhaps", "-"}, []string{`"perhaps" is neither warn`}},
 		"status of two":        {[]string{"status", "a", "b"}, []string{"want 1 argument"}},
 		"watch for a status":   {[]string{"status", "--watch", "--exit-code", "-"}, []string{"--exit-code"}},
 		"off of a spec":        {[]string{"off", "-"}, []string{"want 0 arguments"}},
@@ -49,7 +51,7 @@ func TestUsageOfRun(t *testing.T) {
 		"force without device": {[]string{"probe", "--force"}, []string{"--force wants the devices"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			flowctl(plainSpec, test.args...).assertRefused(t, exitUsage, test.says...)
+			flowctl("no SPEC: nothing is ever applied", test.args...).assertRefused(t, exitUsage, test.says...)
 		})
 	}
 }
