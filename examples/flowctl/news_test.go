@@ -33,6 +33,8 @@ func TestNews(t *testing.T) {
 	failed := bound
 	failed.Phase, failed.Err, failed.Retry = offload.PhaseRetrying, "no memory", time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
 	failed.Flowtables = []offload.FlowtableStatus{{Family: "inet", Table: "t", Name: "fast", Handle: 3, Failed: "the driver refuses"}}
+	stale := bound
+	stale.Stale = []offload.StaleFlow{{Why: "the route moved"}}
 	drifted := bound
 	drifted.Phase, drifted.Drift, drifted.Devices = offload.PhaseDrifted, []string{"delete rule inet t c handle 9"}, bound.Devices[:1]
 
@@ -50,6 +52,8 @@ func TestNews(t *testing.T) {
 		"nothing new":     {steady, steady, nil},
 		"a device":        {steady, &bound, []string{"flowtable fast, device wan0: bound, the device is there", "steady, generation 8, 2 commits"}},
 		"a failure":       {&bound, &failed, []string{"flowtable fast (inet t): handle 3, without its devices: the driver refuses", "error: no memory", "retrying, generation 8, 2 commits, again at 03:04:05"}},
+		"a stale flow":    {&bound, &stale, []string{"stale flow " + stale.Stale[0].Entry.Orig.String() + ": the route moved", "steady, generation 8, 2 commits"}},
+		"stale as before": {&stale, &stale, nil},
 		"drift, one less": {&bound, &drifted, []string{"flowtable fast, device wan0: not wanted any more", "changed by others: delete rule inet t c handle 9", "drifted, generation 8, 2 commits"}},
 	} {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, news(test.before, test.now)) })
