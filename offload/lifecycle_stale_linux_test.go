@@ -73,7 +73,9 @@ func TestStale(t *testing.T) {
 			if why == "" {
 				assert.True(t, alive, "the kernel follows")
 				assert.Empty(t, found)
-				l.reach(t, flow, path)
+				if c.lan != testns.Bridge { // one that is offloaded anew while a bridge's neighbour is unknown is half offloaded up to 6.12
+					l.reach(t, flow, path)
+				}
 				return
 			}
 			require.Len(t, found, 1)

@@ -31,7 +31,7 @@ func (b *bench) idle(ctx context.Context) (goals []goal, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ns.Close()) }()
-	if err := ns.IP(ctx, dummies(many)...); err != nil {
+	if err := ns.IP(ctx, dummies(many, group)...); err != nil {
 		return nil, err
 	}
 	cmd := exec.Command("/proc/self/exe", idleArgument)
