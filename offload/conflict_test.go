@@ -47,6 +47,9 @@ func TestConflictModes(t *testing.T) {
 			assert.NotContains(t, kernel.Ruleset(), "table inet fw ")
 			_, err = m.Reconcile(t.Context(), spec.WithoutFlowtables())
 			require.NoError(t, err, "what offloads nothing is in nobody's way")
+			require.NoError(t, m.Off(t.Context(), ""))
+			_, err = m.Uninstall(t.Context(), "")
+			require.NoError(t, err)
 		})
 	}
 }

@@ -120,7 +120,7 @@ func TestConflictsOfTables(t *testing.T) {
 		{Family: Inet, Name: "c", Owner: "other", Flags: tableOwned, Use: 2}, {Family: Inet, Name: "d", Flags: tableOwned, Use: 2},
 	}}
 	have.index()
-	findings := resolved(t, oneTable(Table{Name: "a"})).Conflicts(have)
+	findings := resolved(t, oneTable(Table{Name: "a", Flowtables: []flowtable.Spec{{Name: "f"}}})).Conflicts(have)
 	require.Len(t, findings, 2)
 	assert.Equal(t, "owned-table", findings[0].Code)
 	assert.Equal(t, "table inet a", findings[0].Path)

@@ -63,7 +63,7 @@ func (d *tableDiff) operation(verb Verb, kind Kind, name, reason string, what an
 
 // diffTable wakes a table that someone put to sleep, and sees what else than chains, sets and flowtables is in it.
 func (d *tableDiff) diffTable() {
-	if known := len(d.present.chains) + len(d.present.sets) + len(d.present.flowtables); int(d.old.Use) > known {
+	if known := len(d.present.chains) + len(d.present.sets) + len(d.present.flowtables); int(d.old.Use) > known && !d.want.hasFlowtables() { // else Conflicts tells
 		d.warnings = append(d.warnings, fmt.Sprintf("table %s %s holds %d stateful objects that someone else put there (counters, quotas, helpers, ...); "+
 			"they are neither read nor touched: see `nft list table %[1]s %[2]s`", d.old.Family, d.old.Name, int(d.old.Use)-known))
 	}
