@@ -17,6 +17,8 @@ import (
 //   - ByName kernels take missing devices by their names and bind them when they appear.
 //   - Wildcards kernels also take prefixes as they are, if what they match today comes in by what they match; else, and where
 //     exceptions, other flowtables or drivers tell devices apart, a prefix stands for the devices that are there.
+//   - Where drivers are asked, only devices that are there are listed, whatever the kernel: Linux 7.2 lets no device be made
+//     that a hardware flowtable names and whose driver refuses.
 //   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
 //   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.
 //   - With HardwareAuto, Binding.Hardware says which devices' drivers accept, as Target.Hardware has it.
@@ -115,10 +117,30 @@ func (b *binder) name(d Selector) {
 		return
 	}
 	e := entry{device: d.Name, state: Missing, why: "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"}
-	if b.target.Kernel.ByName {
+	switch {
+	case !b.target.Kernel.ByName:
+	case b.hardware():
+		e.why = "the device is not there, and " + keptAway + "; plan again when it appears"
+	default:
 		e.state, e.why = Pending, "the device is not there; the kernel binds it when it appears"
 	}
 	b.listing.add(e)
+}
+
+// keptAway is why names of missing devices and prefixes are not listed in hardware (nf_tables_api.c, nft_flowtable_event).
+const keptAway = "a hardware flowtable keeps devices from being made whose drivers refuse"
+
+// hardware reports whether drivers may be asked about what is listed.
+func (b *binder) hardware() bool {
+	if b.spec.Hardware != HardwareAuto {
+		return b.spec.Hardware == HardwareOn
+	}
+	for _, a := range b.answers {
+		if a.Result == Accepted {
+			return true
+		}
+	}
+	return false
 }
 
 // wildcard hands a prefix to a kernel that takes it, and reports whether it did.
@@ -160,10 +182,8 @@ func (b *binder) apart(d Selector) string {
 			return why
 		}
 	}
-	for _, i := range found {
-		if b.spec.Hardware == HardwareAuto && b.answers[b.links[i].Name].Result == Accepted {
-			return "drivers accept devices one by one"
-		}
+	if b.hardware() {
+		return keptAway
 	}
 	return ""
 }

@@ -111,7 +111,7 @@ func TestHardwareOfBindings(t *testing.T) {
 		Hardware: []Answer{{Device: "a", Result: Accepted}, {Device: "b", Result: FixedOff}, {Device: "c0", Result: Accepted}}}
 	s := Spec{Name: "f", Devices: []Selector{{Name: "a"}, {Name: "b"}, {Prefix: "c"}, {Prefix: "d"}, {Name: "e"}}, Hardware: HardwareAuto}
 	bindings := s.Bind(target)
-	assert.Equal(t, []string{"a bound", "b bound", "c0 bound", "d* bound", "e pending"}, answers(bindings))
+	assert.Equal(t, []string{"a bound", "b bound", "c0 bound", "d0 bound", "e missing"}, answers(bindings))
 	var hard []string
 	for _, b := range bindings {
 		if b.Hardware {
@@ -121,12 +121,14 @@ func TestHardwareOfBindings(t *testing.T) {
 	assert.Equal(t, []string{"a", "c0"}, hard)
 	assert.True(t, strings.HasSuffix(bindings[0].Why, "; its driver accepts"))
 	assert.True(t, strings.HasSuffix(bindings[1].Why, "; in software: feature fixed off"))
-	assert.Contains(t, bindings[2].Why, "drivers accept devices one by one")
+	assert.Contains(t, bindings[2].Why, "keeps devices from being made")
 	assert.True(t, strings.HasSuffix(bindings[3].Why, "; in software, its driver was not asked"))
 	s.Hardware = HardwareOn
 	for _, b := range s.Bind(target) {
-		assert.True(t, b.Hardware, b.Device)
+		assert.Equal(t, b.State.Listed(), b.Hardware, b.Device)
 	}
+	target.Hardware, s.Hardware = nil, HardwareAuto
+	assert.Equal(t, []string{"a bound", "b bound", "c* bound", "d* bound", "e pending"}, answers(s.Bind(target)), "no driver accepts: it is software")
 }
 
 func TestTargetValidateRefuses(t *testing.T) {

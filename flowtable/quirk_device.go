@@ -24,7 +24,7 @@ func deviceQuirks() []Quirk {
 		{
 			ID: "hardware-keeps-away", From: "6.16",
 			Effect: "a device whose driver refuses cannot be created (EPERM) under a name or prefix that a flowtable with `flags offload` lists",
-			Do:     "declare HardwareAuto, which lists devices that were asked; HardwareOn only for devices that are known",
+			Do:     "list only devices that are there in hardware, as Bind does; Manager.Run adds those that come",
 			Source: "nf_tables_api.c, nft_flowtable_event, NETDEV_REGISTER; TestHardwareKeepsRefusersAway",
 		},
 		{

@@ -142,7 +142,7 @@ func TestAutoAsksWhoeverBearsTheName(t *testing.T) {
 	assert.True(t, plan.Empty(), "%v", plan)
 	k.DelLink("hw2")
 	applySpec(t, m, spec)
-	assert.Equal(t, map[string]string{"fw": "hw0 hw1 hw2 sw0", "fw_hw": "hw: hw0 hw1"}, flowtablesOf(t, k), "a driver is to be asked first")
+	assert.Equal(t, map[string]string{"fw": "hw0 hw1 sw0", "fw_hw": "hw: hw0 hw1"}, flowtablesOf(t, k), "a driver is to be asked first")
 	k.Refuse("hw2")
 	k.AddLink(flowtable.Link{Name: "hw2", Index: 78, Up: true, TCOffload: "on"})
 	applySpec(t, m, spec)

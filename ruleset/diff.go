@@ -60,7 +60,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	if off, is := have.Off(want.spec.Owner); is {
 		p.warnings = append(p.warnings, off.warning(want.hasFlowtables()))
 	}
-	p.conflicts = want.Conflicts(have)
+	p.others = true
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

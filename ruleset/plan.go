@@ -14,8 +14,7 @@ type Plan struct {
 	want       *Resolved
 	operations []Operation
 	warnings   []string
-	conflicts  []Finding
-	quiet      bool // conflicts are not told
+	others     bool // what others have in the way is told
 	bindings   []flowtable.Binding
 	generation uint32
 	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
@@ -47,16 +46,16 @@ func (p *Plan) Warnings() []string {
 // Conflicts are those of the declaration with what others have in the kernel that the plan was made for: see Resolved.Conflicts. Warnings
 // tells them too.
 func (p *Plan) Conflicts() []Finding {
-	if p.quiet {
+	if !p.others {
 		return nil
 	}
-	return slices.Clone(p.conflicts)
+	return p.want.Conflicts(p.have)
 }
 
 // IgnoreConflicts is the plan without them, now and when it is rebased.
 func (p *Plan) IgnoreConflicts() *Plan {
 	c := *p
-	c.quiet = true
+	c.others = false
 	return &c
 }
 
@@ -76,7 +75,7 @@ func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh.quiet = p.quiet
+	fresh.others = p.others
 	return fresh, nil
 }
 
