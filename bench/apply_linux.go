@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -27,8 +28,8 @@ type match struct {
 }
 
 // applyGoals measures full applies, from a Spec in memory to the kernel's answer.
-func applyGoals(ctx context.Context, w io.Writer, rounds int, folder string) ([]goal, error) {
-	var goals []goal
+func applyGoals(ctx context.Context, w io.Writer, rounds int, folder string) ([]goal.Goal, error) {
+	var goals []goal.Goal
 	for _, m := range []match{
 		{"apply-10000-rules", "full apply of 10,000 rules", 0.7, ruleSpec(), googleRules()},
 		{"apply-100000-elements", "full apply of 100,000 set elements", 0.6, elementSpec(0), googleElements(0)},
@@ -42,7 +43,7 @@ func applyGoals(ctx context.Context, w io.Writer, rounds int, folder string) ([]
 			return nil, err
 		}
 		writeSeries(w, m.title, s)
-		goals = append(goals, goal{m.name + "-vs-nft", ratio(s[0], s[2]), m.limit}, goal{m.name + "-vs-google", ratio(s[0], s[1]), 1})
+		goals = append(goals, goal.Of(m.name+"-vs-nft", ratio(s[0], s[2]), m.limit), goal.Of(m.name+"-vs-google", ratio(s[0], s[1]), 1))
 	}
 	return goals, nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
@@ -22,7 +23,7 @@ type changeRun struct {
 }
 
 // changeGoals measures a change of one rule in a table of 10,000, by the Manager that made the table.
-func changeGoals(ctx context.Context, w io.Writer, rounds int) ([]goal, error) {
+func changeGoals(ctx context.Context, w io.Writer, rounds int) ([]goal.Goal, error) {
 	run := changeRun{
 		full: &series{name: "full apply"}, first: &series{name: "first change of one rule"}, next: &series{name: "each further change of one rule"},
 	}
@@ -34,10 +35,10 @@ func changeGoals(ctx context.Context, w io.Writer, rounds int) ([]goal, error) {
 		}
 	}
 	writeSeries(w, "change one of 10,000 rules: plan and apply, reading back included", []*series{run.first, run.next, run.full})
-	return []goal{
-		{"change-one-rule-first-vs-full-apply", ratio(run.first, run.full), 0.1},
-		{"change-one-rule-next-vs-full-apply", ratio(run.next, run.full), 0.1},
-		{"unchanged-generation-objects-read-again", float64(run.reread), 0},
+	return []goal.Goal{
+		goal.Of("change-one-rule-first-vs-full-apply", ratio(run.first, run.full), 0.1),
+		goal.Of("change-one-rule-next-vs-full-apply", ratio(run.next, run.full), 0.1),
+		goal.Of("unchanged-generation-objects-read-again", float64(run.reread), 0),
 	}, nil
 }
 

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // compileGoals measures what needs no kernel: a Spec to the bytes of its batch, against AddRule of rules that are there.
-func compileGoals(w io.Writer, rounds int) ([]goal, error) {
+func compileGoals(w io.Writer, rounds int) ([]goal.Goal, error) {
 	spec, google := ruleSpec(), googleRules()
 	ours, theirs := &series{name: "fastpath: validate, resolve, plan, encode"}, &series{name: "google/nftables: AddRule"}
 	for range rounds {
@@ -26,9 +27,9 @@ func compileGoals(w io.Writer, rounds int) ([]goal, error) {
 	writeSeries(w, "compile 10,000 rules, no kernel", []*series{ours, theirs})
 	perRule := func(s *series) float64 { return float64(s.allocs()) / rules }
 	fmt.Fprintf(w, "allocations a rule: fastpath %.1f, google/nftables %.1f\n", perRule(ours), perRule(theirs))
-	return []goal{
-		{"compile-time-vs-google", ratio(ours, theirs), 1},
-		{"compile-allocations-vs-google", perRule(ours) / perRule(theirs), 0.25},
+	return []goal.Goal{
+		goal.Of("compile-time-vs-google", ratio(ours, theirs), 1),
+		goal.Of("compile-allocations-vs-google", perRule(ours)/perRule(theirs), 0.25),
 	}, nil
 }
 

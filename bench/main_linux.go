@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"github.com/go-fastpath/fastpath/internal/goal"
 )
 
 func main() {
@@ -34,12 +36,12 @@ func run(ctx context.Context, w io.Writer, rounds int) (bool, error) {
 	if err := writeVersions(ctx, w); err != nil {
 		return false, err
 	}
-	var goals []goal
-	for _, part := range []func() ([]goal, error){
-		func() ([]goal, error) { return applyGoals(ctx, w, rounds, folder) },
-		func() ([]goal, error) { return compileGoals(w, rounds) },
-		func() ([]goal, error) { return changeGoals(ctx, w, rounds) },
-		func() ([]goal, error) { return minimalGoals(ctx, w) },
+	var goals []goal.Goal
+	for _, part := range []func() ([]goal.Goal, error){
+		func() ([]goal.Goal, error) { return applyGoals(ctx, w, rounds, folder) },
+		func() ([]goal.Goal, error) { return compileGoals(w, rounds) },
+		func() ([]goal.Goal, error) { return changeGoals(ctx, w, rounds) },
+		func() ([]goal.Goal, error) { return minimalGoals(ctx, w) },
 	} {
 		g, err := part()
 		if err != nil {
@@ -48,5 +50,5 @@ func run(ctx context.Context, w io.Writer, rounds int) (bool, error) {
 		goals = append(goals, g...)
 	}
 	fmt.Fprintln(w)
-	return writeGoals(w, goals), nil
+	return goal.Write(w, goals), nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
@@ -14,7 +15,7 @@ import (
 )
 
 // minimalGoals counts what small changes send.
-func minimalGoals(ctx context.Context, w io.Writer) ([]goal, error) {
+func minimalGoals(ctx context.Context, w io.Writer) ([]goal.Goal, error) {
 	messages, err := oneDeviceMore(ctx)
 	if err != nil {
 		return nil, err
@@ -24,9 +25,9 @@ func minimalGoals(ctx context.Context, w io.Writer) ([]goal, error) {
 		return nil, err
 	}
 	fmt.Fprintf(w, "\none device more in a flowtable of 200 (imitated kernel): %d messages\n10 of 100,000 elements changed: %d elements sent\n", messages, sent)
-	return []goal{
-		{"messages-for-one-device-in-200", float64(messages), 1},
-		{"elements-sent-for-10-changed-in-100000", float64(sent), 10},
+	return []goal.Goal{
+		goal.Of("messages-for-one-device-in-200", float64(messages), 1),
+		goal.Of("elements-sent-for-10-changed-in-100000", float64(sent), 10),
 	}, nil
 }
 

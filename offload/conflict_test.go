@@ -69,9 +69,10 @@ func TestConflictsComeLate(t *testing.T) {
 	assert.NotContains(t, kernel.Ruleset(), "table inet fw ")
 }
 
-func TestConflictModeUnknown(t *testing.T) {
-	_, err := offload.Open(t.Context(), &offload.Config{Conflicts: "no", Kernel: offloadtest.New(t, nil)})
+func TestModesUnknown(t *testing.T) {
+	_, err := offload.Open(t.Context(), &offload.Config{Conflicts: "no", Run: offload.RunConfig{Stale: "old"}, Kernel: offloadtest.New(t, nil)})
 	assert.ErrorContains(t, err, `Config.Conflicts is "no"`)
+	assert.ErrorContains(t, err, `Config.Run.Stale is "old"`)
 }
 
 // beside is a ruleset of someone else.

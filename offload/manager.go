@@ -43,7 +43,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 	if cfg != nil {
 		c = *cfg
 	}
-	if err := c.Conflicts.check(); err != nil {
+	if err := errors.Join(c.Conflicts.check(), c.Run.Stale.check()); err != nil {
 		return nil, err
 	}
 	if c.Logger == nil {

@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -14,6 +15,14 @@ const (
 	StaleReport StaleMode = "report" // they are in Status.Stale
 	StaleEvict  StaleMode = "evict"  // they are evicted, and find their way anew
 )
+
+func (s StaleMode) check() error {
+	switch s {
+	case StaleIgnore, StaleReport, StaleEvict:
+		return nil
+	}
+	return fmt.Errorf("offload: Config.Run.Stale is %q; write %q, %q or leave it empty", string(s), StaleReport, StaleEvict)
+}
 
 // staleEvery is the least time between two looks for stale flows.
 const staleEvery = 500 * time.Millisecond

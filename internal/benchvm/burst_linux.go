@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
@@ -19,7 +20,7 @@ const many = 200
 
 // burst lets many devices appear and counts the commits that bind them: made by one call of ip, which takes a while, and then made ports of
 // a bridge by one message.
-func (b *bench) burst(ctx context.Context) ([]goal, error) {
+func (b *bench) burst(ctx context.Context) ([]goal.Goal, error) {
 	made, err := b.appear(ctx, "made by one call of ip", declared(), nil, dummies(many, group))
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (b *bench) burst(ctx context.Context) ([]goal, error) {
 	before := append(dummies(many, other), "link add br0 type bridge")
 	ports, err := b.appear(ctx, "made ports of a bridge by one message", declared(flowtable.Selector{PortsOf: "br0"}), before,
 		[]string{fmt.Sprintf("link set group %d master br0", other)})
-	return []goal{{"batches-for-200-devices-made-by-one-call", float64(made), 5}, {"batches-for-200-ports-at-once", float64(ports), 5}}, err
+	return []goal.Goal{goal.Of("batches-for-200-devices-made-by-one-call", float64(made), 5), goal.Of("batches-for-200-ports-at-once", float64(ports), 5)}, err
 }
 
 // appear counts the commits that bind many devices.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
 )
@@ -25,7 +26,7 @@ const (
 )
 
 // idle watches a process that does nothing but run a Manager with many devices: how often its threads are scheduled, what memory it has.
-func (b *bench) idle(ctx context.Context) (goals []goal, err error) {
+func (b *bench) idle(ctx context.Context) (goals []goal.Goal, err error) {
 	ns, err := testns.New("idle")
 	if err != nil {
 		return nil, err
@@ -65,9 +66,9 @@ func (b *bench) idle(ctx context.Context) (goals []goal, err error) {
 	switches := after.switches - before.switches
 	fmt.Fprintf(b.out, "idle Manager with %d devices, for %v: scheduled %d times, %d ticks of processor time, %d threads, %d kB resident\n", many, watchFor,
 		switches, after.ticks-before.ticks, after.threads, after.resident)
-	return []goal{
-		{"idle-wakeups-in-10s", float64(switches), 0},
-		{"idle-resident-MB", float64(after.resident) * 1024 / 1e6, 25},
+	return []goal.Goal{
+		goal.Of("idle-wakeups-in-10s", float64(switches), 0),
+		goal.Of("idle-resident-MB", float64(after.resident)*1024/1e6, 25),
 	}, nil
 }
 

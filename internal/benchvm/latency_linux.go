@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
@@ -14,7 +15,7 @@ import (
 
 // latency lets devices appear one by one, and measures from the announcement of each to the announcement of the commit that binds it;
 // before that, calls of nft that do nothing but add a device to a flowtable.
-func (b *bench) latency(ctx context.Context) (goals []goal, err error) {
+func (b *bench) latency(ctx context.Context) (goals []goal.Goal, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	bare, err := b.bareCalls(ctx)
@@ -63,9 +64,9 @@ func (b *bench) latency(ctx context.Context) (goals []goal, err error) {
 		fmt.Fprintf(b.out, "%-20s %d times: median %v, 99th percentile %v, most %v\n", series.name, len(series.d),
 			quantile(series.d, 50).Round(time.Microsecond), quantile(series.d, 99).Round(time.Microsecond), slices.Max(series.d).Round(time.Microsecond))
 	}
-	return []goal{
-		{"link-event-to-bound-median-vs-nft", float64(quantile(ours, 50)) / float64(typical), 2},
-		{"link-event-to-bound-p99-vs-nft", float64(quantile(ours, 99)) / float64(typical), 10},
+	return []goal.Goal{
+		goal.Of("link-event-to-bound-median-vs-nft", float64(quantile(ours, 50))/float64(typical), 2),
+		goal.Of("link-event-to-bound-p99-vs-nft", float64(quantile(ours, 99))/float64(typical), 10),
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -30,7 +31,7 @@ func main() {
 	defer stop()
 	goals, err := b.run(ctx)
 	fmt.Fprintln(b.out)
-	reached := writeGoals(b.out, goals)
+	reached := goal.Write(b.out, goals)
 	switch {
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "benchvm:", err)
@@ -41,7 +42,7 @@ func main() {
 }
 
 // run measures everything.
-func (b *bench) run(ctx context.Context) ([]goal, error) {
+func (b *bench) run(ctx context.Context) ([]goal.Goal, error) {
 	if ok, why := testns.HaveFlowtables(ctx); !ok {
 		return nil, fmt.Errorf("this kernel has no flowtables: %s", why)
 	}
@@ -55,8 +56,8 @@ func (b *bench) run(ctx context.Context) ([]goal, error) {
 			return nil, err
 		}
 	}
-	var goals []goal
-	for _, part := range []func(context.Context) ([]goal, error){b.latency, b.burst, b.idle, b.repair, b.agent} {
+	var goals []goal.Goal
+	for _, part := range []func(context.Context) ([]goal.Goal, error){b.latency, b.burst, b.idle, b.repair, b.agent} {
 		g, err := part(ctx)
 		goals = append(goals, g...)
 		if err != nil {
@@ -67,9 +68,9 @@ func (b *bench) run(ctx context.Context) ([]goal, error) {
 }
 
 // agent holds the size of the program that was built.
-func (b *bench) agent(context.Context) ([]goal, error) {
+func (b *bench) agent(context.Context) ([]goal.Goal, error) {
 	if b.agentBytes == 0 {
 		return nil, nil
 	}
-	return []goal{{"agent-static-stripped-MB", float64(b.agentBytes) / 1e6, 8}}, nil
+	return []goal.Goal{goal.Of("agent-static-stripped-MB", float64(b.agentBytes)/1e6, 8)}, nil
 }

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/goal"
 	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
 // repair flushes the ruleset under traffic, as someone else, and measures until the commit that brings it back and until the flow
 // is in the fast path again.
-func (b *bench) repair(ctx context.Context) (goals []goal, err error) {
+func (b *bench) repair(ctx context.Context) (goals []goal.Goal, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, err := testns.NewRouter(ctx, nil)
@@ -41,7 +42,7 @@ func (b *bench) repair(ctx context.Context) (goals []goal, err error) {
 	}
 	fmt.Fprintf(b.out, "flushed under traffic, 5 times: back after at most %v, the flow proven in the fast path after at most %v\n",
 		slices.Max(repaired).Round(time.Millisecond), slices.Max(fast).Round(time.Millisecond))
-	return []goal{{"flush-to-repaired-s", slices.Max(repaired).Seconds(), 1}}, nil
+	return []goal.Goal{goal.Of("flush-to-repaired-s", slices.Max(repaired).Seconds(), 1)}, nil
 }
 
 // repairOnce flushes while a flow talks. Another one proves that the fast path is back: what counted the first was flushed too.
