@@ -27,6 +27,9 @@ func (c *conflicts) ruleIndexes(parts *loadedParts) iter.Seq[int] {
 
 // skippedChains finds the base chains of others that connections in the fast path do not come to, and that do something to them.
 func (c *conflicts) skippedChains() {
+	if !c.want.hasFlowtables() {
+		return
+	}
 	s := skipping{conflicts: c, rules: map[chainKey][]*LoadedRule{}}
 	const dormant = 1
 	asleep := map[tableKey]bool{}

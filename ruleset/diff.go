@@ -48,7 +48,6 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 				continue
 			}
 			p.operations = append(p.operations, ops...)
-			p.warnings = append(p.warnings, d.warnings...)
 		case adopt:
 			p.deleteTable(old, "it is adopted: only a new table can bear our mark", accelerated)
 			p.createTable(want, i, "in place of the one before")

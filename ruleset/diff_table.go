@@ -23,9 +23,8 @@ type tableDiff struct {
 	gone    map[object]string
 	present *loadedParts
 
-	replace  string // why the table is replaced as a whole; "" if it is not
-	warnings []string
-	err      error
+	replace string // why the table is replaced as a whole; "" if it is not
+	err     error
 }
 
 // An object is a part of a table that rules refer to.
@@ -61,12 +60,8 @@ func (d *tableDiff) operation(verb Verb, kind Kind, name, reason string, what an
 	return Operation{Verb: verb, Kind: kind, Family: d.table.Family, Table: d.table.Name, Name: name, Reason: reason, object: what}
 }
 
-// diffTable wakes a table that someone put to sleep, and sees what else than chains, sets and flowtables is in it.
+// diffTable wakes a table that someone put to sleep.
 func (d *tableDiff) diffTable() {
-	if known := len(d.present.chains) + len(d.present.sets) + len(d.present.flowtables); int(d.old.Use) > known && !d.want.hasFlowtables() { // else Conflicts tells
-		d.warnings = append(d.warnings, fmt.Sprintf("table %s %s holds %d stateful objects that someone else put there (counters, quotas, helpers, ...); "+
-			"they are neither read nor touched: see `nft list table %[1]s %[2]s`", d.old.Family, d.old.Name, int(d.old.Use)-known))
-	}
 	const dormant = 1
 	if d.old.Flags&dormant != 0 {
 		d.wake = append(d.wake, d.operation(VerbAdd, KindTable, "", "someone made the table dormant", nil))
