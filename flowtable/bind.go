@@ -17,7 +17,7 @@ import (
 //   - ByName kernels take missing devices by their names and bind them when they appear.
 //   - Wildcards kernels also take prefixes as they are, if what they match today comes in by what they match; else, and where
 //     exceptions, other flowtables or drivers tell devices apart, a prefix stands for the devices that are there.
-//   - Where drivers are asked, only devices that are there are listed, whatever the kernel: Linux 7.2 lets no device be made
+//   - Where drivers are asked, only devices that are there are listed, on any machine that is known: Linux 7.2 lets no device be made
 //     that a hardware flowtable names and whose driver refuses.
 //   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
 //   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.

@@ -22,9 +22,9 @@ type State string
 const (
 	Bound       State = "bound"       // listed; the device is there, or nothing is known of the machine
 	Pending     State = "pending"     // listed; the kernel binds it when it appears (Linux 6.16)
-	Missing     State = "missing"     // left out: not there, and this kernel would refuse the whole flowtable
-	Unsupported State = "unsupported" // left out: this kernel cannot do it, or nft cannot spell the name
-	Refused     State = "refused"     // left out: the driver refuses it for hardware
+	Missing     State = "missing"     // left out: what is picked is not there, or cannot be listed before it is; plan again when it comes
+	Unsupported State = "unsupported" // left out: kernels cannot do it, another flowtable of the table has it, or nft cannot spell the name
+	Refused     State = "refused"     // left out by offload.Manager.Run: the kernel, or the driver, refused it
 )
 
 // Listed reports whether the device belongs into the flowtable that is sent to the kernel.

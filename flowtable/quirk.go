@@ -21,16 +21,13 @@ func Quirks() []Quirk {
 	return slices.Concat(flowQuirks(), deviceQuirks(), hardwareQuirks(), rulesetQuirks())
 }
 
-// QuirksOf are those of a kernel of that release ("6.12.117-amd64"). A release that cannot be read has all of them.
-func QuirksOf(release string) []Quirk {
-	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return !q.Concerns(release) })
+// Quirks are those of the kernel's release. A release that cannot be read has all of them.
+func (k Kernel) Quirks() []Quirk {
+	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return !q.concerns(k.Release) })
 }
 
-// Quirks are those of the kernel's release.
-func (k Kernel) Quirks() []Quirk { return QuirksOf(k.Release) }
-
-// Concerns reports whether a kernel of that release behaves so, or may. One that cannot be read does.
-func (q Quirk) Concerns(release string) bool {
+// concerns reports whether a kernel of that release behaves so, or may. One that cannot be read does.
+func (q Quirk) concerns(release string) bool {
 	if major, minor := versionOf(release); major == 0 && minor == 0 {
 		return true
 	}

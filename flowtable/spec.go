@@ -50,7 +50,7 @@ type Layers string
 
 // The layers.
 const (
-	// LayersDefault is LayersLower, with the exceptions that docs/devices.md measured.
+	// LayersDefault is LayersLower: it is what kernels serve best (docs/devices.md).
 	LayersDefault Layers = ""
 	// LayersLower lists the devices that packets come in by: what lies under VLAN and PPPoE devices, the ports of bridges
 	// (Documentation/networking/nf_flowtable.rst, Linux 5.13).
@@ -69,6 +69,7 @@ const (
 	// HardwareOff keeps the flows in software.
 	HardwareOff Hardware = ""
 	// HardwareOn sets nft's `flags offload` (Linux 5.5). Every device's driver must accept, or the kernel refuses the flowtable.
+	// Devices that are not there are left out until they are (Bind).
 	HardwareOn Hardware = "on"
 	// HardwareAuto asks the drivers of those devices that Target.Hardware says accept. If all do, the flowtable is as with HardwareOn; if
 	// none does, or nothing is known, as with HardwareOff. If some do, the flowtable stays in software with all its devices, and

@@ -57,7 +57,11 @@ func (l *Loaded) restorable(key tableKey) error {
 	return fmt.Errorf("table %s %s could not be put back: %s", key.family, key.name, why)
 }
 
-const tableOwned = 2 // NFT_TABLE_F_OWNER
+// Flags of tables (enum nft_table_flags).
+const (
+	tableDormant = 1 // NFT_TABLE_F_DORMANT
+	tableOwned   = 2 // NFT_TABLE_F_OWNER
+)
 
 // known is how many chains, sets and flowtables were read of a table.
 func (p *loadedParts) known() int {

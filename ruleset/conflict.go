@@ -20,7 +20,7 @@ import (
 // Connections that are offloaded skip every hook but ingress and egress. Chains of type nat are no matter: they see first packets alone, and the fast
 // path translates. Nor is what stands behind the rule that accepts established connections, or is for packets of other states or of other
 // protocols than those that are offloaded. Sets and maps of ct states are taken to accept them, and not to drop them: they are not read. What the old iptables, tc and XDP do
-// is not seen. A ruleset without flowtables has but other writers, and one without tables has none.
+// is not seen. A ruleset without flowtables has conflicts of the codes other-writer and owned-table alone, and one without tables has none.
 func (r *Resolved) Conflicts(have *Loaded) []Finding {
 	if have == nil || len(r.spec.Tables) == 0 {
 		return nil

@@ -31,10 +31,9 @@ func (c *conflicts) skippedChains() {
 		return
 	}
 	s := skipping{conflicts: c, rules: map[chainKey][]*LoadedRule{}}
-	const dormant = 1
 	asleep := map[tableKey]bool{}
 	for _, t := range c.have.tables {
-		asleep[tableKey{t.Family, t.Name}] = t.Flags&dormant != 0
+		asleep[tableKey{t.Family, t.Name}] = t.Flags&tableDormant != 0
 	}
 	for i := range c.have.rules {
 		r := &c.have.rules[i]
@@ -60,9 +59,7 @@ func (c *conflicts) skips(chain *LoadedChain) bool {
 			case ingress:
 				devices := c.want.listed(i, j)
 				skipped = skipped || chain.Priority > priority && (chain.Family == "netdev" || meet(t.Family, chain.Family)) &&
-					slices.ContainsFunc(devices, func(d string) bool {
-						return slices.ContainsFunc(chain.Devices, func(e string) bool { return overlap(d, e) })
-					})
+					len(overlapping(devices, chain.Devices)) > 0
 			case Prerouting, Forward, Postrouting:
 				skipped = skipped || (chain.Family == IP || chain.Family == IP6 || chain.Family == Inet) && meet(t.Family, chain.Family)
 			}
@@ -82,14 +79,14 @@ type skipping struct {
 	*conflicts
 	rules map[chainKey][]*LoadedRule
 
-	seen    map[chainKey]bool
+	ended   map[chainKey]bool // whether all packets end in the chain; false while it is walked
 	effects []string
 	first   *LoadedRule // with an effect
 }
 
 // chain reports one base chain, if it does something.
 func (s *skipping) chain(chain *LoadedChain) {
-	s.seen, s.effects, s.first = map[chainKey]bool{}, nil, nil
+	s.ended, s.effects, s.first = map[chainKey]bool{}, nil, nil
 	s.walk(chainKey{tableKey{chain.Family, chain.Table}, chain.Name})
 	if s.first == nil {
 		return
@@ -107,10 +104,11 @@ func (s *skipping) chain(chain *LoadedChain) {
 
 // walk goes through the rules of a chain as packets of established connections do. It reports whether all of them end there.
 func (s *skipping) walk(key chainKey) (ended bool) {
-	if s.seen[key] {
-		return false
+	if ended, known := s.ended[key]; known {
+		return ended
 	}
-	s.seen[key] = true
+	s.ended[key] = false
+	defer func() { s.ended[key] = ended }()
 	for _, r := range s.rules[key] {
 		t := traitsOf(nlmsg.Native(), r.Expressions)
 		if !t.meets {

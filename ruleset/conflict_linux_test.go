@@ -129,6 +129,9 @@ table inet theirs {
 	chain deeper { ip dscp set cs1; tcp flags syn tcp option maxseg size set rt mtu; meta priority set none; }
 	chain gone { type filter hook forward priority -7; goto end; log; }
 	chain end { ct state established counter accept; drop; }
+	chain but { type filter hook forward priority -6; ct state != new meta mark set 1; ct state != invalid accept; log; }
+	chain twice { type filter hook forward priority -5; ip saddr 192.0.2.1 jump over; jump over; log; }
+	chain over { ct state established accept; }
 	chain post { type filter hook postrouting priority 0; ct state new log; meta l4proto icmp limit rate 5/second accept; ip daddr 192.0.2.1 drop; }
 	chain nat { type nat hook postrouting priority 100; masquerade; }
 	chain input { type filter hook input priority 0; drop; }
@@ -152,6 +155,7 @@ table inet ours { comment "managed by fastpath"; chain c { type filter hook forw
 		"inet theirs prerouting": "mark set",
 		"inet theirs mangle":     "header set, priority set",
 		"inet theirs gone":       "counter",
+		"inet theirs but":        "mark set",
 		"inet theirs post":       "drop",
 		"ip6 theirs forward":     "named object, drop",
 	}
@@ -162,10 +166,10 @@ table inet ours { comment "managed by fastpath"; chain c { type filter hook forw
 	for _, c := range have.Chains() {
 		switch c.Name {
 		case "front", "behind":
-			assert.Equal(t, []string{"lan0"}, c.Devices)
+			assert.Equal(t, []flowtable.Selector{{Name: "lan0"}}, c.Devices)
 			assert.Equal(t, Hook("ingress"), c.Hook)
 		case "elsewhere":
-			assert.Equal(t, []string{"other0"}, c.Devices)
+			assert.Equal(t, []flowtable.Selector{{Name: "other0"}}, c.Devices)
 		default:
 			assert.Empty(t, c.Devices)
 		}

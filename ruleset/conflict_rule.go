@@ -55,13 +55,7 @@ const (
 const stateEstablished = 1 << 1
 
 func (t *traitReader) expression(name string, data []byte) {
-	var a exprAttrs
-	_ = nlmsg.EachAttr(t.order, data, func(x nlmsg.Attr) error {
-		if int(x.Type) < len(a) {
-			a[x.Type] = x.Data
-		}
-		return nil
-	})
+	a := attrsOf(t.order, data)
 	switch name {
 	case "ct", "meta":
 		if t.load(name, &a) {
@@ -99,7 +93,7 @@ func (t *traitReader) expression(name string, data []byte) {
 		t.effects = append(t.effects, "limit")
 		return
 	}
-	t.act(effectOf(t.order, name, data), &a)
+	t.act(effectOf(t.order, name, &a), &a)
 }
 
 // load notes what a load brings; false if it stores.
@@ -136,9 +130,8 @@ func (t *traitReader) compare(a *exprAttrs) {
 	op, _ := a.number(nlmsg.NFTACmpOp)
 	value := attrOf(t.order, a[nlmsg.NFTACmpData], nlmsg.NFTADataValue)
 	switch {
-	case t.loaded == stateField && len(value) == 4:
-		v := t.order.Uint32(value)
-		t.state(op == nlmsg.CmpNeq && v == 0 && t.mask&stateEstablished != 0 || op == nlmsg.CmpEq && v == stateEstablished&t.mask)
+	case t.loaded == stateField && len(value) == 4 && (op == nlmsg.CmpEq || op == nlmsg.CmpNeq):
+		t.state((stateEstablished&t.mask == t.order.Uint32(value)) == (op == nlmsg.CmpEq))
 	case t.loaded == protocolField && len(value) == 1 && op == nlmsg.CmpEq:
 		t.meets = t.meets && carriesPorts(value[0])
 		t.all = false

@@ -42,6 +42,8 @@ func TestTraits(t *testing.T) {
 		"marks all bits":       {R(MetaMark.Set(1, 1<<32-1)), traits{meets: true, all: true, effects: []string{"mark set"}}},
 		"marks the connection": {R(CTMark.Set(1, 1)), traits{meets: true, all: true, effects: []string{"ct mark set"}}},
 		"new ones alone":       {R(CTState.Is(New), TCPDport.Is(22), Log("x")), traits{meets: false, effects: []string{"log"}}},
+		"drops all but new":    {R(CTState.Not(New), Drop()), traits{meets: true, all: true, ends: true, effects: []string{"drop"}}},
+		"drops all but ours":   {R(CTState.Not(Established), Drop()), traits{meets: false, all: true, ends: true, effects: []string{"drop"}}},
 		"ICMP alone":           {R(L4Proto.Is("icmp"), Limit(5, "second"), Accept()), traits{meets: false, ends: true, effects: []string{"limit"}}},
 		"jumps":                {R(Jump("x")), traits{meets: true, all: true, target: "x"}},
 		"goes":                 {R(Goto("x")), traits{meets: true, all: true, target: "x", leaves: true}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -59,7 +60,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	if off, is := have.Off(want.spec.Owner); is {
 		p.warnings = append(p.warnings, off.warning(want.hasFlowtables()))
 	}
-	p.others = true
+	p.others = sync.OnceValue(func() []Finding { return want.Conflicts(have) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

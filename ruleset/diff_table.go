@@ -62,8 +62,7 @@ func (d *tableDiff) operation(verb Verb, kind Kind, name, reason string, what an
 
 // diffTable wakes a table that someone put to sleep.
 func (d *tableDiff) diffTable() {
-	const dormant = 1
-	if d.old.Flags&dormant != 0 {
+	if d.old.Flags&tableDormant != 0 {
 		d.wake = append(d.wake, d.operation(VerbAdd, KindTable, "", "someone made the table dormant", nil))
 	}
 }

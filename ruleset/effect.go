@@ -5,34 +5,27 @@ import (
 )
 
 // effectOf names what an expression does beside testing packets, in nft's words; "" if nothing. One that is not known does something.
-func effectOf(o nlmsg.Order, name string, data []byte) string {
+func effectOf(o nlmsg.Order, name string, a *exprAttrs) string {
 	switch name {
 	case "cmp", "range", "bitwise", "byteorder", "rt", "fib", "socket", "osf", "numgen", "hash", "xfrm", "tunnel", "match", "connlimit":
 		return ""
 	}
-	var a exprAttrs
-	_ = nlmsg.EachAttr(o, data, func(x nlmsg.Attr) error {
-		if int(x.Type) < len(a) {
-			a[x.Type] = x.Data
-		}
-		return nil
-	})
 	switch name {
 	case "immediate":
-		return verdictOf(o, &a)
+		return verdictOf(o, a)
 	case "lookup":
 		if dreg, ok := a.number(nlmsg.NFTALookupDreg); ok && dreg == nlmsg.RegVerdict {
 			return "vmap"
 		}
 		return ""
 	case "meta":
-		return storing(&a, nlmsg.NFTAMetaSreg, nlmsg.NFTAMetaKey, "meta", map[uint32]string{3: "mark", 2: "priority"})
+		return storing(a, nlmsg.NFTAMetaSreg, nlmsg.NFTAMetaKey, "meta", map[uint32]string{3: "mark", 2: "priority"})
 	case "ct":
-		return storing(&a, nlmsg.NFTACTSreg, nlmsg.NFTACTKey, "ct", map[uint32]string{ctMark: "ct mark"})
+		return storing(a, nlmsg.NFTACTSreg, nlmsg.NFTACTKey, "ct", map[uint32]string{ctMark: "ct mark"})
 	case "payload":
-		return storing(&a, nlmsg.NFTAPayloadSreg, nlmsg.NFTAPayloadBase, "header", nil)
+		return storing(a, nlmsg.NFTAPayloadSreg, nlmsg.NFTAPayloadBase, "header", nil)
 	case "exthdr":
-		return storing(&a, exthdrSreg, exthdrOp, "option", nil)
+		return storing(a, exthdrSreg, exthdrOp, "option", nil)
 	case "objref":
 		return "named object"
 	case "target": // of iptables-nft

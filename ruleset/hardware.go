@@ -22,8 +22,8 @@ func companionName(table string) string { return table + "_hw" }
 
 // bind binds the flowtables of all tables, and divides what the drivers have different opinions of.
 func (r *Resolved) bind(t *flowtable.Target) {
-	declared := len(r.spec.Tables)
-	for i := range declared {
+	var companions []companion
+	for i := range r.spec.Tables {
 		table := &r.spec.Tables[i]
 		bindings := flowtable.BindTable(table.Flowtables, t)
 		r.bindings = append(r.bindings, bindings)
@@ -36,11 +36,11 @@ func (r *Resolved) bind(t *flowtable.Target) {
 		}
 		if len(c.Flowtables) > 0 {
 			c.sets(table, r.elements[i])
-			r.companions = append(r.companions, c)
+			companions = append(companions, c)
 		}
 	}
-	for i := range r.companions {
-		c := &r.companions[i]
+	for i := range companions {
+		c := &companions[i]
 		r.spec.Tables = append(r.spec.Tables, c.Table)
 		r.bindings, r.elements = append(r.bindings, c.bindings), append(slices.Clip(r.elements), c.elements)
 		r.tables = append(slices.Clip(r.tables), checkedTable{}) // all its rules are policies'

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -21,8 +22,8 @@ type LoadedChain struct {
 	Hook     Hook      `json:"hook,omitempty"`
 	Priority int32     `json:"priority,omitempty"`
 	Policy   Verdict   `json:"policy,omitempty"`
-	// Devices are those of a base chain at ingress or egress ("eth0", "ppp*").
-	Devices []string `json:"devices,omitempty"`
+	// Devices are those of a base chain at ingress or egress, names and prefixes.
+	Devices []flowtable.Selector `json:"devices,omitempty"`
 }
 
 // Chains are those of all tables, in the kernel's order.
@@ -81,15 +82,12 @@ func (c *LoadedChain) hook(o nlmsg.Order, b []byte) error {
 			return err
 		case nlmsg.NFTAHookDev: // of a chain that was made with one device
 			if len(c.Devices) == 0 {
-				c.Devices = []string{a.String()}
+				c.Devices = []flowtable.Selector{{Name: a.String()}}
 			}
 		case nlmsg.NFTAHookDevs:
 			var f LoadedFlowtable
 			err := f.devices(o, a.Data)
-			c.Devices = nil
-			for _, d := range f.Devices {
-				c.Devices = append(c.Devices, d.String())
-			}
+			c.Devices = f.Devices
 			return err
 		}
 		return nil

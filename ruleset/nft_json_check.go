@@ -15,8 +15,8 @@ var ErrNotInJSON = errors.New("nft's JSON cannot say it")
 // checkJSON gathers all that would be lost, in the order of the Spec.
 func (r *Resolved) checkJSON(config *JSONConfig) error {
 	var v validator
-	for i := range r.companions {
-		if c := &r.companions[i]; !config.DropFlowtableFlags {
+	for _, c := range r.spec.Tables[len(r.declared.Tables):] { // companions
+		if !config.DropFlowtableFlags {
 			v.add("tables", fmt.Errorf("%w: `flags offload` of the flowtables of table %s, which Hardware \"auto\" made; write the text form, leave hardware out, or allow it to be lost (DropFlowtableFlags)", ErrNotInJSON, c.Name))
 		}
 	}

@@ -115,7 +115,8 @@ func cutRule(o nlmsg.Order, expressions []byte) (cutting, error) {
 			return c, nil
 		}
 		if !c.useful && name != "limit" {
-			c.useful = effectOf(o, name, data) != ""
+			a := attrsOf(o, data)
+			c.useful = effectOf(o, name, &a) != ""
 		}
 		rest = after
 	}

@@ -14,7 +14,7 @@ type Plan struct {
 	want       *Resolved
 	operations []Operation
 	warnings   []string
-	others     bool // what others have in the way is told
+	others     func() []Finding // what others have in the way, found once; nil is not told
 	bindings   []flowtable.Binding
 	generation uint32
 	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
@@ -46,16 +46,16 @@ func (p *Plan) Warnings() []string {
 // Conflicts are those of the declaration with what others have in the kernel that the plan was made for: see Resolved.Conflicts. Warnings
 // tells them too.
 func (p *Plan) Conflicts() []Finding {
-	if !p.others {
+	if p.others == nil {
 		return nil
 	}
-	return p.want.Conflicts(p.have)
+	return slices.Clone(p.others())
 }
 
 // IgnoreConflicts is the plan without them, now and when it is rebased.
 func (p *Plan) IgnoreConflicts() *Plan {
 	c := *p
-	c.others = false
+	c.others = nil
 	return &c
 }
 
@@ -75,7 +75,9 @@ func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh.others = p.others
+	if p.others == nil {
+		fresh.others = nil
+	}
 	return fresh, nil
 }
 

@@ -39,7 +39,7 @@ func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
 	_ = nlmsg.EachAttr(o, expressions, func(a nlmsg.Attr) error {
 		name, data, err := nlmsg.Expression(o, a.Data)
 		if err == nil {
-			m.expression(name, m.attrs(data))
+			m.expression(name, attrsOf(o, data))
 		}
 		return err
 	})
@@ -59,9 +59,10 @@ type markRegister struct{ bits, kept uint32 }
 // exprAttrs are the attributes of an expression, by type; more than any has that is known here.
 type exprAttrs [16][]byte
 
-func (m *markReader) attrs(data []byte) exprAttrs {
+// attrsOf are the attributes of an expression, as far as they can be read.
+func attrsOf(o nlmsg.Order, data []byte) exprAttrs {
 	var list exprAttrs
-	_ = nlmsg.EachAttr(m.order, data, func(a nlmsg.Attr) error {
+	_ = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) error {
 		if int(a.Type) < len(list) {
 			list[a.Type] = a.Data
 		}

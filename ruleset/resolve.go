@@ -17,8 +17,6 @@ type Resolved struct {
 	elements []tableElements         // of each table's sets, sorted
 	tables   []checkedTable          // of the declared ones
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
-
-	companions []companion // the hardware parts of tables, behind the declared ones in spec, bindings, elements and devices
 }
 
 // tableElements are the elements of a table's sets.

@@ -2,6 +2,7 @@ package ruleset
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 )
 
@@ -68,7 +69,7 @@ func sameList[T any](had, has []int, then, now []T, same func(a, b *T) bool) boo
 
 func sameChain(a, b *LoadedChain) bool {
 	return a.Family == b.Family && a.Table == b.Table && a.Name == b.Name && a.Handle == b.Handle && a.Type == b.Type &&
-		a.Hook == b.Hook && a.Priority == b.Priority && a.Policy == b.Policy && slices.Equal(a.Devices, b.Devices)
+		a.Hook == b.Hook && a.Priority == b.Priority && a.Policy == b.Policy && reflect.DeepEqual(a.Devices, b.Devices)
 }
 
 // samePlace compares flowtables but for the rules that refer to them.
