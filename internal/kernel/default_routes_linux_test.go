@@ -40,4 +40,13 @@ func TestDefaultRoutes(t *testing.T) {
 	}
 	assert.Equal(t, []int{indexes["a0"], indexes["b0"], indexes["d0"]}, target.DefaultRoutes)
 	assert.NoError(t, (&flowtable.Target{Links: target.Links}).Validate())
+
+	less, err := k.TargetOf(t.Context(), false, false)
+	require.NoError(t, err)
+	assert.Empty(t, less.DefaultRoutes)
+	require.Len(t, less.Links, len(target.Links))
+	for i := range less.Links {
+		assert.Empty(t, less.Links[i].TCOffload)
+		assert.Equal(t, target.Links[i].Name, less.Links[i].Name)
+	}
 }

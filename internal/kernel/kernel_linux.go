@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +18,8 @@ type Kernel struct {
 	ethtool ethtool
 
 	mu      sync.Mutex
-	manners *Manners // what a probe found, once it was conclusive
+	manners *Manners  // what a probe found
+	tried   time.Time // when
 }
 
 // Open pins a network namespace: "" is the caller's, a name is one under /run/netns, a path is taken as it is. Errors match

@@ -27,8 +27,16 @@ type linkWatch struct {
 type neighbour struct {
 	family byte
 	link   int
-	addr   string
-	group  bool // a multicast address
+	addr   netip.Addr // of what is at a device
+	mac    string     // of what is behind a bridge
+}
+
+// String is the address, or the MAC.
+func (n neighbour) String() string {
+	if n.mac != "" {
+		return n.mac
+	}
+	return n.addr.String()
 }
 
 func newLinkWatch() *linkWatch {
@@ -117,7 +125,7 @@ func (w *linkWatch) route(m nlmsg.Message) (Event, bool, error) {
 // without being neighbours.
 func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 	n, place, err := parseNeighbour(nlmsg.Native(), m.Data)
-	if err != nil || n.group {
+	if err != nil || n.addr.IsMulticast() {
 		return Event{}, false, err
 	}
 	before, known := w.neighbours[n]
@@ -131,7 +139,7 @@ func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 			return Event{}, false, nil
 		}
 		delete(w.neighbours, n)
-		e.What = "neighbour " + n.addr + " gone"
+		e.What = "neighbour " + n.String() + " gone"
 		return e, !known || before != "", nil // "" was told
 	}
 	w.neighbours[n] = place
@@ -142,11 +150,11 @@ func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 func (n neighbour) says(place string) string {
 	switch {
 	case place == "":
-		return "neighbour " + n.addr + " does not answer"
+		return "neighbour " + n.String() + " does not answer"
 	case n.family == unix.AF_BRIDGE:
-		return n.addr + " is behind the port with index " + place
+		return n.mac + " is behind the port with index " + place
 	}
-	return "neighbour " + n.addr + " is at " + place
+	return "neighbour " + n.String() + " is at " + place
 }
 
 // parseNeighbour decodes ndmsg and its attributes (include/uapi/linux/neighbour.h): who it is, and where: the address of the link layer,
@@ -159,16 +167,14 @@ func parseNeighbour(o nlmsg.Order, data []byte) (n neighbour, place string, err 
 	err = nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) error {
 		switch a.Type {
 		case unix.NDA_DST:
-			addr, _ := netip.AddrFromSlice(a.Data)
-			n.addr, n.group = addr.String(), addr.IsMulticast()
+			n.addr, _ = netip.AddrFromSlice(a.Data)
 		case unix.NDA_LLADDR:
 			place = net.HardwareAddr(a.Data).String()
 		}
 		return nil
 	})
 	if n.family == unix.AF_BRIDGE {
-		n.addr, place, n.link = place, strconv.Itoa(n.link), 0
-		n.group = false
+		n.addr, n.mac, place, n.link = netip.Addr{}, place, strconv.Itoa(n.link), 0
 	}
 	return n, place, err
 }

@@ -12,10 +12,7 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-const (
-	linkHeader = 16 // struct ifinfomsg
-	dsaConduit = 1  // IFLA_DSA_CONDUIT, IFLA_DSA_MASTER before Linux 6.7 (include/uapi/linux/if_link.h)
-)
+const linkHeader = 16 // struct ifinfomsg
 
 // parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
 func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
@@ -108,7 +105,7 @@ func linkInfo(o nlmsg.Order, b []byte, l *flowtable.Link) error {
 		l.VLAN, err = vlanInfo(o, data)
 	case "dsa":
 		err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) (err error) {
-			if a.Type == dsaConduit {
+			if a.Type == unix.IFLA_DSA_CONDUIT { // IFLA_DSA_MASTER before Linux 6.7
 				l.Conduit, err = index(o, a)
 			}
 			return err

@@ -44,7 +44,7 @@ func encodeUserPort(o nlmsg.Order, b *nlmsg.Builder) {
 	info := b.Nest(unix.IFLA_LINKINFO)
 	b.String(unix.IFLA_INFO_KIND, "dsa")
 	data := b.Nest(unix.IFLA_INFO_DATA)
-	b.Data(dsaConduit, o.AppendUint32(nil, 2))
+	b.Data(unix.IFLA_DSA_CONDUIT, o.AppendUint32(nil, 2))
 	b.EndNest(data)
 	b.EndNest(info)
 }

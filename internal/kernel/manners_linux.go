@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,12 +12,13 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-// Manners tries, once, in one batch that the kernel validates and takes back: it has no BATCH_END. Nothing of it stays but
+// Manners tries in one batch that the kernel validates and takes back: it has no BATCH_END. It tries once; where there are no flowtables, or
+// no right to try, again after a while, for a module or a right may come. Nothing of it stays but
 // modules that the kernel loads for it, as it would for the real thing; no device is touched, hardware least of all.
 func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.manners != nil {
+	if k.manners != nil && (k.manners.Flowtables.Yes || time.Since(k.tried) < tryAgain) {
 		return *k.manners, nil
 	}
 	rel, err := release()
@@ -28,11 +30,12 @@ func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
 		return Manners{}, err
 	}
 	m := judge(flowtable.KernelOf(rel), answers)
-	if m.Flowtables.Known && m.Flowtables.Yes {
-		k.manners = &m // a kernel without them may still be given the module
-	}
+	k.manners, k.tried = &m, time.Now()
 	return m, nil
 }
+
+// tryAgain is for how long a kernel is taken to have no flowtables after it was tried.
+const tryAgain = 10 * time.Second
 
 // What the probe asks for, by the message's sequence number; 0 is BATCH_BEGIN.
 const (

@@ -35,9 +35,9 @@ func (k *Kernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Add
 	if err != nil {
 		return nil, err
 	}
-	names := map[uint32]string{}
+	names := map[int]string{}
 	for _, l := range links {
-		names[uint32(l.Index)] = l.Name
+		names[l.Index] = l.Name
 	}
 	for _, a := range addrs {
 		if _, ok := found[a]; ok {
@@ -85,14 +85,25 @@ func plainRouting(ctx context.Context, sock *nlsock.Socket) (bool, error) {
 }
 
 // deviceFor is the index of the device that one route leads to, 0 if there is not exactly one.
-func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (uint32, error) {
+func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (device int, err error) {
+	err = routeTo(ctx, sock, a, fibMatch, func(x nlmsg.Attr) (err error) {
+		if x.Type == unix.RTA_OIF {
+			device, err = index(nlmsg.Native(), x)
+		}
+		return err
+	})
+	return device, err
+}
+
+// routeTo visits the attributes of the route to an address; there are none where there is no route.
+func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint32, visit func(nlmsg.Attr) error) error {
 	o := nlmsg.Native()
 	family := byte(unix.AF_INET)
 	if a.Is6() {
 		family = unix.AF_INET6
 	}
 	header := []byte{family, byte(a.BitLen()), routeHeader - 1: 0}
-	copy(header[8:], o.AppendUint32(nil, fibMatch))
+	copy(header[8:], o.AppendUint32(nil, flags))
 	b := nlmsg.NewBuilder(o, nil)
 	b.Begin(unix.RTM_GETROUTE, nlmsg.FlagRequest|nlmsg.FlagAck, 0)
 	b.Raw(header)
@@ -100,26 +111,13 @@ func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (uint32, 
 	b.End()
 	answer, err := sock.Do(ctx, b.Bytes())
 	var refused *nlsock.RequestError
-	if errors.As(err, &refused) { // there is no route
-		return 0, nil
+	if errors.As(err, &refused) {
+		return nil
 	}
-	if err != nil {
-		return 0, err
-	}
-	index := uint32(0)
 	for _, m := range answer {
-		if m.Type != unix.RTM_NEWROUTE || len(m.Data) < routeHeader {
-			continue
-		}
-		err := nlmsg.EachAttr(o, m.Data[routeHeader:], func(a nlmsg.Attr) error {
-			if a.Type == unix.RTA_OIF && len(a.Data) >= 4 {
-				index = o.Uint32(a.Data)
-			}
-			return nil
-		})
-		if err != nil {
-			return 0, err
+		if m.Type == unix.RTM_NEWROUTE && len(m.Data) >= routeHeader {
+			err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], visit))
 		}
 	}
-	return index, nil
+	return err
 }

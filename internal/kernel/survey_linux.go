@@ -13,12 +13,6 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlsock"
 )
 
-const (
-	unicast = 1 // RTN_UNICAST
-	// NUD_VALID, include/net/neighbour.h: PERMANENT, NOARP, REACHABLE, PROBE, STALE, DELAY
-	neighbourValid = 0x80 | 0x40 | 0x02 | 0x10 | 0x04 | 0x08
-)
-
 // Survey reads neighbours, the stations behind bridges, and routes. It needs no privilege.
 func (k *Kernel) Survey(ctx context.Context) (*Survey, error) {
 	var s *Survey
@@ -76,23 +70,11 @@ func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
 	return s, nil
 }
 
-// addNeighbour decodes ndmsg and its attributes (include/uapi/linux/neighbour.h).
+// addNeighbour notes where one is: kernels tell the address of the link layer of a valid one alone (neigh_fill_info, net/core/neighbour.c).
 func (s *Survey) addNeighbour(o nlmsg.Order, data []byte) error {
-	hop, address := Hop{Device: int(int32(o.Uint32(data[4:])))}, ""
-	err := nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) error {
-		switch a.Type {
-		case unix.NDA_DST:
-			hop.Addr, _ = netip.AddrFromSlice(a.Data)
-		case unix.NDA_LLADDR:
-			address = net.HardwareAddr(a.Data).String()
-		}
-		return nil
-	})
-	if o.Uint16(data[8:])&neighbourValid == 0 {
-		address = ""
-	}
-	if err == nil && hop.Addr.IsValid() {
-		s.Neighbours[hop] = address
+	n, address, err := parseNeighbour(o, data)
+	if err == nil && n.addr.IsValid() {
+		s.Neighbours[Hop{Device: n.link, Addr: n.addr}] = address
 	}
 	return err
 }
@@ -122,7 +104,7 @@ func (s *Survey) addStation(o nlmsg.Order, data []byte) error {
 
 // addRoute decodes rtmsg and its attributes (include/uapi/linux/rtnetlink.h).
 func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
-	if data[7] != unicast || o.Uint32(data[8:])&unix.RTM_F_CLONED != 0 {
+	if data[7] != unix.RTN_UNICAST || o.Uint32(data[8:])&unix.RTM_F_CLONED != 0 {
 		return nil
 	}
 	to := netip.IPv4Unspecified()
@@ -186,42 +168,23 @@ func (k *Kernel) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Ad
 }
 
 func nextHop(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (Hop, error) {
-	o := nlmsg.Native()
-	family := byte(unix.AF_INET)
-	if a.Is6() {
-		family = unix.AF_INET6
-	}
-	b := nlmsg.NewBuilder(o, nil)
-	b.Begin(unix.RTM_GETROUTE, nlmsg.FlagRequest|nlmsg.FlagAck, 0)
-	b.Raw([]byte{family, byte(a.BitLen()), routeHeader - 1: 0})
-	b.Data(unix.RTA_DST, a.AsSlice())
-	b.End()
-	answer, err := sock.Do(ctx, b.Bytes())
-	if refused := (*nlsock.RequestError)(nil); errors.As(err, &refused) {
-		return Hop{}, nil // there is no route
-	}
 	hop := Hop{Addr: a}
-	for _, m := range answer {
-		if m.Type != unix.RTM_NEWROUTE || len(m.Data) < routeHeader {
-			continue
-		}
-		err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], func(a nlmsg.Attr) (err error) {
-			switch a.Type {
-			case unix.RTA_OIF:
-				hop.Device, err = index(o, a)
-			case unix.RTA_GATEWAY:
-				if gateway, ok := netip.AddrFromSlice(a.Data); ok {
+	err := routeTo(ctx, sock, a, 0, func(x nlmsg.Attr) (err error) {
+		switch x.Type {
+		case unix.RTA_OIF:
+			hop.Device, err = index(nlmsg.Native(), x)
+		case unix.RTA_GATEWAY:
+			if gateway, ok := netip.AddrFromSlice(x.Data); ok {
+				hop.Addr = gateway
+			}
+		case unix.RTA_VIA:
+			if len(x.Data) > 2 {
+				if gateway, ok := netip.AddrFromSlice(x.Data[2:]); ok {
 					hop.Addr = gateway
 				}
-			case unix.RTA_VIA:
-				if len(a.Data) > 2 {
-					if gateway, ok := netip.AddrFromSlice(a.Data[2:]); ok {
-						hop.Addr = gateway
-					}
-				}
 			}
-			return err
-		}))
-	}
+		}
+		return err
+	})
 	return hop, err
 }

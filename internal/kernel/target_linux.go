@@ -15,23 +15,12 @@ import (
 // CAP_NET_ADMIN, and on a kernel without flowtables, the manners are judged by the release (flowtable.KernelOf); Manners says
 // which it was.
 func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
-	links, err := k.describedLinks(ctx)
-	if err != nil {
-		return nil, err
-	}
-	routes, err := k.defaultRoutes(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m, err := k.Manners(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &flowtable.Target{Kernel: m.Kernel, Links: links, DefaultRoutes: routes}, nil
+	return k.TargetOf(ctx, true, true)
 }
 
-// describedLinks are the devices with what rtnetlink does not tell: PPPoE sessions and the feature hw-tc-offload.
-func (k *Kernel) describedLinks(ctx context.Context) ([]flowtable.Link, error) {
+// TargetOf is Target, without the feature hw-tc-offload of the devices or without the default routes where nobody asks for them: they cost
+// a dump each.
+func (k *Kernel) TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error) {
 	links, err := k.links(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +28,22 @@ func (k *Kernel) describedLinks(ctx context.Context) ([]flowtable.Link, error) {
 	if err := k.addSessions(links); err != nil {
 		return nil, err
 	}
-	return links, k.addFeatures(ctx, links)
+	if features {
+		if err := k.addFeatures(ctx, links); err != nil {
+			return nil, err
+		}
+	}
+	var routes []int
+	if defaultRoutes {
+		if routes, err = k.defaultRoutes(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m, err := k.Manners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &flowtable.Target{Kernel: m.Kernel, Links: links, DefaultRoutes: routes}, nil
 }
 
 // release is what `uname -r` prints.

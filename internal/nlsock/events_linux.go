@@ -19,12 +19,12 @@ func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 		defer s.until(ctx)()
 		for s.rest(yield) {
 			b, err := s.next(true)
+			s.unread = b
 			if err != nil {
 				if !yield(nlmsg.Message{}, because(ctx, err)) || !errors.Is(err, ErrOverrun) {
 					return
 				}
 			}
-			s.unread = b
 		}
 	}
 }
@@ -39,6 +39,7 @@ func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 				return
 			}
 			b, err := s.next(false)
+			s.unread = b
 			switch {
 			case errors.Is(err, unix.EAGAIN):
 				return
@@ -47,7 +48,6 @@ func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 					return
 				}
 			}
-			s.unread = b
 		}
 	}
 }

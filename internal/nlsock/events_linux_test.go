@@ -167,6 +167,23 @@ func TestEventsOverrunIsToldLast(t *testing.T) {
 	require.Zero(t, overruns)
 }
 
+// A datagram that comes together with the news of an overrun is still there for who stops reading at the news.
+func TestEventsOverrunKeepsWhatComesWithIt(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("beside", 0)
+	b.commit(t, ns)
+	s.behind = 1 // as if the buffer had been full of one datagram when it overran
+	for _, err := range s.Queued(testContext(t)) {
+		require.ErrorIs(t, err, ErrOverrun)
+		break
+	}
+	name, overruns, err := nextTable(testContext(t), s)
+	require.NoError(t, err)
+	require.Equal(t, "beside", name)
+	require.Zero(t, overruns)
+}
+
 const longName = "a_table_with_a_name_that_is_longer_than_most_so_that_its_event_takes_room_"
 
 func TestEventsEndWithClose(t *testing.T) {
