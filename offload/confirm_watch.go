@@ -137,7 +137,7 @@ func (m *Manager) takeBack(ctx context.Context, w *watch, how ruleset.Restoratio
 
 // devicesThatExist tells which devices are there; nil where kernels take flowtables with others.
 func (m *Manager) devicesThatExist(ctx context.Context) (func(string) bool, error) {
-	target, err := m.Target(ctx)
+	target, err := m.target(ctx, false, false)
 	if err != nil || target.Kernel.ByName {
 		return nil, err
 	}

@@ -71,16 +71,16 @@ func (m *Manager) victims(ctx context.Context, plan *ruleset.Plan, before *rules
 	if len(victims) == 0 {
 		return nil, nil
 	}
+	flows = flows[:0]
+	for i := range victims {
+		flows = append(flows, victims[i].Entry)
+	}
 	// Devices are looked up for those alone that it may matter to.
-	devices, err := m.devices(ctx, victims)
+	devices, err := m.devices(ctx, endsOfAll(flows))
 	if err != nil {
 		return nil, err
 	}
 	if len(devices) > 0 {
-		flows = flows[:0]
-		for i := range victims {
-			flows = append(flows, victims[i].Entry)
-		}
 		victims = judgeAll(change, flows, devices)
 	}
 	return victims, m.tellRisks(ctx, w, victims)
@@ -114,9 +114,10 @@ func judgeAll(change *judge.Change, flows []conntrack.Entry, devices map[netip.A
 	return victims
 }
 
-// flowOf is a connection as it is judged. In both directions it runs between two ends: who began it, and who really answers.
+// flowOf is a connection as it is judged. In both directions it runs between its two ends.
 func flowOf(e *conntrack.Entry, devices map[netip.Addr]string) judge.Flow {
-	near, far := devices[e.Orig.Src.Addr()], devices[e.Reply.Src.Addr()]
+	between := endsOf(e)
+	near, far := devices[between[0]], devices[between[1]]
 	return judge.Flow{
 		Protocol: e.Orig.Proto,
 		Tuples:   [2]judge.Tuple{{Src: e.Orig.Src, Dst: e.Orig.Dst}, {Src: e.Reply.Src, Dst: e.Reply.Dst}},
@@ -129,24 +130,6 @@ func flowOf(e *conntrack.Entry, devices map[netip.Addr]string) judge.Flow {
 		In:  [2]string{near, far},
 		Out: [2]string{far, near},
 	}
-}
-
-// routed is a Kernel that knows routes; this machine's does.
-type routed interface {
-	Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error)
-}
-
-// devices are those by which the ends of flows are reached, where that is certain.
-func (m *Manager) devices(ctx context.Context, victims []Victim) (map[netip.Addr]string, error) {
-	k, ok := m.kernel.(routed)
-	if !ok {
-		return nil, nil
-	}
-	var ends []netip.Addr
-	for i := range victims {
-		ends = append(ends, victims[i].Entry.Orig.Src.Addr(), victims[i].Entry.Reply.Src.Addr())
-	}
-	return k.Devices(ctx, ends)
 }
 
 // tellRisks says of each flow whether it may break. With looseKey a TCP connection is picked up in its middle.

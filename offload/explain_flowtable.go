@@ -80,11 +80,7 @@ func (m *Manager) lacksFlowtables(ctx context.Context, family ruleset.Family) bo
 func (m *Manager) worksInSoftware(ctx context.Context, op ruleset.Operation, devices []string) bool {
 	f := flowtable.Spec{Name: "f"}
 	for _, d := range devices {
-		if isPrefix(d) {
-			f.Devices = append(f.Devices, flowtable.Selector{Prefix: strings.TrimSuffix(d, "*")})
-		} else {
-			f.Devices = append(f.Devices, flowtable.Selector{Name: d})
-		}
+		f.Devices = append(f.Devices, selectorOf(d))
 	}
 	return m.try(ctx, ruleset.Table{Family: op.Family, Flowtables: []flowtable.Spec{f}}) == nil
 }
@@ -110,7 +106,7 @@ func (m *Manager) try(ctx context.Context, t ruleset.Table) error {
 
 // missing lists those of the devices that the machine does not have.
 func (m *Manager) missing(ctx context.Context, devices []string) []string {
-	target, err := m.kernel.Target(ctx)
+	target, err := m.target(ctx, false, false)
 	if err != nil {
 		return nil
 	}
@@ -120,3 +116,11 @@ func (m *Manager) missing(ctx context.Context, devices []string) []string {
 }
 
 func isPrefix(device string) bool { return strings.HasSuffix(device, "*") }
+
+// selectorOf is a device, or a prefix, as nft prints it.
+func selectorOf(device string) flowtable.Selector {
+	if prefix, ok := strings.CutSuffix(device, "*"); ok {
+		return flowtable.Selector{Prefix: prefix}
+	}
+	return flowtable.Selector{Name: device}
+}

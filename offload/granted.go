@@ -61,7 +61,7 @@ func (m *Manager) lookForGrants(ctx context.Context, all []ruleset.LoadedFlowtab
 	if w == nil || err != nil {
 		return err
 	}
-	var flows []Victim
+	var flows []ends
 	for e, err := range w.Entries(ctx, conntrack.Match{Status: conntrack.Offload | conntrack.HWOffload}) {
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (m *Manager) lookForGrants(ctx context.Context, all []ruleset.LoadedFlowtab
 			m.grants.grant(all[0])
 			return nil
 		}
-		flows = append(flows, Victim{Entry: e})
+		flows = append(flows, endsOf(&e))
 	}
 	if len(flows) == 0 {
 		return nil
@@ -79,7 +79,7 @@ func (m *Manager) lookForGrants(ctx context.Context, all []ruleset.LoadedFlowtab
 	if err != nil {
 		return err
 	}
-	target, err := m.Target(ctx)
+	target, err := m.target(ctx, false, false)
 	if err != nil {
 		return err
 	}
@@ -92,11 +92,10 @@ func (m *Manager) lookForGrants(ctx context.Context, all []ruleset.LoadedFlowtab
 }
 
 // pairsOf are the devices that flows run between, each pair once.
-func pairsOf(flows []Victim, devices map[netip.Addr]string) [][2]string {
+func pairsOf(flows []ends, devices map[netip.Addr]string) [][2]string {
 	pairs := map[[2]string]bool{}
-	for i := range flows {
-		e := &flows[i].Entry
-		near, far := devices[e.Orig.Src.Addr()], devices[e.Reply.Src.Addr()]
+	for _, between := range flows {
+		near, far := devices[between[0]], devices[between[1]]
 		if near != "" && far != "" {
 			pairs[[2]string{min(near, far), max(near, far)}] = true
 		}

@@ -68,9 +68,23 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 func (m *Manager) Close() error { return errors.Join(m.connections.close(), m.kernel.Close()) }
 
 // Target reads the machine: release, devices, and how the kernel treats flowtable devices. The last is tried in a batch that
-// the kernel takes back, once; without CAP_NET_ADMIN it is judged by the release. Facts says which it was.
+// the kernel takes back, once, or from time to time where there are no flowtables; without CAP_NET_ADMIN it is judged by the release. Facts says which it was.
 func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
-	t, err := m.kernel.Target(ctx)
+	return m.target(ctx, true, true)
+}
+
+// thrifty is a Kernel that leaves out of a Target what nobody asks for; this machine's does.
+type thrifty interface {
+	TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error)
+}
+
+// target is Target, without the devices' features or without the default routes where the Kernel can leave them out.
+func (m *Manager) target(ctx context.Context, features, defaultRoutes bool) (t *flowtable.Target, err error) {
+	if k, ok := m.kernel.(thrifty); ok {
+		t, err = k.TargetOf(ctx, features, defaultRoutes)
+	} else {
+		t, err = m.kernel.Target(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("offload: read the machine: %w", err)
 	}
@@ -129,7 +143,7 @@ func (m *Manager) read(ctx context.Context, spec *ruleset.Spec) (*planned, error
 	var now planned
 	var err error
 	if hasFlowtables(spec) {
-		if now.target, err = m.Target(ctx); err != nil {
+		if now.target, err = m.target(ctx, wantsDrivers(spec), wantsRoutes(spec)); err != nil {
 			return nil, err
 		}
 		if err := m.hardware(ctx, spec, now.target); err != nil {
@@ -153,7 +167,23 @@ func (m *Manager) read(ctx context.Context, spec *ruleset.Spec) (*planned, error
 
 // hasFlowtables reports whether a Spec asks what the machine's devices are.
 func hasFlowtables(spec *ruleset.Spec) bool {
-	return slices.ContainsFunc(spec.Tables, func(t ruleset.Table) bool { return len(t.Flowtables) > 0 })
+	return anyFlowtable(spec, func(*flowtable.Spec) bool { return true })
+}
+
+// wantsDrivers reports whether drivers decide what becomes of a flowtable.
+func wantsDrivers(spec *ruleset.Spec) bool {
+	return anyFlowtable(spec, func(f *flowtable.Spec) bool { return f.Hardware == flowtable.HardwareAuto })
+}
+
+func anyFlowtable(spec *ruleset.Spec, is func(*flowtable.Spec) bool) bool {
+	for i := range spec.Tables {
+		for j := range spec.Tables[i].Flowtables {
+			if is(&spec.Tables[i].Flowtables[j]) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *Manager) tellBindings(ctx context.Context, plan *ruleset.Plan) {

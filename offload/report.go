@@ -71,7 +71,7 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 		}
 		row.count(&e)
 		if e.Path() != conntrack.Slow {
-			offloaded = append(offloaded, endsOfFlow(&e))
+			offloaded = append(offloaded, endsOf(&e))
 		}
 	}
 	r := &Report{Accounting: settings.Accounting, Rows: []ReportRow{}}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -57,11 +56,6 @@ func (m *Manager) halves(ctx context.Context, offloaded []ends) (halves []Half, 
 	return halves, untold
 }
 
-// ends are the two addresses between which a connection really runs.
-type ends [2]netip.Addr
-
-func endsOfFlow(e *conntrack.Entry) ends { return ends{e.Orig.Src.Addr(), e.Reply.Src.Addr()} }
-
 // An ingress is what decides whether packets from an address meet a flowtable.
 type ingress struct {
 	devices map[netip.Addr]string // by which addresses are reached, where that is certain
@@ -72,19 +66,11 @@ type ingress struct {
 
 func (m *Manager) ingress(ctx context.Context, offloaded []ends) (*ingress, error) {
 	in := &ingress{asked: map[string]bool{}}
-	k, ok := m.kernel.(routed)
-	if !ok {
-		return in, nil
-	}
-	addrs := make([]netip.Addr, 0, 2*len(offloaded))
-	for _, e := range offloaded {
-		addrs = append(addrs, e[:]...)
-	}
 	var err error
-	if in.devices, err = k.Devices(ctx, addrs); err != nil {
-		return nil, err
+	if in.devices, err = m.devices(ctx, offloaded); len(in.devices) == 0 || err != nil {
+		return in, err
 	}
-	if in.target, err = m.kernel.Target(ctx); err != nil {
+	if in.target, err = m.target(ctx, false, false); err != nil {
 		return nil, err
 	}
 	loaded, err := ruleset.Load("", m.kernel.Flowtables(ctx))

@@ -3,9 +3,11 @@ package offload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -128,24 +130,34 @@ func (r *run) listen(ctx context.Context) {
 	r.listener = listener{routes: cfg.Routes, stop: func() { cancel(); <-done }}
 	go func() {
 		defer close(done)
-		wait := backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second}
-		for {
-			for e, err := range k.Events(ctx, cfg) {
-				switch {
-				case ctx.Err() != nil:
-					return
-				case err != nil:
-					r.inbox.put(&notice{listener: err, devices: true, rules: true, what: "the announcements ended"})
-				default:
-					wait.reset()
-					r.inbox.put(noticeOf(&e))
-				}
-			}
-			if pause(ctx, wait.next()) != nil {
+		subscribe(ctx, k, cfg, func(e *Event, err error) {
+			if err != nil {
+				r.inbox.put(&notice{listener: err, devices: true, rules: true, what: "the announcements ended"})
 				return
 			}
-		}
+			r.inbox.put(noticeOf(e))
+		})
 	}()
+}
+
+// subscribe passes on what a Kernel announces, until ctx ends. Where the stream ends, which an error says, it subscribes again, with pauses that grow
+// as long as nothing but the subscription is announced.
+func subscribe(ctx context.Context, k Eventful, cfg EventConfig, each func(e *Event, err error)) {
+	wait := backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second}
+	for {
+		for e, err := range k.Events(ctx, cfg) {
+			if ctx.Err() != nil {
+				return
+			}
+			if err == nil && e.Kind != EventLost {
+				wait.reset()
+			}
+			each(&e, err)
+		}
+		if pause(ctx, wait.next()) != nil {
+			return
+		}
+	}
 }
 
 // listenAgain starts another listener if the Spec needs other events now.
@@ -158,14 +170,7 @@ func (r *run) listenAgain(ctx context.Context) {
 
 // wantsRoutes reports whether routes decide which devices are picked.
 func wantsRoutes(spec *ruleset.Spec) bool {
-	for i := range spec.Tables {
-		for _, f := range spec.Tables[i].Flowtables {
-			for _, d := range f.Devices {
-				if d.DefaultRoute {
-					return true
-				}
-			}
-		}
-	}
-	return false
+	return anyFlowtable(spec, func(f *flowtable.Spec) bool {
+		return slices.ContainsFunc(f.Devices, func(d flowtable.Selector) bool { return d.DefaultRoute })
+	})
 }

@@ -183,11 +183,7 @@ func withoutDevices(f flowtable.Spec, target *flowtable.Target, devices map[stri
 		if _, gone := devices[b.Device]; gone || !b.State.Listed() {
 			continue
 		}
-		if prefix, ok := strings.CutSuffix(b.Device, "*"); ok {
-			kept = append(kept, flowtable.Selector{Prefix: prefix})
-		} else {
-			kept = append(kept, flowtable.Selector{Name: b.Device})
-		}
+		kept = append(kept, selectorOf(b.Device))
 	}
 	f.Devices, f.Layers = kept, flowtable.LayersLogical
 	return f

@@ -35,19 +35,15 @@ func (r *run) watchWays(ctx context.Context) {
 	}
 	wake := make(chan struct{}, 1)
 	r.background.Go(func() {
-		wait := backoff{shortest: 100 * time.Millisecond, longest: 30 * time.Second}
-		for ctx.Err() == nil {
-			for e, err := range k.Events(ctx, EventConfig{Routes: true}) {
-				if err == nil && e.Kind != EventRuleset {
-					wait.reset()
-					select {
-					case wake <- struct{}{}:
-					default:
-					}
-				}
+		subscribe(ctx, k, EventConfig{Routes: true}, func(e *Event, err error) {
+			if err != nil || e.Kind == EventRuleset {
+				return
 			}
-			_ = pause(ctx, wait.next()) // the stream ended: begin another
-		}
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		})
 	})
 	r.background.Go(func() {
 		for {

@@ -120,11 +120,7 @@ func listedBy(held *ruleset.Loaded, owner string) map[deviceKey]bool {
 			continue
 		}
 		for _, d := range f.Devices {
-			name := d.Name
-			if d.Prefix != "" {
-				name = d.Prefix + "*"
-			}
-			list[deviceKey{flowtable: f.Name, device: name}] = true
+			list[deviceKey{flowtable: f.Name, device: d.String()}] = true
 		}
 	}
 	return list

@@ -347,7 +347,7 @@ func TestStatusesOfASlowReader(t *testing.T) {
 			defer close(read)
 			for s := range r.m.Statuses(ctx) {
 				seen = append(seen, s.Changes)
-				time.Sleep(time.Minute)
+				time.Sleep(time.Minute) // a slow reader, of the bubble's clock
 			}
 		}()
 		for i := range 5 {

@@ -105,7 +105,7 @@ func (m *Manager) findStale(ctx context.Context) ([]StaleFlow, error) {
 		return nil, err
 	}
 	m.ways.change.join(now.changeSince(m.ways.last))
-	hops, err := k.NextHops(ctx, endsOf(flows))
+	hops, err := k.NextHops(ctx, addrsOf(endsOfAll(flows)))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (m *Manager) findStale(ctx context.Context) ([]StaleFlow, error) {
 
 // look makes a scene, with what is still remembered of earlier ones.
 func (m *Manager) look(ctx context.Context, k surveyor) (*scene, error) {
-	target, err := m.Target(ctx)
+	target, err := m.target(ctx, false, false)
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +152,4 @@ func (m *Manager) look(ctx context.Context, k surveyor) (*scene, error) {
 	}
 	now.remember(m.ways.last)
 	return now, nil
-}
-
-func endsOf(flows []conntrack.Entry) []netip.Addr {
-	var ends []netip.Addr
-	for i := range flows {
-		ends = append(ends, flows[i].Orig.Src.Addr(), flows[i].Reply.Src.Addr())
-	}
-	return ends
 }

@@ -157,10 +157,10 @@ func longest[V any](routes map[netip.Prefix]V, a netip.Addr) netip.Prefix {
 func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]kernel.Hop, now *scene, before map[conntrack.Key]staleMark) map[conntrack.Key]staleMark {
 	stale := map[conntrack.Key]staleMark{}
 	for _, e := range flows {
-		near, far := e.Orig.Src.Addr(), e.Reply.Src.Addr()
+		near, far := endsOf(&e)[0], endsOf(&e)[1]
 		mark, known := before[e.Key()]
 		mark.Entry = e
-		if why := cmp.Or(c.why(near, hops[near]), c.why(far, hops[far])); why != "" && !mark.lasting {
+		if why := cmp.Or(c.why(near, hops[near], now), c.why(far, hops[far], now)); why != "" && !mark.lasting {
 			mark.Why, mark.lasting = why, true
 		}
 		if !mark.lasting {
@@ -176,9 +176,13 @@ func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]kernel.Hop
 	return stale
 }
 
-// why says how a change concerns packets for an address, "" if it does not.
-func (c *change) why(end netip.Addr, hop kernel.Hop) string {
-	return cmp.Or(c.hops[hop], c.devices[hop.Device], c.routes[longest(c.routes, end)])
+// why says how a change concerns packets for an address, "" if it does not. A route to a part of what another leads to goes before that.
+func (c *change) why(end netip.Addr, hop kernel.Hop, now *scene) string {
+	changed := longest(c.routes, end)
+	if longest(now.Routes, end).Bits() > changed.Bits() {
+		changed = netip.Prefix{}
+	}
+	return cmp.Or(c.hops[hop], c.devices[hop.Device], c.routes[changed])
 }
 
 // unknown says why nothing reaches a next hop, "" if it does as far as is known.

@@ -96,6 +96,13 @@ func TestChangesThatMakeStale(t *testing.T) {
 			s.Routes[netip.PrefixFrom(server, 32)] = kernel.Route{Text: "other", Devices: []int{plainWAN}}
 		}, ""},
 		"route gone": {func(s *scene) { delete(s.Routes, netip.MustParsePrefix("192.0.2.0/24")) }, "the route to 192.0.2.0/24 changed"},
+		"default route, behind another": {func(s *scene) {
+			s.Routes[netip.PrefixFrom(server, 32)] = kernel.Route{Text: "wan", Devices: []int{plainWAN}}
+			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = kernel.Route{Text: "ppp", Devices: []int{session}}
+		}, ""},
+		"default route": {func(s *scene) {
+			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = kernel.Route{Text: "ppp", Devices: []int{session}}
+		}, "the route to 0.0.0.0/0 changed"},
 		"route of others": {func(s *scene) {
 			s.Routes[netip.MustParsePrefix("203.0.113.0/24")] = kernel.Route{Text: "ppp", Devices: []int{session}}
 		}, ""},

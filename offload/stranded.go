@@ -79,23 +79,21 @@ func (m *Manager) stranded(ctx context.Context, moves []moved) ([]Victim, error)
 	if len(flows) == 0 || err != nil {
 		return nil, err
 	}
-	victims := make([]Victim, len(flows))
-	for i := range flows {
-		victims[i].Entry = flows[i]
-	}
-	devices, err := m.devices(ctx, victims)
+	between := endsOfAll(flows)
+	devices, err := m.devices(ctx, between)
 	if err != nil {
 		return nil, err
 	}
-	target, err := m.Target(ctx)
+	target, err := m.target(ctx, false, false)
 	if err != nil {
 		return nil, err
 	}
-	for i := range victims {
-		e := &victims[i].Entry
-		victims[i].Why = strandedBy(target, moves, devices[e.Orig.Src.Addr()], devices[e.Reply.Src.Addr()])
+	var victims []Victim
+	for i, b := range between {
+		if why := strandedBy(target, moves, devices[b[0]], devices[b[1]]); why != "" {
+			victims = append(victims, Victim{Entry: flows[i], Why: why})
+		}
 	}
-	victims = slices.DeleteFunc(victims, func(v Victim) bool { return v.Why == "" })
 	return victims, m.tellRisks(ctx, w, victims)
 }
 
