@@ -60,17 +60,22 @@ func (b *bench) appear(ctx context.Context, how string, spec *ruleset.Spec, befo
 		return 0, err
 	}
 	took := time.Since(start)
-	if _, err := s.await(ctx, func(st *offload.Status) bool { return bound(st) == many && st.Phase == offload.PhaseSteady }); err != nil {
+	last, err := s.await(ctx, func(st *offload.Status) bool { return bound(st) == many && st.Phase == offload.PhaseSteady })
+	if err != nil {
 		return 0, err
 	}
 	all := time.Since(start)
 	if listed, err := ns.Ruleset(ctx); err != nil || strings.Count(listed, "burst") != many {
 		return 0, errors.Join(err, fmt.Errorf("nft lists %d of %d devices", strings.Count(listed, "burst"), many))
 	}
-	for len(news) > 0 {
-		if h := <-news; h.Kind == kernel.EventRuleset {
+	_, err = until(ctx, news, func(h heard) bool {
+		if h.Kind == kernel.EventRuleset {
 			commits++
 		}
+		return h.Generation == last.Generation
+	})
+	if err != nil {
+		return 0, err
 	}
 	fmt.Fprintf(b.out, "%d devices %s: that took %v, bound after %v, by %d commits\n", many, how, took.Round(time.Millisecond), all.Round(time.Millisecond), commits)
 	return commits, nil

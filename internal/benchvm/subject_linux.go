@@ -56,8 +56,10 @@ func begin(ctx context.Context, ns *testns.Namespace, spec *ruleset.Spec) (*subj
 		}
 		return m.Close()
 	}}
-	_, err = s.await(ctx, func(st *offload.Status) bool { return st.Phase == offload.PhaseSteady })
-	return s, err
+	if _, err = s.await(ctx, func(st *offload.Status) bool { return st.Phase == offload.PhaseSteady }); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
 }
 
 // await waits for a Status.
@@ -90,27 +92,27 @@ func listen(ctx context.Context, ns *testns.Namespace) (<-chan heard, error) {
 	if err != nil {
 		return nil, err
 	}
-	news, stands := make(chan heard, 1<<14), make(chan struct{})
+	news, stands := make(chan heard, 1<<14), make(chan error, 1)
 	go func() {
 		defer k.Close()
 		defer close(news)
+		begun := false
 		for e, err := range k.Events(ctx, false) {
-			if err != nil {
+			switch {
+			case err != nil && !begun:
+				stands <- err
 				return
+			case err != nil, e.Kind == kernel.EventLost && begun: // the measurement is lost
+				return
+			case e.Kind == kernel.EventLost:
+				begun = true
+				stands <- nil
+			default:
+				news <- heard{e, time.Now()}
 			}
-			if e.Kind == kernel.EventLost {
-				close(stands) // a second one would mean that the measurement is lost
-				continue
-			}
-			news <- heard{e, time.Now()}
 		}
 	}()
-	select {
-	case <-stands:
-		return news, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return news, <-stands
 }
 
 // until waits for an announcement.
