@@ -8,8 +8,8 @@ import "fmt"
 type Change struct {
 	Kind  Kind
 	From  Path  // PathChanged: the path before; Entry has the one after
-	Lost  bool  // notifications were missed: always in Overrun; in Destroyed, that the kernel's last message did not come
-	Entry Entry // as last seen; of an Overrun, zero
+	Lost  bool  // something was missed: always in Overrun and Full; in Destroyed, that the kernel's last message did not come
+	Entry Entry // as last seen; zero of an Overrun, Synced and Full
 	Delta Delta // what was counted since the connection's last change; in New all that it had counted before, where known
 }
 
@@ -31,9 +31,15 @@ const (
 	// Overrun says that the kernel dropped notifications because this reader was too slow. It is followed by the changes
 	// that a new reading of the table shows. What began and ended meanwhile was missed.
 	Overrun
+	// Synced says that the changes so far tell the whole table: behind the first reading, and behind the one that follows an Overrun or
+	// makes up for Full.
+	Synced
+	// Full says that Config.MaxFlows connections are followed: others that match are left out, and nothing is told of them, until some ended and
+	// a reading takes them up as New.
+	Full
 )
 
-var kindNames = [...]string{New: "new", PathChanged: "path changed", Counted: "counted", Destroyed: "destroyed", Overrun: "overrun"}
+var kindNames = [...]string{New: "new", PathChanged: "path changed", Counted: "counted", Destroyed: "destroyed", Overrun: "overrun", Synced: "synced", Full: "full"}
 
 // String is the kind in lower case words.
 func (k Kind) String() string {
@@ -51,6 +57,10 @@ func (c Change) String() string {
 	switch c.Kind {
 	case Overrun:
 		return "overrun: notifications were lost"
+	case Synced:
+		return "synced: the table has been told"
+	case Full:
+		return "full: more connections match than are followed"
 	case PathChanged:
 		return fmt.Sprintf("%v -> %v: %v", c.From, c.Entry.Path(), c.Entry)
 	}

@@ -19,7 +19,7 @@ import (
 // slow. An error is the last pair, ctx's own when ctx ended.
 func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		f := follower{ctx: ctx, source: w.source, poll: w.poll, match: m, flows: newFlows(), yield: yield}
+		f := follower{ctx: ctx, source: w.source, poll: w.cfg.Poll, match: m, flows: newFlows(), yield: yield}
 		if err := f.run(); err != nil && !errors.Is(err, errStopped) {
 			yield(Change{}, err)
 		}
@@ -52,7 +52,7 @@ func (f *follower) run() (err error) {
 	if err := f.ctx.Err(); err != nil {
 		return err
 	}
-	if f.queue, err = f.source.Subscribe(f.ctx); err != nil {
+	if f.queue, err = f.source.Subscribe(f.ctx, f.match); err != nil {
 		return err
 	}
 	defer f.queue.Close()

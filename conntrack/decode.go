@@ -3,6 +3,7 @@ package conntrack
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -78,6 +79,8 @@ func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
 		return d.timestamp(e, a.Data)
 	case nlmsg.CTAHelp:
 		return d.help(e, a.Data)
+	case nlmsg.CTALabels:
+		return d.labels(&e.Labels, a.Data)
 	}
 	return err
 }
@@ -106,18 +109,52 @@ func (d *decoder) counters(c *Counters, b []byte) error {
 	return nil
 }
 
+// protoInfo reads the state out of the nest of whichever protocol has one.
 func (d *decoder) protoInfo(e *Entry, b []byte) error {
-	tcp, err := d.find(b, nlmsg.CTAProtoInfoTCP)
-	if err != nil || tcp.Data == nil {
-		return err
+	for len(b) > 0 {
+		a, rest, err := nlmsg.NextAttr(d.order, b)
+		if err != nil {
+			return err
+		}
+		b = rest
+		proto := uint8(0)
+		switch a.Type {
+		case nlmsg.CTAProtoInfoTCP:
+			proto = TCP
+		case nlmsg.CTAProtoInfoDCCP:
+			proto = DCCP
+		case nlmsg.CTAProtoInfoSCTP:
+			proto = SCTP
+		default:
+			continue
+		}
+		state, err := d.find(a.Data, nlmsg.CTAProtoInfoState)
+		if err != nil {
+			return err
+		}
+		if state.Data == nil {
+			continue
+		}
+		v, err := state.Uint8()
+		if err != nil {
+			return err
+		}
+		if v != 0 {
+			e.State = StateOf(proto, v)
+		}
 	}
-	state, err := d.find(tcp.Data, nlmsg.CTAProtoInfoTCPState)
-	if err != nil || state.Data == nil {
-		return err
+	return nil
+}
+
+// labels are words of 32 bits in the kernel's order.
+func (d *decoder) labels(l *Labels, b []byte) error {
+	if len(b) > len(l) || len(b)%4 != 0 {
+		return fmt.Errorf("%w: labels of %d bytes", nlmsg.ErrMalformed, len(b))
 	}
-	v, err := state.Uint8()
-	e.TCP = TCPState(v)
-	return err
+	for i := 0; i < len(b); i += 4 {
+		binary.LittleEndian.PutUint32(l[i:], d.order.Uint32(b[i:]))
+	}
+	return nil
 }
 
 func (d *decoder) timestamp(e *Entry, b []byte) error {
@@ -144,6 +181,9 @@ func nanoseconds(a nlmsg.Attr) (time.Time, error) {
 	v, err := a.Uint64BE()
 	if err != nil || v == 0 {
 		return time.Time{}, err
+	}
+	if v > math.MaxInt64 {
+		return time.Time{}, fmt.Errorf("%w: a timestamp of %d nanoseconds", nlmsg.ErrMalformed, v)
 	}
 	return time.Unix(0, int64(v)).UTC(), nil
 }

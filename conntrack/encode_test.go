@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -23,10 +24,18 @@ func encode(o nlmsg.Order, e *Entry) []byte {
 	encodeCounters(b, nlmsg.CTACountersOrig, e.Sent)
 	encodeCounters(b, nlmsg.CTACountersReply, e.Received)
 	info := b.Nest(nlmsg.CTAProtoInfo)
-	tcp := b.Nest(nlmsg.CTAProtoInfoTCP)
-	b.Uint8(nlmsg.CTAProtoInfoTCPState, uint8(e.TCP))
-	b.EndNest(tcp)
+	nests := map[State]uint16{TCP: nlmsg.CTAProtoInfoTCP, SCTP: nlmsg.CTAProtoInfoSCTP, DCCP: nlmsg.CTAProtoInfoDCCP}
+	if typ, ok := nests[e.State>>8]; ok {
+		of := b.Nest(typ)
+		b.Uint8(nlmsg.CTAProtoInfoState, uint8(e.State))
+		b.EndNest(of)
+	}
 	b.EndNest(info)
+	var words []byte
+	for i := 0; i < len(e.Labels); i += 4 {
+		words = o.AppendUint32(words, binary.LittleEndian.Uint32(e.Labels[i:]))
+	}
+	b.Data(nlmsg.CTALabels, words)
 	help := b.Nest(nlmsg.CTAHelp)
 	b.String(nlmsg.CTAHelpName, e.Helper)
 	b.EndNest(help)

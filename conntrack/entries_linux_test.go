@@ -49,9 +49,9 @@ func TestEntriesMatch(t *testing.T) {
 		{"default zone", Match{Zones: []uint16{0}}, len(all) - 1, true, true},
 		{"zones", Match{Zones: []uint16{0, 7}}, len(all), true, false},
 		{"protocol", Match{Proto: TCP}, 5, false, false},
-		{"IPv4 prefix", Match{Prefix: netip.MustParsePrefix("10.1.0.0/29")}, 5, false, false},
-		{"IPv6 prefix", Match{Prefix: netip.MustParsePrefix("2001:db8:2::/48")}, 3, false, false},
-		{"translated address", Match{Prefix: netip.MustParsePrefix("203.0.113.1/32")}, 1, false, false},
+		{"IPv4 prefix", Match{Prefixes: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/29")}}, 5, false, false},
+		{"IPv6 prefix", Match{Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8:2::/48")}}, 3, false, false},
+		{"translated address", Match{Prefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.1/32")}}, 1, false, false},
 		{"tuple", Match{Tuple: Tuple{Proto: UDP, Dst: netip.MustParseAddrPort("[2001:db8::2]:53")}}, 1, false, false},
 		{"tuple of the reply", Match{Tuple: Tuple{Src: netip.MustParseAddrPort("10.2.0.1:36412")}}, 1, false, false},
 	} {
@@ -229,11 +229,11 @@ func TestEvict(t *testing.T) {
 	after, err = entries(ctx, w, Match{})
 	require.NoError(t, err)
 	assert.Len(t, after, len(before)-1)
-	assert.NotContains(t, after, victims[0])
+	assert.NotContains(t, after, victims[0].Entry)
 
 	// The tuple belongs to another incarnation now: it is left alone.
 	require.NoError(t, c.Create(func() timo.Flow { f := madeToOrder()[0]; f.Timeout = 999; return f }()))
-	wrong := victims[0].Key()
+	wrong := victims[0].Entry.Key()
 	wrong.ID++
 	assert.ErrorIs(t, w.source.Delete(ctx, wrong), fs.ErrNotExist)
 

@@ -17,11 +17,13 @@ type Entry struct {
 	Helper         string        // the connection tracking helper, "ftp"; "" is none. A connection with a helper is never offloaded
 	ID             uint32        // names the incarnation, though not alone: see Key
 	Status         Status
-	Mark           uint32   // ct mark
-	Use            uint32   // references that the kernel holds; 0 where it did not say
-	Zone           uint16   // conntrack zone, 0 is the default one; Tuple.Zone says if it holds for one direction only
-	TCP            TCPState // zero where the kernel gives none: other protocols, offloaded entries
-	HasTimeout     bool     // false for offloaded entries in dumps: the kernel gives none
+	Mark           uint32 // ct mark
+	Use            uint32 // references that the kernel holds; 0 where it did not say
+	Zone           uint16 // conntrack zone, 0 is the default one; Tuple.Zone says if it holds for one direction only
+	State          State  // of TCP, SCTP, DCCP; zero where the kernel gives none: other protocols, offloaded entries
+	HasTimeout     bool   // false for offloaded entries in dumps: the kernel gives none
+	Labels         Labels // ct label
+	Flowtable      string // what Config.Announced says of an offloaded connection; "" is unknown, or none
 }
 
 // A Key names a connection. The kernel's id is a hash that another connection may share, and a connection that is deleted and made again
@@ -51,8 +53,8 @@ func (e Entry) String() string {
 	if e.HasTimeout {
 		b = fmt.Appendf(b, "%d ", int64(e.Timeout/time.Second))
 	}
-	if e.TCP != 0 {
-		b = append(append(b, e.TCP.String()...), ' ')
+	if e.State != 0 {
+		b = append(append(b, e.State.String()...), ' ')
 	}
 	b = e.Sent.appendText(e.Orig.appendText(b))
 	if e.Status&SeenReply == 0 {

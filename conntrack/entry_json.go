@@ -7,10 +7,10 @@ import (
 )
 
 // MarshalJSON writes e with the path and NAT that follow from it. What the kernel did not give is left out: counters, timeout,
-// TCP state, timestamps, helper. The timeout is in seconds.
+// state, timestamps, labels, helper. The timeout is in seconds.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	j := entryJSON{
-		ID: e.ID, Zone: e.Zone, Path: e.Path(), Orig: e.Orig, Reply: e.Reply, Status: e.Status, Mark: e.Mark, TCP: e.TCP,
+		ID: e.ID, Zone: e.Zone, Path: e.Path(), Orig: e.Orig, Reply: e.Reply, Status: e.Status, Mark: e.Mark, State: e.State, Labels: e.Labels, Flowtable: e.Flowtable,
 		Sent: e.Sent.json(), Received: e.Received.json(), Start: e.Start, Stop: e.Stop, Helper: e.Helper,
 	}
 	if e.HasTimeout {
@@ -27,22 +27,24 @@ func (e Entry) MarshalJSON() ([]byte, error) {
 }
 
 type entryJSON struct {
-	ID       uint32         `json:"id"`
-	Zone     uint16         `json:"zone,omitempty"`
-	Path     Path           `json:"path"`
-	Orig     Tuple          `json:"orig"`
-	Reply    Tuple          `json:"reply"`
-	SNAT     netip.AddrPort `json:"snat,omitzero"`
-	DNAT     netip.AddrPort `json:"dnat,omitzero"`
-	Status   Status         `json:"status"`
-	TCP      TCPState       `json:"tcp,omitzero"`
-	Mark     uint32         `json:"mark,omitempty"`
-	Timeout  *int64         `json:"timeout,omitempty"`
-	Sent     *countersJSON  `json:"sent,omitempty"`
-	Received *countersJSON  `json:"received,omitempty"`
-	Start    time.Time      `json:"start,omitzero"`
-	Stop     time.Time      `json:"stop,omitzero"`
-	Helper   string         `json:"helper,omitempty"`
+	ID        uint32         `json:"id"`
+	Zone      uint16         `json:"zone,omitempty"`
+	Path      Path           `json:"path"`
+	Orig      Tuple          `json:"orig"`
+	Reply     Tuple          `json:"reply"`
+	SNAT      netip.AddrPort `json:"snat,omitzero"`
+	DNAT      netip.AddrPort `json:"dnat,omitzero"`
+	Status    Status         `json:"status"`
+	State     State          `json:"state,omitzero"`
+	Labels    Labels         `json:"labels,omitzero"`
+	Flowtable string         `json:"flowtable,omitempty"`
+	Mark      uint32         `json:"mark,omitempty"`
+	Timeout   *int64         `json:"timeout,omitempty"`
+	Sent      *countersJSON  `json:"sent,omitempty"`
+	Received  *countersJSON  `json:"received,omitempty"`
+	Start     time.Time      `json:"start,omitzero"`
+	Stop      time.Time      `json:"stop,omitzero"`
+	Helper    string         `json:"helper,omitempty"`
 }
 
 type countersJSON struct {

@@ -52,14 +52,14 @@ func TestEntryJSON(t *testing.T) {
 	e = flowNumber(1, slow, 0)
 	e = e.uncounted()
 	e.Timeout, e.HasTimeout = 0, true
-	e.TCP, e.Zone, e.Helper, e.Start = 3, 9, "ftp", time.Unix(1, 0).UTC()
+	e.State, e.Zone, e.Helper, e.Start = 3, 9, "ftp", time.Unix(1, 0).UTC()
 	b, err = json.Marshal(e)
 	require.NoError(t, err)
 	var back map[string]any
 	require.NoError(t, json.Unmarshal(b, &back))
 	assert.NotContains(t, back, "sent", "unknown counters are left out, zero is not")
 	assert.EqualValues(t, 0, back["timeout"])
-	assert.Equal(t, "ESTABLISHED", back["tcp"])
+	assert.Equal(t, "ESTABLISHED", back["state"])
 	assert.EqualValues(t, 9, back["zone"])
 	assert.Equal(t, "1970-01-01T00:00:01Z", back["start"])
 	assert.NotContains(t, back, "stop")
@@ -84,7 +84,7 @@ func TestStatusAndPath(t *testing.T) {
 	var p Path
 	assert.ErrorContains(t, p.UnmarshalText([]byte("fast")), "slow, software or hardware")
 	assert.Equal(t, "path(9)", Path(9).String())
-	assert.Equal(t, "state(99)", TCPState(99).String())
+	assert.Equal(t, "state(99)", StateOf(TCP, 99).String())
 	assert.Equal(t, "kind(0)", Kind(0).String())
 }
 

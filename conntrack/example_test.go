@@ -35,7 +35,7 @@ func ExampleWatcher_Changes() {
 		log.Fatal(err)
 	}
 	defer w.Close()
-	for c, err := range w.Changes(ctx, conntrack.Match{Prefix: netip.MustParsePrefix("192.168.1.0/24")}) {
+	for c, err := range w.Changes(ctx, conntrack.Match{Prefixes: []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -9,15 +9,15 @@ import (
 // family, status (Linux 5.15), mark and a single zone (Linux 6.8); the rest, and what an older kernel does not know, is
 // filtered here: the result is the same. A Match is a plain value; its slices are only read.
 type Match struct {
-	Paths      []Path       // any of these; empty is every path
-	Proto      uint8        // IP protocol number; 0 is every protocol
-	Prefix     netip.Prefix // one of the four addresses of both tuples lies in it; zero is every address
-	Tuple      Tuple        // the tuple of either direction; what is not set, a port of 0 among it, is not compared
-	Mark, Mask uint32       // ct mark & Mask == Mark; Mask 0 beside a Mark is all bits, both zero is every mark
-	Zones      []uint16     // any of these; empty is every zone
-	Status     Status       // these bits have the value that they have here
-	StatusMask Status       // bits of Status to look at; 0 is those that are set in Status
-	Family     Family       // 0 is both
+	Paths      []Path         // any of these; empty is every path
+	Proto      uint8          // IP protocol number; 0 is every protocol
+	Prefixes   []netip.Prefix // one of the four addresses of both tuples lies in one of them; empty is every address
+	Tuple      Tuple          // the tuple of either direction; what is not set, a port of 0 among it, is not compared
+	Mark, Mask uint32         // ct mark & Mask == Mark; Mask 0 beside a Mark is all bits, both zero is every mark
+	Zones      []uint16       // any of these; empty is every zone
+	Status     Status         // these bits have the value that they have here
+	StatusMask Status         // bits of Status to look at; 0 is those that are set in Status
+	Family     Family         // 0 is both
 }
 
 // A Family is an address family as netfilter numbers it. It is a plain value.
@@ -41,6 +41,14 @@ func familyOf(a netip.Addr) Family {
 
 // Matches tells whether e is one of m's connections.
 func (m *Match) Matches(e *Entry) bool {
+	return m.matchesFields(e) && (len(m.Prefixes) == 0 || slices.ContainsFunc(m.Prefixes, func(p netip.Prefix) bool {
+		return p.Contains(e.Orig.Src.Addr()) || p.Contains(e.Orig.Dst.Addr()) ||
+			p.Contains(e.Reply.Src.Addr()) || p.Contains(e.Reply.Dst.Addr())
+	}))
+}
+
+// matchesFields looks at everything but the prefixes.
+func (m *Match) matchesFields(e *Entry) bool {
 	mask, value := m.status()
 	switch {
 	case e.Status&mask != value,
@@ -51,13 +59,7 @@ func (m *Match) Matches(e *Entry) bool {
 		len(m.Zones) != 0 && !slices.Contains(m.Zones, e.Zone):
 		return false
 	}
-	return m.matchesPrefix(e) && m.matchesTuple(e)
-}
-
-func (m *Match) matchesPrefix(e *Entry) bool {
-	p := m.Prefix
-	return !p.IsValid() || p.Contains(e.Orig.Src.Addr()) || p.Contains(e.Orig.Dst.Addr()) ||
-		p.Contains(e.Reply.Src.Addr()) || p.Contains(e.Reply.Dst.Addr())
+	return m.matchesTuple(e)
 }
 
 func (m *Match) matchesTuple(e *Entry) bool {
@@ -92,9 +94,16 @@ func (m *Match) markMask() uint32 {
 	return m.Mask
 }
 
-// families are those that m's fields name.
+// families are those that m's fields ask for; a connection has all of them, so with more than one nothing matches.
 func (m *Match) families() []Family {
-	all := []Family{m.Family, familyOf(m.Prefix.Addr()), familyOf(m.Tuple.Src.Addr()), familyOf(m.Tuple.Dst.Addr())}
+	all := []Family{m.Family, familyOf(m.Tuple.Src.Addr()), familyOf(m.Tuple.Dst.Addr())}
+	if len(m.Prefixes) > 0 {
+		first := familyOf(m.Prefixes[0].Addr())
+		if !slices.ContainsFunc(m.Prefixes, func(p netip.Prefix) bool { return familyOf(p.Addr()) != first }) {
+			all = append(all, first)
+		}
+	}
 	all = slices.DeleteFunc(all, func(f Family) bool { return f == 0 })
+	slices.Sort(all)
 	return slices.Compact(all)
 }

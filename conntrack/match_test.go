@@ -13,7 +13,7 @@ import (
 func TestMatchValidateReportsEverything(t *testing.T) {
 	m := Match{
 		Paths: []Path{Slow, 7}, Family: 3, Status: Assured, StatusMask: Offload, Mark: 4, Mask: 3,
-		Prefix: netip.MustParsePrefix("10.0.0.0/8"), Tuple: Tuple{Src: netip.MustParseAddrPort("[::ffff:10.0.0.1]:1")},
+		Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Tuple: Tuple{Src: netip.MustParseAddrPort("[::ffff:10.0.0.1]:1")},
 	}
 	err := m.Validate()
 	for _, part := range []string{
@@ -23,7 +23,7 @@ func TestMatchValidateReportsEverything(t *testing.T) {
 		assert.ErrorContains(t, err, part)
 	}
 	assert.NoError(t, (&Match{}).Validate())
-	assert.NoError(t, (&Match{Family: IPv4, Prefix: netip.MustParsePrefix("10.0.0.0/8"), Mark: 1}).Validate())
+	assert.NoError(t, (&Match{Family: IPv4, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Mark: 1}).Validate())
 }
 
 // What the kernel is asked for each match; it must never ask for less than the match takes.
@@ -44,7 +44,7 @@ func TestDumpRequest(t *testing.T) {
 		"path and status":      {Match{Paths: []Path{Software}, Status: Assured}, 0, status(Offload|Assured, Offload|HWOffload|Assured)},
 		"contradiction":        {Match{Paths: []Path{Slow}, Status: Offload}, 0, status(Offload, Offload)},
 		"mark":                 {Match{Mark: 5}, 0, map[uint16]uint32{nlmsg.CTAMark: 5, nlmsg.CTAMarkMask: 0xffffffff}},
-		"family of a prefix":   {Match{Prefix: netip.MustParsePrefix("2001:db8::/32")}, 10, map[uint16]uint32{}},
+		"family of a prefix":   {Match{Prefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}, 10, map[uint16]uint32{}},
 		"zone":                 {Match{Zones: []uint16{3}}, 0, map[uint16]uint32{nlmsg.CTAZone: 3}},
 		"zones":                {Match{Zones: []uint16{3, 4}}, 0, map[uint16]uint32{}},
 	} {

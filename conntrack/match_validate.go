@@ -18,13 +18,20 @@ func (m *Match) Validate() error {
 	if m.Family != 0 && m.Family != IPv4 && m.Family != IPv6 {
 		bad("family %d: write conntrack.IPv4 or conntrack.IPv6", m.Family)
 	}
-	for _, a := range []netip.Addr{m.Prefix.Addr(), m.Tuple.Src.Addr(), m.Tuple.Dst.Addr()} {
+	addrs := []netip.Addr{m.Tuple.Src.Addr(), m.Tuple.Dst.Addr()}
+	for i, p := range m.Prefixes {
+		if !p.IsValid() {
+			bad("prefixes[%d]: %v is no prefix: write netip.PrefixFrom(address, length)", i, p)
+		}
+		addrs = append(addrs, p.Addr())
+	}
+	for _, a := range addrs {
 		if a.Is4In6() {
 			bad("address %v: the table holds plain IPv4 addresses: write %v", a, a.Unmap())
 		}
 	}
 	if f := m.families(); len(f) > 1 {
-		bad("family, prefix and tuple mix IPv4 and IPv6")
+		bad("family, prefixes and tuple mix IPv4 and IPv6")
 	}
 	if mask, value := m.status(); value&^mask != 0 {
 		bad("status %v has bits outside its mask %v: add them to the mask", value, mask)

@@ -92,7 +92,7 @@ func TestChangesSoftwarePath(t *testing.T) {
 					victims, err := w.Evict(ctx, Match{Tuple: asTuple(flow)}, false)
 					require.NoError(t, err)
 					require.Len(t, victims, 1)
-					assert.Equal(t, Software, victims[0].Path())
+					assert.Equal(t, Software, victims[0].Entry.Path())
 				}
 				m := walk(t, ctx, w, Match{}, func() { flow = r.DialT(t, network, family); again() },
 					stage{New, Slow, nil},
@@ -127,7 +127,7 @@ func assertOffloadedEntry(t *testing.T, ctx context.Context, w *Watcher, p Path)
 		found++
 		assert.Equal(t, p, e.Path(), "the kernel's filter lets nothing else pass")
 		assert.False(t, e.HasTimeout, "an offloaded entry has no timeout")
-		assert.Zero(t, e.TCP, "and no TCP state")
+		assert.Zero(t, e.State, "and no TCP state")
 		assert.True(t, e.Sent.OK)
 	}
 	assert.Equal(t, 1, found)

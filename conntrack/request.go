@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -9,12 +10,18 @@ import (
 // dumpRequest encodes the dump of what m matches, as narrow as the kernel's filter is right. The kernel's filter by IPv6 address is
 // inverted on every kernel read so far, and by IPv4 address it would need CTA_FILTER of Linux 5.8, so addresses are
 // left to [Match.Matches].
-func dumpRequest(b *nlmsg.Builder, m *Match) {
+func dumpRequest(b *nlmsg.Builder, m *Match) { matchRequest(b, nlmsg.CTGet, nlmsg.FlagDump, m) }
+
+// deleteAllRequest encodes the removal of all that m matches; see deletable.
+func deleteAllRequest(b *nlmsg.Builder, m *Match) { matchRequest(b, nlmsg.CTDelete, nlmsg.FlagAck, m) }
+
+// matchRequest encodes what the kernel's filter knows of m (ctnetlink_alloc_filter): dumps and deletions share it.
+func matchRequest(b *nlmsg.Builder, typ, flags uint16, m *Match) {
 	var family Family
 	if f := m.families(); len(f) == 1 {
 		family = f[0]
 	}
-	b.BeginNetfilter(nlmsg.SubsysCTNetlink<<8|nlmsg.CTGet, nlmsg.FlagRequest|nlmsg.FlagDump, 0, byte(family), 0)
+	b.BeginNetfilter(nlmsg.SubsysCTNetlink<<8|typ, nlmsg.FlagRequest|flags, 0, byte(family), 0)
 	if mask := m.markMask(); mask != 0 {
 		b.Uint32BE(nlmsg.CTAMark, m.Mark)
 		b.Uint32BE(nlmsg.CTAMarkMask, mask)
@@ -29,14 +36,43 @@ func dumpRequest(b *nlmsg.Builder, m *Match) {
 	b.End()
 }
 
+// deletable tells whether the filter of a kernel of this version says all that m does. A kernel passes over what it does not know, and
+// would delete too much.
+func (m *Match) deletable(major, minor int) bool {
+	since := func(wantMajor, wantMinor int) bool {
+		return major > wantMajor || major == wantMajor && minor >= wantMinor
+	}
+	mask, _ := m.kernelStatus()
+	pathMask, _ := pathBits(m.Paths)
+	switch {
+	case m.Tuple != Tuple{}, len(m.Prefixes) > 0, m.Proto != 0, len(m.Zones) > 1,
+		len(m.Paths) > 0 && pathMask == 0 && !m.allPaths(),
+		mask != 0 && !since(5, 15), len(m.Zones) == 1 && !since(6, 8):
+		return false
+	}
+	return m.consistent()
+}
+
 // kernelStatus joins Status and Paths into one mask and value, where they can be; else it asks for more.
 func (m *Match) kernelStatus() (mask, value Status) {
 	mask, value = m.status()
-	pathMask, pathValue := pathBits(m.Paths)
-	if (value^pathValue)&mask&pathMask != 0 {
+	if !m.consistent() {
 		return mask, value // nothing has both; Matches will say so
 	}
+	pathMask, pathValue := pathBits(m.Paths)
 	return mask | pathMask, value | pathValue
+}
+
+// consistent tells whether a connection can have both Status and Paths.
+func (m *Match) consistent() bool {
+	mask, value := m.status()
+	pathMask, pathValue := pathBits(m.Paths)
+	return (value^pathValue)&mask&pathMask == 0
+}
+
+// allPaths tells whether Paths lists every path, which is the same as none.
+func (m *Match) allPaths() bool {
+	return slices.Contains(m.Paths, Slow) && slices.Contains(m.Paths, Software) && slices.Contains(m.Paths, Hardware)
 }
 
 // pathBits are bits that all of these paths have in common. Software and hardware together ask for the software bit,

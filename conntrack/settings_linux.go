@@ -18,8 +18,10 @@ func (k *kernel) Settings(ctx context.Context) (s Settings, err error) {
 		acct, aerr := sysctl("nf_conntrack_acct")
 		events, eerr := sysctl("nf_conntrack_events")
 		stamps, serr := sysctl("nf_conntrack_timestamp")
-		s = Settings{Accounting: acct != 0, Events: events, Timestamps: stamps != 0}
-		return errors.Join(aerr, eerr, serr)
+		loose, lerr := sysctl("nf_conntrack_tcp_loose")
+		count, cerr := sysctl("nf_conntrack_count")
+		s = Settings{Accounting: acct != 0, Events: events, Timestamps: stamps != 0, TCPLoose: loose != 0, Count: count}
+		return errors.Join(aerr, eerr, serr, lerr, cerr)
 	})
 	if err != nil {
 		return Settings{}, fmt.Errorf("conntrack: settings of %s: %w", k.ns.Label(), err)

@@ -16,8 +16,12 @@ type Source interface {
 	Lookup(ctx context.Context, k Key) (Entry, error)
 	// Delete removes one connection; the error matches fs.ErrNotExist where it is gone or another has its tuple.
 	Delete(ctx context.Context, k Key) error
-	// Subscribe starts to collect notifications: none that comes later is missed unless it is reported as lost.
-	Subscribe(ctx context.Context) (Subscription, error)
+	// DeleteAll removes all connections that m matches at once. The error matches errors.ErrUnsupported, and nothing was removed, where that
+	// cannot be said in one request.
+	DeleteAll(ctx context.Context, m Match) error
+	// Subscribe starts to collect notifications: none that comes later is missed unless it is reported as lost. It may leave out those that
+	// no connection of m can be concerned by, and those of beginnings that do not match m, and need not.
+	Subscribe(ctx context.Context, m Match) (Subscription, error)
 	// Settings reads what decides how much the kernel tells.
 	Settings(ctx context.Context) (Settings, error)
 	Close() error
@@ -47,10 +51,3 @@ const (
 	NotifyUpdate
 	NotifyDestroy
 )
-
-// Settings are the sysctls of a network namespace that decide what can be seen, under net.netfilter. It is a plain value.
-type Settings struct {
-	Accounting bool // nf_conntrack_acct: connections that begin now have counters
-	Events     int  // nf_conntrack_events: 0 no notifications; 1 always; 2 for connections that begin while somebody listens
-	Timestamps bool // nf_conntrack_timestamp: connections that begin now have a start time
-}

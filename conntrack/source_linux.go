@@ -120,6 +120,32 @@ func (k *kernel) Delete(ctx context.Context, key Key) error {
 	return k.explain(fmt.Sprintf("delete %v", key.Orig), err)
 }
 
+// DeleteAll removes what m matches, if the kernel's filter can say that.
+func (k *kernel) DeleteAll(ctx context.Context, m Match) error {
+	major, minor, err := release()
+	if err != nil {
+		return fmt.Errorf("conntrack: which kernel this is: %w", err)
+	}
+	if !m.deletable(major, minor) {
+		return fmt.Errorf("conntrack: delete what matches in one request: %w", errors.ErrUnsupported)
+	}
+	_, err = k.do(ctx, func(b *nlmsg.Builder) { deleteAllRequest(b, &m) })
+	return k.explain("delete connections", err)
+}
+
+// release is the version of the running kernel.
+func release() (major, minor int, err error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return 0, 0, err
+	}
+	text := unix.ByteSliceToString(name.Release[:])
+	if _, err := fmt.Sscanf(text, "%d.%d", &major, &minor); err != nil {
+		return 0, 0, fmt.Errorf("release %q: %w", text, err)
+	}
+	return major, minor, nil
+}
+
 // do sends one request and waits for its acknowledgement.
 func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.Message, error) {
 	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
@@ -135,7 +161,7 @@ func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.
 }
 
 // Subscribe joins the three groups.
-func (k *kernel) Subscribe(context.Context) (Subscription, error) {
+func (k *kernel) Subscribe(_ context.Context, _ Match) (Subscription, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	sock, err := k.dial(nlsock.Config{

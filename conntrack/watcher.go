@@ -1,10 +1,9 @@
 package conntrack
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"time"
 )
@@ -14,25 +13,65 @@ type Config struct {
 	// NetNS is the network namespace: "" is the caller's, a name is one under /run/netns, and a path is taken as it
 	// is, such as /proc/self/fd/7.
 	NetNS string
-	// Poll is the pause between two readings of the table by Changes; 0 is one second. Nothing announces that a flow went to
-	// hardware or back to slow: this is how late it is told. It should stay below a third of the flowtable's timeout.
+	// Poll is the least pause between two readings of the table by Changes; 0 is one second, and five seconds with Announced. Nothing
+	// announces that a flow went to hardware or back to slow: this is how late it is told. It should stay below a third of the
+	// flowtable's timeout.
 	Poll time.Duration
+	// PollMost is the greatest pause; 0 is two minutes, and never less than Poll. Up to there the pause grows with what a reading
+	// costs, so that readings take less than a tenth of one processor.
+	PollMost time.Duration
 	// ReadBuffer is the size in bytes of each Changes' queue of notifications in the kernel; 0 is 8 MB, some ten thousand
 	// notifications. Without CAP_NET_ADMIN in the initial user namespace net.core.rmem_max bounds it.
 	ReadBuffer int
-	// Source is where to read; nil is the kernel of this machine. NetNS and ReadBuffer mean nothing to any other.
+	// Reliable has the kernel keep notifications for which the queue has no room and try again (NETLINK_BROADCAST_ERROR): no end is lost, and
+	// Overrun is told all the same, for the rest may be. The price is paid by everybody: while a reader is behind, connections that ended stay in the
+	// kernel's memory and their ends wait, for all listeners of the namespace.
+	Reliable bool
+	// MaxFlows is how many connections one Changes follows; 0 is 8 million, 1.5 GB. Beyond it the stream tells Full.
+	MaxFlows int
+	// Announced names the flowtable that a bit of the ct mark announces: where a rule sets the bit behind `flow add`, the kernel notifies
+	// of the step to the fast path at once, and the mark names the flowtable, which nothing else does. offload.Manager.Watch
+	// fills it in from what is applied; see ruleset.Policy.Announce.
+	Announced map[uint32]string
+	// Source is where to read; nil is the kernel of this machine. NetNS, ReadBuffer and Reliable mean nothing to any other.
 	Source Source
 }
 
 const (
-	defaultPoll       = time.Second
-	defaultReadBuffer = 8 << 20
+	defaultPoll          = time.Second
+	defaultPollAnnounced = 5 * time.Second
+	defaultPollMost      = 2 * time.Minute
+	defaultReadBuffer    = 8 << 20
+	defaultMaxFlows      = 8 << 20
 )
+
+// withDefaults fills in what is zero, and refuses what makes no sense.
+func (cfg *Config) withDefaults() (Config, error) {
+	c := Config{}
+	if cfg != nil {
+		c = *cfg
+	}
+	if c.Poll < 0 || c.PollMost < 0 || c.ReadBuffer < 0 || c.MaxFlows < 0 {
+		return c, fmt.Errorf("conntrack: Config.Poll %v, PollMost %v, ReadBuffer %d and MaxFlows %d must not be negative; 0 is the default",
+			c.Poll, c.PollMost, c.ReadBuffer, c.MaxFlows)
+	}
+	if c.Poll == 0 {
+		c.Poll = defaultPoll
+		if len(c.Announced) > 0 {
+			c.Poll = defaultPollAnnounced
+		}
+	}
+	c.PollMost = max(cmp.Or(c.PollMost, defaultPollMost), c.Poll)
+	c.ReadBuffer = cmp.Or(c.ReadBuffer, defaultReadBuffer)
+	c.MaxFlows = cmp.Or(c.MaxFlows, defaultMaxFlows)
+	return c, nil
+}
 
 // A Watcher reads the connections of one network namespace. It is safe for concurrent use, and has no goroutine of its own.
 type Watcher struct {
-	source Source
-	poll   time.Duration
+	source    Source
+	cfg       Config // with defaults
+	announced announced
 }
 
 // Open makes a Watcher. The namespace is pinned: its name may go away afterwards.
@@ -40,27 +79,20 @@ type Watcher struct {
 // Errors match fs.ErrNotExist where the namespace does not exist, fs.ErrPermission without CAP_NET_ADMIN, and
 // errors.ErrUnsupported where the kernel has no ctnetlink (CONFIG_NF_CT_NETLINK) or is not Linux.
 func Open(ctx context.Context, cfg *Config) (*Watcher, error) {
-	c := Config{}
-	if cfg != nil {
-		c = *cfg
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
 	}
-	if c.Poll < 0 || c.ReadBuffer < 0 {
-		return nil, fmt.Errorf("conntrack: Config.Poll %v and ReadBuffer %d must not be negative; 0 is the default", c.Poll, c.ReadBuffer)
-	}
-	if c.Poll == 0 {
-		c.Poll = defaultPoll
-	}
-	if c.ReadBuffer == 0 {
-		c.ReadBuffer = defaultReadBuffer
+	names, err := newAnnounced(c.Announced)
+	if err != nil {
+		return nil, err
 	}
 	if c.Source == nil {
-		source, err := openKernel(ctx, &c)
-		if err != nil {
+		if c.Source, err = openKernel(ctx, &c); err != nil {
 			return nil, err
 		}
-		c.Source = source
 	}
-	return &Watcher{source: c.Source, poll: c.Poll}, nil
+	return &Watcher{source: c.Source, cfg: c, announced: names}, nil
 }
 
 // Close releases the namespace and the sockets, and closes Config.Source. Streams that are under way end with an error.
@@ -77,49 +109,16 @@ func (w *Watcher) Entries(ctx context.Context, m Match) iter.Seq2[Entry, error] 
 			yield(Entry{}, err)
 			return
 		}
+		match := newMatcher(m)
 		for e, err := range w.source.Dump(ctx, m) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			if m.Matches(&e) && !yield(e, nil) {
+			e.Flowtable = w.announced.flowtable(e.Status, e.Mark)
+			if match.matches(&e) && !yield(e, nil) {
 				return
 			}
 		}
 	}
-}
-
-// Evict removes the connections that m matches and returns those that it removed; with dry it only returns them. Beware that the
-// zero Match is every connection. A connection that ended meanwhile is no error and not returned. On an error the victims so
-// far are returned beside it.
-//
-// The next packet of an evicted flow begins a new connection. With net.netfilter.nf_conntrack_tcp_loose=0 the kernel calls
-// it invalid, and under NAT it may be translated differently: the flow's connection breaks.
-func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Entry, error) {
-	var victims []Entry
-	for e, err := range w.Entries(ctx, m) {
-		if err != nil {
-			return nil, err
-		}
-		victims = append(victims, e)
-	}
-	if dry {
-		return victims, nil
-	}
-	return w.EvictEntries(ctx, victims)
-}
-
-// EvictEntries removes these connections, as Evict does, and returns those that it removed. A connection that began anew
-// under the same tuple since it was read stays.
-func (w *Watcher) EvictEntries(ctx context.Context, victims []Entry) ([]Entry, error) {
-	var gone []Entry
-	for _, e := range victims {
-		switch err := w.source.Delete(ctx, e.Key()); {
-		case err == nil:
-			gone = append(gone, e)
-		case !errors.Is(err, fs.ErrNotExist):
-			return gone, fmt.Errorf("conntrack: evict %v: %w", e.Orig, err)
-		}
-	}
-	return gone, nil
 }

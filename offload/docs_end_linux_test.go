@@ -32,7 +32,7 @@ func TestDocsFIN(t *testing.T) {
 		}
 		assert.NotZero(t, e.seen.Original.Packets, "the client's FIN")
 		assert.NotZero(t, e.seen.Reply.Packets, "the server's FIN")
-		l.awaitEntry(t, e.flow, "TIME_WAIT", func(e conntrack.Entry) bool { return e.TCP.String() == "TIME_WAIT" })
+		l.awaitEntry(t, e.flow, "TIME_WAIT", func(e conntrack.Entry) bool { return e.State.String() == "TIME_WAIT" })
 	}
 }
 
@@ -86,7 +86,7 @@ func (l *lab) staysOffloaded(t *testing.T, e *ending) bool {
 	}
 	assert.Zero(t, e.seen, "it ended in the fast path")
 	assert.Greater(t, stayed, flowTimeout-time.Second)
-	left := l.awaitEntry(t, e.flow, "CLOSE", func(e conntrack.Entry) bool { return e.TCP.String() == "CLOSE" })
+	left := l.awaitEntry(t, e.flow, "CLOSE", func(e conntrack.Entry) bool { return e.State.String() == "CLOSE" })
 	assert.LessOrEqual(t, left.Timeout, closeTimeout)
 	return true
 }

@@ -25,7 +25,7 @@ func TestDocsEvict(t *testing.T) {
 		gone, err := l.watcher.Evict(t.Context(), matchOf(f), false)
 		require.NoError(t, err)
 		require.Len(t, gone, 1)
-		assert.Equal(t, before.Key(), gone[0].Key())
+		assert.Equal(t, before.Key(), gone[0].Entry.Key())
 
 		end := d.await(t, "DESTROY", func(c conntrack.Change) bool { return c.Kind == conntrack.Destroyed })
 		assert.False(t, end.Lost)

@@ -41,7 +41,7 @@ func TestDocsExample(t *testing.T) {
 	ours := l.entry(t, f)
 	assert.Equal(t, conntrack.Software, ours.Path())
 	assert.False(t, ours.HasTimeout)
-	assert.Zero(t, ours.TCP)
+	assert.Zero(t, ours.State)
 	assert.NotZero(t, ours.Status&conntrack.Assured, "an offloaded TCP connection is an assured one")
 }
 

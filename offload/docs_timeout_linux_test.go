@@ -35,7 +35,7 @@ func TestDocsIdleTimeout(t *testing.T) {
 		assert.True(t, e.HasTimeout, "conntrack counts down itself again: %v", e)
 		assert.NotZero(t, e.Timeout)
 	}
-	assert.Equal(t, "ESTABLISHED", l.entry(t, tcp).TCP.String())
+	assert.Equal(t, "ESTABLISHED", l.entry(t, tcp).State.String())
 	l.setTimeouts(t, patience)
 	for _, f := range []*testns.Flow{tcp, udp} {
 		talk(t, f, 3, 100)

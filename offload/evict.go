@@ -132,25 +132,16 @@ func flowOf(e *conntrack.Entry, devices map[netip.Addr]string) judge.Flow {
 	}
 }
 
-// tellRisks says of each flow whether it may break. With looseKey a TCP connection is picked up in its middle.
+// tellRisks says of each flow whether it may break.
 func (m *Manager) tellRisks(ctx context.Context, w *conntrack.Watcher, victims []Victim) error {
-	strict := false
-	if k, ok := m.kernel.(tunable); ok && len(victims) > 0 {
-		value, err := k.Sysctl(ctx, looseKey)
-		strict = err == nil && value == "0"
+	if len(victims) == 0 {
+		return nil
 	}
+	settings, err := w.Settings(ctx)
 	for i := range victims {
-		e := &victims[i].Entry
-		_, snat := e.SNAT()
-		_, dnat := e.DNAT()
-		switch {
-		case strict && e.Orig.Proto == conntrack.TCP:
-			victims[i].Risk = looseKey + " is 0: the connection is not picked up again"
-		case snat || dnat:
-			victims[i].Risk = "it is translated: its next packet may be translated otherwise"
-		}
+		victims[i].Risk = settings.Risk(&victims[i].Entry)
 	}
-	return nil
+	return err
 }
 
 // warnOfRisks says before a change which connections may break by it.

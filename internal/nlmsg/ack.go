@@ -45,7 +45,7 @@ func (a *Ack) attrs(o Order, b []byte) error {
 			a.Text = attr.String()
 		case ErrAttrOffset, ErrAttrMissType:
 			if len(attr.Data) < 4 {
-				return attr.short(4)
+				return attr.sized(4)
 			}
 			if attr.Type == ErrAttrOffset {
 				a.Offset = o.Uint32(attr.Data)

@@ -24,6 +24,7 @@ const (
 	CTAID            = 12
 	CTAZone          = 18
 	CTATimestamp     = 20
+	CTALabels        = 22
 	CTAMarkMask      = 21
 	CTAStatusMask    = 26
 )
@@ -56,10 +57,12 @@ const (
 	CTAProtoICMPv6Code = 9
 )
 
-// Smaller nests: enum ctattr_protoinfo, ctattr_protoinfo_tcp, ctattr_counters, ctattr_timestamp, ctattr_help, ctattr_stats_global.
+// Smaller nests: enum ctattr_protoinfo, ctattr_protoinfo_tcp, _dccp, _sctp, ctattr_counters, ctattr_timestamp, ctattr_help, ctattr_stats_global.
 const (
-	CTAProtoInfoTCP      = 1
-	CTAProtoInfoTCPState = 1
+	CTAProtoInfoTCP   = 1
+	CTAProtoInfoDCCP  = 2
+	CTAProtoInfoSCTP  = 3
+	CTAProtoInfoState = 1 // the state, in each of the three
 
 	CTACountersPackets = 1
 	CTACountersBytes   = 2

@@ -93,38 +93,38 @@ func (a Attr) String() string {
 
 // Uint8 reads one byte.
 func (a Attr) Uint8() (uint8, error) {
-	if len(a.Data) < 1 {
-		return 0, a.short(1)
+	if len(a.Data) != 1 {
+		return 0, a.sized(1)
 	}
 	return a.Data[0], nil
 }
 
 // Uint16BE reads a 16-bit number in network byte order.
 func (a Attr) Uint16BE() (uint16, error) {
-	if len(a.Data) < 2 {
-		return 0, a.short(2)
+	if len(a.Data) != 2 {
+		return 0, a.sized(2)
 	}
 	return binary.BigEndian.Uint16(a.Data), nil
 }
 
 // Uint32BE reads a 32-bit number in network byte order.
 func (a Attr) Uint32BE() (uint32, error) {
-	if len(a.Data) < 4 {
-		return 0, a.short(4)
+	if len(a.Data) != 4 {
+		return 0, a.sized(4)
 	}
 	return binary.BigEndian.Uint32(a.Data), nil
 }
 
 // Uint64BE reads a 64-bit number in network byte order.
 func (a Attr) Uint64BE() (uint64, error) {
-	if len(a.Data) < 8 {
-		return 0, a.short(8)
+	if len(a.Data) != 8 {
+		return 0, a.sized(8)
 	}
 	return binary.BigEndian.Uint64(a.Data), nil
 }
 
-func (a Attr) short(want int) error {
-	return fmt.Errorf("%w: attribute %d has %d bytes, needs %d", ErrMalformed, a.Type, len(a.Data), want)
+func (a Attr) sized(want int) error {
+	return fmt.Errorf("%w: attribute %d has %d bytes, its type has %d", ErrMalformed, a.Type, len(a.Data), want)
 }
 
 func align(n int) int { return (n + 3) &^ 3 }

@@ -158,18 +158,36 @@ func (s source) Delete(ctx context.Context, key conntrack.Key) error {
 	return nil
 }
 
+// DeleteAll removes what m matches.
+func (s source) DeleteAll(ctx context.Context, m conntrack.Match) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	for _, e := range slices.Clone(s.k.table.entries) {
+		if m.Matches(&e) {
+			s.k.table.end(e.Key())
+		}
+	}
+	return nil
+}
+
 // Settings are those of the sysctls: notifications always come.
 func (s source) Settings(ctx context.Context) (conntrack.Settings, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
-	return conntrack.Settings{Accounting: s.k.sysctls[accounting] == "1", Events: 1}, ctx.Err()
+	return conntrack.Settings{
+		Accounting: s.k.sysctls[accounting] == "1", Events: 1, Count: len(s.k.table.entries),
+		TCPLoose: s.k.sysctls["net.netfilter.nf_conntrack_tcp_loose"] != "0",
+	}, ctx.Err()
 }
 
 // Close does nothing, as Kernel.Close.
 func (s source) Close() error { return nil }
 
 // Subscribe starts a queue.
-func (s source) Subscribe(ctx context.Context) (conntrack.Subscription, error) {
+func (s source) Subscribe(ctx context.Context, _ conntrack.Match) (conntrack.Subscription, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	if s.k.table.queues == nil {

@@ -1,0 +1,21 @@
+package conntrack
+
+import "encoding/hex"
+
+// Labels are the 128 bits of a connection's ct label, bit n in byte n/8 (CTA_LABELS). Rules set them by name, as connlabel.conf has them. It
+// is a plain, comparable value.
+type Labels [16]byte
+
+// Has reports whether a bit from 0 to 127 is set.
+func (l Labels) Has(bit uint8) bool { return bit < 128 && l[bit/8]&(1<<(bit%8)) != 0 }
+
+// String is the bits as one hexadecimal number of 32 digits, bit 127 first.
+func (l Labels) String() string {
+	for i, j := 0, len(l)-1; i < j; i, j = i+1, j-1 {
+		l[i], l[j] = l[j], l[i]
+	}
+	return hex.EncodeToString(l[:])
+}
+
+// MarshalText is String.
+func (l Labels) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
