@@ -18,14 +18,14 @@ import (
 // often is a poll interval for tests.
 const often = 20 * time.Millisecond
 
-// follow applies changes to a mirror until done says so, which is asked after each change.
+// follow applies changes to a mirror until done says so, which is asked after each change but Synced.
 func follow(t *testing.T, ctx context.Context, w *Watcher, m Match, done func(*mirror, Change) bool) *mirror {
 	t.Helper()
 	mirror := newMirror()
 	for c, err := range w.Changes(ctx, m) {
 		require.NoError(t, err, "because of: %v", context.Cause(ctx))
 		require.NoError(t, mirror.apply(c))
-		if done(mirror, c) {
+		if c.Kind != Synced && done(mirror, c) {
 			return mirror
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -29,10 +30,10 @@ func (s *script) Dump(_ context.Context, m Match) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		s.dumps = append(s.dumps, m)
 		for _, e := range append([]Entry(nil), s.table...) {
-			if _, err := s.find(e.Key()); err != nil {
+			now, err := s.find(e.Key())
+			if err != nil {
 				continue // ended while the dump was under way
 			}
-			now, _ := s.find(e.Key())
 			if m.Matches(&now) && !yield(now, nil) {
 				return
 			}
@@ -71,7 +72,7 @@ func (s *script) Delete(_ context.Context, k Key) error {
 func (s *script) DeleteAll(context.Context, Match) error { return errors.ErrUnsupported }
 
 func (s *script) Subscribe(context.Context, Match) (Subscription, error) { return s, nil }
-func (s *script) Settings(context.Context) (Settings, error)             { return Settings{}, nil }
+func (s *script) Settings(context.Context) (Settings, error)             { return Settings{Count: len(s.table)}, nil }
 func (s *script) Close() error                                           { return nil }
 
 func (s *script) Notifications(_ context.Context, wait time.Duration) iter.Seq2[Notification, error] {
@@ -136,9 +137,16 @@ func (s *script) notify(kind NotificationKind, e Entry) {
 	s.queue = append(s.queue, Notification{kind, e})
 }
 
-// play runs the script to its end and returns what Changes told.
+// play runs the script to its end and returns what Changes told, but for Synced.
 func (s *script) play(m Match) ([]Change, error) {
-	w, err := Open(context.Background(), &Config{Source: s})
+	got, err := s.playAll(Config{}, m)
+	return slices.DeleteFunc(got, func(c Change) bool { return c.Kind == Synced }), err
+}
+
+// playAll runs the script to its end and returns what Changes told.
+func (s *script) playAll(cfg Config, m Match) ([]Change, error) {
+	cfg.Source = s
+	w, err := Open(context.Background(), &cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +179,9 @@ func flowNumber(n int, status Status, packets uint64) Entry {
 func brief(changes []Change) []string {
 	var out []string
 	for _, c := range changes {
-		if c.Kind == Overrun {
-			out = append(out, "overrun")
+		switch c.Kind {
+		case Overrun, Synced, Full:
+			out = append(out, c.Kind.String())
 			continue
 		}
 		line := fmt.Sprintf("%v #%d ", c.Kind, c.Entry.ID-1000)

@@ -3,24 +3,26 @@ package conntrack
 import (
 	"errors"
 	"io/fs"
+	"time"
 )
 
 // notified works on one notification. Notifications that were queued while the table was read may be older than the reading:
 // until the queue was empty once (settled), they are believed only where the reading cannot contradict them.
 func (f *follower) notified(n *Notification) error {
-	fl := f.flows.get(&n.Entry)
+	fl := f.get(&n.Entry)
 	switch {
 	case n.Kind == NotifyDestroy && fl == nil:
 		return f.cameAndWent(&n.Entry)
 	case n.Kind == NotifyDestroy:
-		return f.ended(fl, &n.Entry)
+		return f.finished(fl, &n.Entry)
 	case fl == nil:
-		if !f.match.Matches(&n.Entry) {
+		if !f.match.matches(&n.Entry) {
 			return nil
 		}
 		return f.began(&n.Entry)
-	case n.Kind == NotifyNew && fl.doubted:
-		return f.restarted(fl, &fl.doubt)
+	case n.Kind == NotifyNew && fl.is(flowDoubted):
+		doubt := f.doubts[fl]
+		return f.restarted(fl, &doubt)
 	case n.Kind == NotifyNew && f.settled:
 		return f.restarted(fl, &n.Entry)
 	case n.Kind == NotifyNew:
@@ -29,9 +31,11 @@ func (f *follower) notified(n *Notification) error {
 	return f.changed(fl, &n.Entry)
 }
 
-// cameAndWent reports a connection whose beginning was not seen, or which did not match until its last message.
+// cameAndWent reports a connection whose beginning was not seen, or which did not match until its last message. That of an end which was told
+// already comes late: where Config.Reliable made the kernel try again.
 func (f *follower) cameAndWent(e *Entry) error {
-	if !f.match.Matches(e) {
+	k := e.Key()
+	if !f.match.matches(e) || f.ended.take(packKey(&k)) {
 		return nil
 	}
 	if err := f.emit(Change{Kind: New, Entry: e.uncounted()}); err != nil {
@@ -40,21 +44,23 @@ func (f *follower) cameAndWent(e *Entry) error {
 	return f.emit(Change{Kind: Destroyed, Entry: *e, Delta: Delta{Sent: e.Sent, Received: e.Received}})
 }
 
-// ended reports the end, and a last step between paths if the message shows one. If the reading had
+// finished reports the end, and a last step between paths if the message shows one. If the reading had
 // another incarnation's counters, that one begins now.
-func (f *follower) ended(fl *flow, e *Entry) error {
-	final := fl.merge(e)
+func (f *follower) finished(fl *flow, e *Entry) error {
+	doubt, doubted := f.doubts[fl]
+	final := f.merge(fl, e)
 	behind := fl.behind(&final)
-	if fl.doubted && behind {
-		fl.doubted = false
-		if err := f.update(fl, &fl.doubt); err != nil { // the counters were set back, and then it ended
+	if doubted && behind {
+		doubted = false
+		f.mark(fl, flowDoubted, false)
+		if err := f.update(fl, &doubt); err != nil { // the counters were set back, and then it ended
 			return err
 		}
-		final = fl.merge(e)
+		final = f.merge(fl, e)
 		behind = false
 	}
-	if from := fl.entry.Path(); from != final.Path() {
-		moved := fl.entry
+	if from := fl.path(); from != final.Path() {
+		moved := f.flows.entry(fl)
 		moved.Status = final.Status
 		if err := f.emit(Change{Kind: PathChanged, From: from, Entry: moved}); err != nil {
 			return err
@@ -64,12 +70,12 @@ func (f *follower) ended(fl *flow, e *Entry) error {
 	if behind && !f.settled {
 		c.Delta = Delta{} // the reading already had the next incarnation's counters
 	}
-	f.flows.remove(fl)
+	f.forget(fl)
 	if err := f.emit(c); err != nil {
 		return err
 	}
-	if fl.doubted && f.match.Matches(&fl.doubt) {
-		return f.began(&fl.doubt)
+	if doubted && f.match.matches(&doubt) {
+		return f.began(&doubt)
 	}
 	return nil
 }
@@ -77,8 +83,7 @@ func (f *follower) ended(fl *flow, e *Entry) error {
 // restarted reports an end that was not announced, and the next incarnation: connections that began before anybody listened
 // send no message when they end.
 func (f *follower) restarted(fl *flow, e *Entry) error {
-	f.flows.remove(fl)
-	if err := f.emit(Change{Kind: Destroyed, Lost: true, Entry: fl.entry}); err != nil || !f.match.Matches(e) {
+	if err := f.vanished(fl); err != nil || !f.match.matches(e) {
 		return err
 	}
 	return f.began(e)
@@ -86,39 +91,41 @@ func (f *follower) restarted(fl *flow, e *Entry) error {
 
 // changed works on an update. Where it may be older than the reading and shows another path, the kernel is asked.
 func (f *follower) changed(fl *flow, e *Entry) error {
-	if f.settled || e.Path() == fl.entry.Path() {
-		merged := fl.merge(e)
+	if f.settled || e.Path() == fl.path() {
+		merged := f.merge(fl, e)
 		return f.update(fl, &merged)
 	}
-	now, err := f.source.Lookup(f.ctx, fl.entry.Key())
+	key := fl.key.key()
+	now, err := f.source.Lookup(f.ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil // its end is queued
 	case err != nil:
 		return err
-	case now.Key() != fl.entry.Key():
+	case now.Key() != key:
 		return nil
 	}
 	return f.observed(&now, false)
 }
 
 // merge adds what notifications lack and readings have.
-func (fl *flow) merge(e *Entry) Entry {
-	m, old := *e, &fl.entry
+func (f *follower) merge(fl *flow, e *Entry) Entry {
+	m := *e
+	sent, received := fl.counters()
 	if !m.Sent.OK {
-		m.Sent = old.Sent
+		m.Sent = sent
 	}
 	if !m.Received.OK {
-		m.Received = old.Received
+		m.Received = received
 	}
-	if m.Start.IsZero() {
-		m.Start = old.Start
+	if m.Start.IsZero() && fl.start != 0 {
+		m.Start = time.Unix(0, fl.start).UTC()
 	}
 	if m.Use == 0 {
-		m.Use = old.Use
+		m.Use = fl.use
 	}
 	if m.Helper == "" {
-		m.Helper = old.Helper
+		m.Helper = f.flows.helpers[fl.helper]
 	}
 	return m
 }

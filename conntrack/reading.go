@@ -3,43 +3,48 @@ package conntrack
 import (
 	"errors"
 	"io/fs"
+	"time"
 )
 
-// More flows than this are not looked up one by one: the whole table is read first.
-const manyLookups = 256
+const (
+	manyLookups = 256                   // so many flows are looked up one by one, however small the table
+	rotation    = 512                   // parked flows that one reading looks up
+	grace       = 20 * time.Millisecond // for the notification of an end that a lookup saw first
+	maxDoubts   = 4096
+)
 
-// read reads the table once: what matches by a filtered dump, and then what is followed and was not in it.
-func (f *follower) read() error {
+// takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what that
+// cost without the caller's share. After a loss every flow is looked for, and those that ended are told at once.
+func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
+	start := time.Now()
+	f.reading, f.away = true, 0
 	f.round++
-	f.resync, f.settled = f.congested, false
-	if err := f.dump(f.match, true); err != nil {
-		return err
-	}
-	if err := f.listen(0); err != nil { // ends that are announced need no lookup
-		return err
-	}
-	if err := f.resolveDoubts(); err != nil {
-		return err
-	}
-	rest := f.flows.unread(f.round)
-	if len(rest) > manyLookups {
-		if err := f.dump(Match{}, false); err != nil {
-			return err
-		}
-		rest = f.flows.unread(f.round)
-	}
-	for _, fl := range rest {
-		if err := f.revisit(fl); err != nil {
-			return err
+	f.read = 0
+	f.resync, f.settled, f.full = f.congested, false, false
+	f.ended.age()
+	for _, step := range []func() error{
+		func() error { return f.dump(&f.match.Match, true) },
+		f.drain, // ends that are announced need no lookup
+		f.resolveDoubts,
+		func() error { return f.seekRest(lost) },
+	} {
+		if err := step(); err != nil {
+			return 0, err
 		}
 	}
-	return nil
+	if lost && f.absent > 0 {
+		if err := f.confirmEnds(); err != nil {
+			return 0, err
+		}
+	}
+	f.reading = false
+	return time.Since(start) - f.away, nil
 }
 
 // dump works on each entry of one dump; without news, on those that are followed already.
-func (f *follower) dump(m Match, news bool) error {
+func (f *follower) dump(m *Match, news bool) error {
 	f.settled = false
-	for e, err := range f.source.Dump(f.ctx, m) {
+	for e, err := range f.source.Dump(f.ctx, *m) {
 		if err != nil {
 			return err
 		}
@@ -52,86 +57,143 @@ func (f *follower) dump(m Match, news bool) error {
 
 // observed compares an entry that was read with what was reported of it.
 func (f *follower) observed(e *Entry, news bool) error {
-	fl := f.flows.get(e)
+	fl := f.get(e)
 	switch {
-	case fl == nil && (!news || !f.match.Matches(e)):
+	case fl == nil && (!news || !f.match.matches(e)):
 		return nil
 	case fl == nil:
 		return f.began(e)
 	}
-	fl.round, fl.absent = f.round, false
-	if fl.behind(e) {
-		fl.doubted, fl.doubt = true, *e
+	if fl.round != f.round {
+		fl.round = f.round
+		f.read++
+	}
+	f.mark(fl, flowAbsent|flowDoubted, false)
+	f.mark(fl, flowParked, !f.match.inDump(e))
+	if fl.behind(e) && len(f.doubts) < maxDoubts {
+		if f.doubts == nil {
+			f.doubts = map[*flow]Entry{}
+		}
+		f.doubts[fl] = *e
+		fl.set(flowDoubted, true)
 		return nil
 	}
-	fl.doubted = false
 	return f.update(fl, e)
-}
-
-// revisit looks for a flow that the dump did not have: it went back to slow, ended, or was overlooked by the kernel. An end is
-// reported at the second failure, because the notification of it, with the final counters, may still be on its way.
-func (f *follower) revisit(fl *flow) error {
-	if !f.flows.still(fl) || fl.round == f.round {
-		return nil
-	}
-	f.settled = false
-	e, err := f.source.Lookup(f.ctx, fl.entry.Key())
-	switch {
-	case err == nil && e.Key() == fl.entry.Key():
-		return f.observed(&e, false)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	case !fl.absent:
-		fl.absent = true
-		return nil
-	}
-	f.flows.remove(fl)
-	return f.emit(Change{Kind: Destroyed, Lost: true, Entry: fl.entry})
 }
 
 // resolveDoubts decides about counters that went backwards and whose flow was not announced as destroyed meanwhile: they
 // were set back.
 func (f *follower) resolveDoubts() error {
-	for _, fl := range f.flows.inDoubt() {
-		fl.doubted = false
-		if err := f.update(fl, &fl.doubt); err != nil {
+	for fl, e := range f.doubts {
+		f.mark(fl, flowDoubted, false)
+		if err := f.update(fl, &e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// began follows a connection from now on.
-func (f *follower) began(e *Entry) error {
-	f.flows.add(*e, f.round)
-	return f.emit(Change{Kind: New, Entry: *e, Delta: Delta{Sent: e.Sent, Received: e.Received}})
-}
-
-// update reports the differences between e and what was last reported.
-func (f *follower) update(fl *flow, e *Entry) error {
-	old := fl.entry
-	c := Change{Entry: *e, Delta: fl.since(e)}
-	fl.entry = *e
-	switch {
-	case old.Path() != e.Path():
-		c.Kind, c.From = PathChanged, old.Path()
-	case !old.Sent.same(e.Sent) || !old.Received.same(e.Received):
-		c.Kind = Counted
-	default:
+// seekRest looks for the flows that the dump did not have: they went back to slow, ended, or were overlooked by the kernel. Of those that
+// are known to be outside of the kernel's filter some are looked up in turn, and with all every one.
+func (f *follower) seekRest(all bool) error {
+	if f.read == f.flows.count {
 		return nil
 	}
-	return f.emit(c)
-}
-
-// since is what e counted since fl's last report. Where e's counters stand lower they were set back, or are another
-// incarnation's: then all that they show is new.
-func (fl *flow) since(e *Entry) Delta {
-	if fl.behind(e) {
-		return Delta{Sent: e.Sent, Received: e.Received}
+	rest := f.countRest(all)
+	if rest > manyLookups {
+		settings, err := f.source.Settings(f.ctx)
+		if err != nil {
+			return err
+		}
+		if 2*rest > settings.Count { // a lookup costs about twice what an entry of a dump does
+			if err := f.dump(f.match.lasting(), false); err != nil {
+				return err
+			}
+		}
 	}
-	return Delta{Sent: e.Sent.since(fl.entry.Sent), Received: e.Received.since(fl.entry.Received)}
+	for _, fl := range f.flows.from(0) {
+		if fl.round == f.round || !all && fl.is(flowParked) {
+			continue
+		}
+		if err := f.revisit(fl); err != nil {
+			return err
+		}
+	}
+	return f.seekParked()
 }
 
-func (fl *flow) behind(e *Entry) bool {
-	return e.Sent.behind(fl.entry.Sent) || e.Received.behind(fl.entry.Received)
+// countRest counts what seekRest has to look up.
+func (f *follower) countRest(all bool) (n int) {
+	if all {
+		return f.flows.count - f.read
+	}
+	for _, fl := range f.flows.from(0) {
+		if fl.round != f.round && !fl.is(flowParked) {
+			n++
+		}
+	}
+	return n
+}
+
+// seekParked looks some parked flows up, from where the last reading left off.
+func (f *follower) seekParked() error {
+	if f.parked == 0 {
+		return nil
+	}
+	n := 0
+	for at, fl := range f.flows.from(f.cursor) {
+		if fl.round == f.round || !fl.is(flowParked) {
+			continue
+		}
+		if err := f.revisit(fl); err != nil {
+			return err
+		}
+		if n++; n == rotation {
+			f.cursor = at
+			break
+		}
+	}
+	return nil
+}
+
+// revisit looks one flow up. An end is reported at the second failure, because the notification of it, with the final counters, may
+// still be on its way.
+func (f *follower) revisit(fl *flow) error {
+	f.settled = false
+	e, err := f.source.Lookup(f.ctx, fl.key.key())
+	switch {
+	case err == nil && e.Key() == fl.key.key():
+		return f.observed(&e, false)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case !fl.is(flowAbsent):
+		f.mark(fl, flowAbsent, true)
+		f.mark(fl, flowParked, false)
+		return nil
+	}
+	return f.vanished(fl)
+}
+
+// confirmEnds gives the notifications of ends that were not lost their time, and tells the others.
+func (f *follower) confirmEnds() error {
+	if err := f.listenFor(grace, false); err != nil {
+		return err
+	}
+	for _, fl := range f.flows.from(0) {
+		if !fl.is(flowAbsent) {
+			continue
+		}
+		if err := f.revisit(fl); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vanished reports an end without the kernel's last message.
+func (f *follower) vanished(fl *flow) error {
+	e := f.flows.entry(fl)
+	f.ended.add(fl.key)
+	f.forget(fl)
+	return f.emit(Change{Kind: Destroyed, Lost: true, Entry: e})
 }

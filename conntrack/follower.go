@@ -1,0 +1,225 @@
+package conntrack
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A follower is one call of Changes.
+type follower struct {
+	ctx       context.Context
+	source    Source
+	queue     Subscription
+	cfg       *Config
+	match     *matcher
+	announced *announced
+	flows     flows
+	yield     func(Change, error) bool
+
+	round     uint32 // number of the latest reading
+	read      int    // flows that the latest reading had
+	parked    int    // flows that the kernel's filter leaves out
+	absent    int    // flows that the latest reading did not find
+	cursor    int    // where the next look at parked flows begins
+	resync    bool   // notifications were lost since the latest reading began
+	congested bool   // they still are: the kernel says so once, and drops until the queue is empty
+	settled   bool   // what is still queued is younger than the latest reading
+	full      bool   // flows were left out since the latest reading began
+	doubts    map[*flow]Entry
+	ended     recent        // ends that were told without the kernel's last message
+	away      time.Duration // the caller's share of the latest reading
+	reading   bool
+}
+
+// errStopped says that the caller broke out.
+var errStopped = errors.New("stopped")
+
+func (f *follower) run() (err error) {
+	if err := f.match.Validate(); err != nil {
+		return err
+	}
+	if err := f.ctx.Err(); err != nil {
+		return err
+	}
+	if f.queue, err = f.source.Subscribe(f.ctx, f.match.Match); err != nil {
+		return err
+	}
+	defer f.queue.Close()
+	news := true // the stream does not tell the whole table yet
+	for {
+		lost, wasFull := f.resync, f.full
+		cost, err := f.takeReading(lost)
+		if err != nil {
+			return err
+		}
+		news = news || lost || wasFull
+		if news && !f.resync && !f.full {
+			news = false
+			if err := f.emit(Change{Kind: Synced}); err != nil {
+				return err
+			}
+		}
+		if err := f.wait(cost, lost); err != nil {
+			return err
+		}
+	}
+}
+
+// A reading that took a second is followed by a pause of twelve: with some room for what is not measured, the table costs less than a tenth of
+// one processor.
+const pollShare = 12
+
+func (f *follower) pause(cost time.Duration) time.Duration {
+	return min(max(cost*pollShare, f.cfg.Poll), f.cfg.PollMost)
+}
+
+// wait listens until the next reading is due: after an overrun that is at once, or, where the reading before was made for an
+// overrun as well, when as much time was spent on listening.
+func (f *follower) wait(cost time.Duration, again bool) error {
+	pause := f.pause(cost)
+	if again {
+		if err := f.listenFor(min(cost, pause), false); err != nil {
+			return err
+		}
+		pause -= min(cost, pause)
+	}
+	if err := f.listenFor(pause, true); err != nil {
+		return err
+	}
+	return f.drain()
+}
+
+// listenFor works on notifications for so long; with untilLost no longer than until some were lost.
+func (f *follower) listenFor(d time.Duration, untilLost bool) error {
+	end := time.Now().Add(d)
+	if err := f.drain(); err != nil {
+		return err
+	}
+	if untilLost && f.resync || d <= 0 {
+		return nil
+	}
+	return f.listen(max(time.Until(end), time.Millisecond), untilLost)
+}
+
+// drain works on the notifications that are queued.
+func (f *follower) drain() error { return f.listen(0, false) }
+
+// So many notifications are worked on between two looks at the clock.
+const clockEvery = 64
+
+// listen works on notifications as long as Subscription.Notifications waits. However many there are, it ends when the next reading is due.
+func (f *follower) listen(wait time.Duration, untilLost bool) error {
+	end := time.Now().Add(max(wait, f.cfg.Poll))
+	n := 0
+	for note, err := range f.queue.Notifications(f.ctx, wait) {
+		switch {
+		case errors.Is(err, ErrOverrun):
+			f.resync, f.congested = true, true
+			err = f.emit(Change{Kind: Overrun, Lost: true})
+		case err == nil:
+			err = f.notified(&note)
+		}
+		if err != nil {
+			return err
+		}
+		if n++; untilLost && f.resync || n%clockEvery == 0 && time.Now().After(end) {
+			return nil
+		}
+	}
+	if wait == 0 {
+		f.settled, f.congested = true, false
+	}
+	return nil
+}
+
+func (f *follower) emit(c Change) error {
+	c.Entry.Flowtable = f.announced.flowtable(c.Entry.Status, c.Entry.Mark)
+	if f.reading {
+		start := time.Now()
+		defer func() { f.away += time.Since(start) }()
+	}
+	if !f.yield(c, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// get is the flow of e's key; nil if it is not followed.
+func (f *follower) get(e *Entry) *flow {
+	k := e.Key()
+	p := packKey(&k)
+	return f.flows.get(&p)
+}
+
+// began follows a connection from now on, unless there are too many.
+func (f *follower) began(e *Entry) error {
+	if f.flows.count >= f.cfg.MaxFlows {
+		if f.full {
+			return nil
+		}
+		f.full = true
+		return f.emit(Change{Kind: Full, Lost: true})
+	}
+	k := e.Key()
+	p := packKey(&k)
+	f.flows.add(&p, e, f.round)
+	f.read++
+	return f.emit(Change{Kind: New, Entry: *e, Delta: Delta{Sent: e.Sent, Received: e.Received}})
+}
+
+// forget follows a connection no longer.
+func (f *follower) forget(fl *flow) {
+	if fl.round == f.round {
+		f.read--
+	}
+	f.mark(fl, flowAbsent|flowParked|flowDoubted, false)
+	f.flows.remove(fl)
+}
+
+// mark sets or clears flags of a flow, and keeps count.
+func (f *follower) mark(fl *flow, flags flowFlags, on bool) {
+	step := -1
+	if on {
+		step = 1
+	}
+	if flags&flowParked != 0 && fl.is(flowParked) != on {
+		f.parked += step
+	}
+	if flags&flowAbsent != 0 && fl.is(flowAbsent) != on {
+		f.absent += step
+	}
+	if flags&flowDoubted != 0 && fl.is(flowDoubted) && !on {
+		delete(f.doubts, fl)
+	}
+	fl.set(flags, on)
+}
+
+// update reports the differences between e and what was last reported.
+func (f *follower) update(fl *flow, e *Entry) error {
+	from, delta := fl.path(), fl.since(e)
+	sent, received := fl.counters()
+	f.flows.store(fl, e)
+	switch {
+	case from != e.Path():
+		return f.emit(Change{Kind: PathChanged, From: from, Entry: *e, Delta: delta})
+	case !sent.same(e.Sent) || !received.same(e.Received):
+		return f.emit(Change{Kind: Counted, Entry: *e, Delta: delta})
+	}
+	return nil
+}
+
+// since is what e counted since fl's last report. Where e's counters stand lower they were set back, or are another
+// incarnation's: then all that they show is new.
+func (fl *flow) since(e *Entry) Delta {
+	sent, received := fl.counters()
+	if fl.behind(e) {
+		return Delta{Sent: e.Sent, Received: e.Received}
+	}
+	return Delta{Sent: e.Sent.since(sent), Received: e.Received.since(received)}
+}
+
+func (fl *flow) behind(e *Entry) bool {
+	sent, received := fl.counters()
+	return e.Sent.behind(sent) || e.Received.behind(received)
+}
