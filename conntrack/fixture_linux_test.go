@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -22,9 +23,10 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// open makes a Watcher whose pauses stay what Poll says, however long a busy machine takes to read.
 func open(t *testing.T, ns *testns.Namespace, cfg Config) *Watcher {
 	t.Helper()
-	cfg.NetNS = ns.Path()
+	cfg.NetNS, cfg.PollMost = ns.Path(), cmp.Or(cfg.PollMost, cfg.Poll)
 	w, err := Open(within(t, 30*time.Second), &cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
