@@ -52,7 +52,7 @@ func newLab(t *testing.T, config *testns.RouterConfig) *lab {
 	l.kernel, err = testns.Kernel()
 	require.NoError(t, err)
 	l.manager = openManager(t, l.NS)
-	l.watcher, err = conntrack.Open(t.Context(), &conntrack.Config{NetNS: l.NS.Path(), Poll: 4 * tick})
+	l.watcher, err = conntrack.Open(t.Context(), &conntrack.Config{NetNS: l.NS.Path(), Poll: 4 * tick, PollMost: 4 * tick})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, l.watcher.Close()) })
 	return l

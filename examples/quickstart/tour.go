@@ -108,7 +108,9 @@ func (t *tour) follow(ctx context.Context, connections connections, table *table
 		if err != nil {
 			return err
 		}
-		table.show(change.Entry)
+		if change.Entry.Orig.Src.IsValid() { // of a connection, and no news of the stream itself
+			table.show(change.Entry)
+		}
 		if table.settled() {
 			break
 		}
