@@ -3,6 +3,7 @@ package conntrack
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -64,6 +65,64 @@ func BenchmarkDump(b *testing.B) {
 				return n
 			})
 		})
+	}
+}
+
+// BenchmarkFollower is what Changes costs beside reading: a reading of flows that are followed and stand still, and notifications of
+// flows that begin and end.
+func BenchmarkFollower(b *testing.B) {
+	const flows = 20000
+	table := make([]Entry, flows)
+	for i := range table {
+		table[i] = flowNumber(i, software, 10)
+	}
+	cfg, err := (&Config{}).withDefaults()
+	require.NoError(b, err)
+	newFollower := func(match Match) *follower {
+		return &follower{
+			ctx: context.Background(), source: &steady{table: table}, queue: &script{}, cfg: &cfg, match: newMatcher(match), announced: &announced{},
+			flows: newFlows(), yield: func(Change, error) bool { return true },
+		}
+	}
+	b.Run("reading", func(b *testing.B) {
+		f := newFollower(Match{Paths: []Path{Software, Hardware}})
+		perFlow(b, flows, func() int {
+			_, err := f.takeReading(false)
+			require.NoError(b, err)
+			return f.read
+		})
+	})
+	b.Run("notifications", func(b *testing.B) {
+		f := newFollower(Match{})
+		perFlow(b, 2*flows, func() int {
+			for i := range table {
+				if f.notified(&Notification{NotifyNew, table[i]}) != nil {
+					return 0
+				}
+			}
+			for i := range table {
+				if f.notified(&Notification{NotifyDestroy, table[i]}) != nil {
+					return 0
+				}
+			}
+			return 2 * flows
+		})
+	})
+}
+
+// steady is a Source whose table nobody changes.
+type steady struct {
+	script
+	table []Entry
+}
+
+func (s *steady) Dump(context.Context, Match) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for i := range s.table {
+			if !yield(s.table[i], nil) {
+				return
+			}
+		}
 	}
 }
 

@@ -72,8 +72,10 @@ func (s *script) Delete(_ context.Context, k Key) error {
 func (s *script) DeleteAll(context.Context, Match) error { return errors.ErrUnsupported }
 
 func (s *script) Subscribe(context.Context, Match) (Subscription, error) { return s, nil }
-func (s *script) Settings(context.Context) (Settings, error)             { return Settings{Count: len(s.table)}, nil }
-func (s *script) Close() error                                           { return nil }
+func (s *script) Settings(context.Context) (Settings, error) {
+	return Settings{Count: len(s.table)}, nil
+}
+func (s *script) Close() error { return nil }
 
 func (s *script) Notifications(_ context.Context, wait time.Duration) iter.Seq2[Notification, error] {
 	return func(yield func(Notification, error) bool) {

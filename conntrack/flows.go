@@ -20,6 +20,7 @@ type flows struct {
 
 const (
 	chunk        = 1024
+	keepChunks   = 16  // 3 MB
 	leastBuckets = 256 // a power of two
 )
 
@@ -88,7 +89,7 @@ func (f *flows) spread(buckets int) {
 	}
 }
 
-// remove forgets a flow. When none is left, so is the memory.
+// remove forgets a flow. When none is left of many, so is the memory.
 func (f *flows) remove(fl *flow) {
 	at := f.bucket(&fl.key)
 	for f.number(*at) != fl {
@@ -98,7 +99,7 @@ func (f *flows) remove(fl *flow) {
 	*at = fl.next
 	*fl = flow{next: f.free}
 	f.free = n
-	if f.count--; f.count == 0 {
+	if f.count--; f.count == 0 && len(f.chunks) > keepChunks {
 		f.chunks, f.buckets, f.free = nil, make([]uint32, leastBuckets), 0
 	}
 }

@@ -28,8 +28,8 @@ type follower struct {
 	full      bool   // flows were left out since the latest reading began
 	doubts    map[*flow]Entry
 	ended     recent        // ends that were told without the kernel's last message
-	away      time.Duration // the caller's share of the latest reading
-	reading   bool
+	reading   bool          // time is taken
+	away      time.Duration // the caller's share of it
 }
 
 // errStopped says that the caller broke out.

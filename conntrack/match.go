@@ -108,11 +108,5 @@ func (m *Match) families() []Family {
 	return slices.Compact(all)
 }
 
-// inDump tells whether the kernel's filter lets e pass.
-func (m *Match) inDump(e *Entry) bool {
-	mask, value := m.kernelStatus()
-	return e.Status&mask == value && (e.Mark^m.Mark)&m.markMask() == 0
-}
-
 // lasting is what of m holds for the whole life of a connection, as far as the kernel can filter by it.
 func (m *Match) lasting() *Match { return &Match{Family: m.Family, Zones: m.Zones} }

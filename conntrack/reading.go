@@ -13,32 +13,36 @@ const (
 	maxDoubts   = 4096
 )
 
-// takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what that
-// cost without the caller's share. After a loss every flow is looked for, and those that ended are told at once.
+// takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what reading
+// cost, without the caller's share. After a loss every flow is looked for, and those that ended are told at once.
 func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
-	start := time.Now()
-	f.reading, f.away = true, 0
 	f.round++
 	f.read = 0
 	f.resync, f.settled, f.full = f.congested, false, false
 	f.ended.age()
-	for _, step := range []func() error{
-		func() error { return f.dump(&f.match.Match, true) },
-		f.drain, // ends that are announced need no lookup
-		f.resolveDoubts,
-		func() error { return f.seekRest(lost) },
-	} {
-		if err := step(); err != nil {
-			return 0, err
-		}
+	if cost, err = f.timed(func() error { return f.dump(&f.match.Match, true) }); err != nil {
+		return 0, err
 	}
-	if lost && f.absent > 0 {
-		if err := f.confirmEnds(); err != nil {
-			return 0, err
-		}
+	if err := f.drain(); err != nil { // ends that are announced need no lookup
+		return 0, err
 	}
+	if err := f.resolveDoubts(); err != nil {
+		return 0, err
+	}
+	seeking, err := f.timed(func() error { return f.seekRest(lost) })
+	if err == nil && lost && f.absent > 0 {
+		err = f.confirmEnds()
+	}
+	return cost + seeking, err
+}
+
+// timed tells how long a step takes, but for what the caller does meanwhile.
+func (f *follower) timed(step func() error) (time.Duration, error) {
+	start := time.Now()
+	f.reading, f.away = true, 0
+	err := step()
 	f.reading = false
-	return time.Since(start) - f.away, nil
+	return time.Since(start) - f.away, err
 }
 
 // dump works on each entry of one dump; without news, on those that are followed already.

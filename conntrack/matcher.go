@@ -8,12 +8,14 @@ import (
 // A matcher is a Match made ready for many entries: the time that it takes does not grow with the number of prefixes.
 type matcher struct {
 	Match
-	lengths  []int // of prefixes, each once
-	prefixes map[netip.Prefix]struct{}
+	lengths     []int // of prefixes, each once
+	prefixes    map[netip.Prefix]struct{}
+	mask, value Status // what the kernel's filter looks at
 }
 
 func newMatcher(m Match) *matcher {
 	x := &matcher{Match: m}
+	x.mask, x.value = m.kernelStatus()
 	if len(m.Prefixes) > 0 {
 		x.prefixes = make(map[netip.Prefix]struct{}, len(m.Prefixes))
 	}
@@ -44,4 +46,9 @@ func (x *matcher) contains(a netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// inDump tells whether the kernel's filter lets e pass.
+func (x *matcher) inDump(e *Entry) bool {
+	return e.Status&x.mask == x.value && (e.Mark^x.Mark)&x.markMask() == 0
 }
