@@ -176,7 +176,7 @@ func (t *ledgerFlows) rehash(buckets int) {
 
 // end marks a flow as over: it is kept while there is room.
 func (t *ledgerFlows) end(f *ledgerFlow) {
-	f.flags |= flowOver
+	f.flags = f.flags&^flowWasOver | flowOver
 	t.over++
 }
 
