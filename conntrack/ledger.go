@@ -55,7 +55,7 @@ func (l *Ledger[K]) Begin() {
 	defer l.mu.Unlock()
 	l.begun = true
 	for _, f := range l.flows.all() {
-		f.flags &^= flowShown
+		f.flags &^= ledgerShown
 	}
 }
 

@@ -34,21 +34,22 @@ func (l *Ledger[K]) book(c *Change, k K, keyed bool) {
 
 // flow finds or makes the flow that c is about. Where another connection had its Key before, that one ends here.
 func (l *Ledger[K]) flow(c *Change) *ledgerFlow {
-	key := makeLedgerKey(&c.Entry)
-	f := l.flows.find(&key)
+	k := c.Entry.Key()
+	p := packKey(&k)
+	f := l.flows.find(&p)
 	if f == nil {
-		f = l.flows.add(&key)
-		f.flags |= flowShown
+		f = l.flows.add(&p)
+		f.flags |= ledgerShown
 		return f
 	}
-	if f.has(flowOver) {
+	if f.has(ledgerOver) {
 		l.flows.revive(f)
 	}
 	if c.Kind == New { // of a connection that is known: another stream tells of it, from the beginning
-		f.flags |= flowOwesSent | flowOwesReceived
+		f.flags |= ledgerOwesSent | ledgerOwesReceived
 	}
-	f.flags |= flowShown
-	if stamp := startStamp(&c.Entry); stamp != 0 && f.stamp != 0 && stamp != f.stamp || f.ahead(&c.Delta) {
+	f.flags |= ledgerShown
+	if f.another(c) {
 		l.replaced(f)
 	}
 	return f
@@ -56,11 +57,11 @@ func (l *Ledger[K]) flow(c *Change) *ledgerFlow {
 
 // replaced ends the connection that had f's Key and makes f another one's. Its last counts are missing.
 func (l *Ledger[K]) replaced(f *ledgerFlow) {
-	if !f.has(flowWasOver) { // else it has ended there before
+	if !f.has(ledgerWasOver) { // else it has ended there before
 		l.lost(f)
 	}
 	f.sent, f.received, f.stamp = tally{}, tally{}, 0
-	f.flags = flowUsed | flowShown
+	f.flags = ledgerUsed | ledgerShown
 }
 
 // lost ends f in its account.
@@ -96,7 +97,7 @@ func (l *Ledger[K]) destroyed(f *ledgerFlow, lost bool) {
 	default:
 		a := l.accounts.at(f.account)
 		a.Live--
-		if !f.has(flowSent) && !f.has(flowReceived) {
+		if !f.has(ledgerSent) && !f.has(ledgerReceived) {
 			a.Uncounted++
 		}
 	}
@@ -110,7 +111,7 @@ func (l *Ledger[K]) synced() {
 	}
 	l.begun = false
 	for _, f := range l.flows.all() {
-		if !f.has(flowShown) && !f.has(flowOver) {
+		if !f.has(ledgerShown) && !f.has(ledgerOver) {
 			l.lost(f)
 			l.flows.end(f)
 		}

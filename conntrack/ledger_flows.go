@@ -11,63 +11,82 @@ type ledgerFlow struct {
 	next           uint32 // number of the next one in the same bucket, or on the free list
 	account        uint32 // where it is live; 0 is none
 	stamp          uint32 // see startStamp
-	key            ledgerKey
-	flags          flowFlags
+	key            packedKey
+	flags          ledgerFlags
 }
 
 type tally struct{ packets, bytes uint64 }
 
-type flowFlags uint8
+type ledgerFlags uint8
 
 const (
-	flowUsed         flowFlags = 1 << iota // not on the free list
-	flowShown                              // by the present stream
-	flowOver                               // not shown until Synced: it ended, as far as anybody knows
-	flowWasOver                            // shown again after that, and its counters are not known yet
-	flowSent                               // sent is known
-	flowReceived                           // received is known
-	flowOwesSent                           // the present stream has not told of what stands in sent, and will
-	flowOwesReceived                       // the same of received
+	ledgerUsed         ledgerFlags = 1 << iota // not on the free list
+	ledgerShown                                // by the present stream
+	ledgerOver                                 // not shown until Synced: it ended, as far as anybody knows
+	ledgerWasOver                              // shown again after that, and its counters are not known yet
+	ledgerSent                                 // sent is known
+	ledgerReceived                             // received is known
+	ledgerOwesSent                             // the present stream has not told of what stands in sent, and will
+	ledgerOwesReceived                         // the same of received
 )
 
-func (f *ledgerFlow) has(flag flowFlags) bool { return f.flags&flag != 0 }
+func (f *ledgerFlow) has(flag ledgerFlags) bool { return f.flags&flag != 0 }
 
 // shown takes over what e's counters show.
 func (f *ledgerFlow) shown(e *Entry) {
 	if e.Sent.OK {
 		f.sent = tally{e.Sent.Packets, e.Sent.Bytes}
-		f.flags |= flowSent
+		f.flags |= ledgerSent
 	}
 	if e.Received.OK {
 		f.received = tally{e.Received.Packets, e.Received.Bytes}
-		f.flags |= flowReceived
+		f.flags |= ledgerReceived
 	}
 	if stamp := startStamp(e); stamp != 0 {
 		f.stamp = stamp
 	}
 }
 
-// ahead tells whether more was booked than the counters show that the stream tells for the first time.
+// startStamp folds the moment when e's connection began, as far as the kernel tells it, into four bytes; 0 is unknown. It only
+// has to differ between two connections that have the same Key.
+func startStamp(e *Entry) uint32 {
+	if e.Start.IsZero() {
+		return 0
+	}
+	ns := uint64(e.Start.UnixNano())
+	return max(1, uint32(ns^ns>>32))
+}
+
+// another tells whether the counters that the stream tells for the first time are not those of the connection that was booked.
+func (f *ledgerFlow) another(c *Change) bool {
+	if !f.has(ledgerOwesSent | ledgerOwesReceived) {
+		return false // the stream decides
+	}
+	stamp := startStamp(&c.Entry)
+	return stamp != 0 && f.stamp != 0 && stamp != f.stamp || f.ahead(&c.Delta)
+}
+
+// ahead tells whether more was booked than those counters show.
 func (f *ledgerFlow) ahead(d *Delta) bool {
-	return f.has(flowOwesSent) && d.Sent.OK && f.sent.above(d.Sent) || f.has(flowOwesReceived) && d.Received.OK && f.received.above(d.Received)
+	return f.has(ledgerOwesSent) && d.Sent.OK && f.sent.above(d.Sent) || f.has(ledgerOwesReceived) && d.Received.OK && f.received.above(d.Received)
 }
 
 func (t tally) above(c Counters) bool { return t.packets > c.Packets || t.bytes > c.Bytes }
 
 // fresh is what of d was not booked yet. The first counters that a stream tells are all that there is, whatever was booked before the stream.
 func (f *ledgerFlow) fresh(d Delta) Delta {
-	if d.Sent.OK && f.has(flowOwesSent) {
+	if d.Sent.OK && f.has(ledgerOwesSent) {
 		d.Sent.Packets -= f.sent.packets
 		d.Sent.Bytes -= f.sent.bytes
-		f.flags &^= flowOwesSent
+		f.flags &^= ledgerOwesSent
 	}
-	if d.Received.OK && f.has(flowOwesReceived) {
+	if d.Received.OK && f.has(ledgerOwesReceived) {
 		d.Received.Packets -= f.received.packets
 		d.Received.Bytes -= f.received.bytes
-		f.flags &^= flowOwesReceived
+		f.flags &^= ledgerOwesReceived
 	}
 	if d.Sent.OK || d.Received.OK {
-		f.flags &^= flowWasOver
+		f.flags &^= ledgerWasOver
 	}
 	return d
 }
@@ -80,7 +99,7 @@ type ledgerFlows struct {
 	slots   int // in all chunks
 	used    int
 	free    uint32 // number of the first free one
-	over    int    // how many are flowOver
+	over    int    // how many are ledgerOver
 	hand    uint32 // where the search for one to give up goes on
 }
 
@@ -95,12 +114,12 @@ func (t *ledgerFlows) at(number uint32) *ledgerFlow {
 }
 
 // bucket is where k's chain begins.
-func (t *ledgerFlows) bucket(k *ledgerKey) *uint32 {
+func (t *ledgerFlows) bucket(k *packedKey) *uint32 {
 	return &t.buckets[maphash.Bytes(t.seed, k[:])&uint64(len(t.buckets)-1)]
 }
 
 // find is nil where there is none. The pointer holds until the flow is removed.
-func (t *ledgerFlows) find(k *ledgerKey) *ledgerFlow {
+func (t *ledgerFlows) find(k *packedKey) *ledgerFlow {
 	if len(t.buckets) == 0 {
 		return nil
 	}
@@ -115,7 +134,7 @@ func (t *ledgerFlows) find(k *ledgerKey) *ledgerFlow {
 }
 
 // add makes a flow that is not there yet.
-func (t *ledgerFlows) add(k *ledgerKey) *ledgerFlow {
+func (t *ledgerFlows) add(k *packedKey) *ledgerFlow {
 	if t.free == 0 {
 		t.makeRoom()
 	}
@@ -126,7 +145,7 @@ func (t *ledgerFlows) add(k *ledgerKey) *ledgerFlow {
 	f := t.at(number)
 	t.free = f.next
 	head := t.bucket(k)
-	*f = ledgerFlow{key: *k, next: *head, flags: flowUsed}
+	*f = ledgerFlow{key: *k, next: *head, flags: ledgerUsed}
 	*head = number
 	t.used++
 	return f
@@ -139,7 +158,7 @@ func (t *ledgerFlows) remove(f *ledgerFlow) {
 	}
 	number := *link
 	*link = f.next
-	if f.has(flowOver) {
+	if f.has(ledgerOver) {
 		t.over--
 	}
 	*f = ledgerFlow{next: t.free}
@@ -152,7 +171,7 @@ func (t *ledgerFlows) makeRoom() {
 	for t.over > t.slots/8 {
 		f := t.at(t.hand + 1)
 		t.hand = (t.hand + 1) % uint32(t.slots)
-		if f.has(flowOver) {
+		if f.has(ledgerOver) {
 			t.remove(f)
 			return
 		}
@@ -176,7 +195,7 @@ func (t *ledgerFlows) rehash(buckets int) {
 
 // end marks a flow as over: it is kept while there is room.
 func (t *ledgerFlows) end(f *ledgerFlow) {
-	f.flags = f.flags&^flowWasOver | flowOver
+	f.flags = f.flags&^ledgerWasOver | ledgerOver
 	t.over++
 }
 
@@ -184,7 +203,7 @@ func (t *ledgerFlows) end(f *ledgerFlow) {
 func (t *ledgerFlows) countOver() {
 	t.over = 0
 	for _, f := range t.all() {
-		if f.has(flowOver) {
+		if f.has(ledgerOver) {
 			t.over++
 		}
 	}
@@ -192,7 +211,7 @@ func (t *ledgerFlows) countOver() {
 
 // revive takes that back.
 func (t *ledgerFlows) revive(f *ledgerFlow) {
-	f.flags = f.flags&^flowOver | flowWasOver
+	f.flags = f.flags&^ledgerOver | ledgerWasOver
 	t.over--
 }
 
@@ -201,7 +220,7 @@ func (t *ledgerFlows) all() iter.Seq2[uint32, *ledgerFlow] {
 	return func(yield func(uint32, *ledgerFlow) bool) {
 		for c, chunk := range t.chunks {
 			for i := range chunk {
-				if f := &chunk[i]; f.has(flowUsed) && !yield(uint32(c*ledgerChunk+i+1), f) {
+				if f := &chunk[i]; f.has(ledgerUsed) && !yield(uint32(c*ledgerChunk+i+1), f) {
 					return
 				}
 			}

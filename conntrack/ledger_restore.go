@@ -93,11 +93,10 @@ func parseAccount(b *[savedAccountSize]byte) (Account, uint32, error) {
 }
 
 func (l *Ledger[K]) restoreFlow(in *ledgerReader) error {
-	var b [savedFlowSize]byte
-	if err := in.read(b[:], "a connection"); err != nil {
+	if err := in.read(in.flow[:], "a connection"); err != nil {
 		return err
 	}
-	saved, err := parseFlow(&b)
+	saved, err := parseFlow(&in.flow)
 	if err != nil {
 		return err
 	}
@@ -117,21 +116,21 @@ func (l *Ledger[K]) restoreFlow(in *ledgerReader) error {
 }
 
 func parseFlow(b *[savedFlowSize]byte) (ledgerFlow, error) {
-	flags := flowFlags(b[savedFlowSize-1])
+	flags := ledgerFlags(b[savedFlowSize-1])
 	f := ledgerFlow{
 		sent:     tally{binary.BigEndian.Uint64(b[0:]), binary.BigEndian.Uint64(b[8:])},
 		received: tally{binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:])},
 		account:  binary.BigEndian.Uint32(b[32:]),
 		stamp:    binary.BigEndian.Uint32(b[36:]),
-		key:      ledgerKey(b[40 : savedFlowSize-1]),
-		flags:    flags | flowUsed,
+		key:      packedKey(b[40 : savedFlowSize-1]),
+		flags:    flags | ledgerUsed,
 	}
 	switch {
 	case flags&^savedFlags != 0:
 		return f, fmt.Errorf("unknown flags %#x", flags)
-	case !f.has(flowSent) && f.sent != tally{}, !f.has(flowReceived) && f.received != tally{}:
+	case !f.has(ledgerSent) && f.sent != tally{}, !f.has(ledgerReceived) && f.received != tally{}:
 		return f, errors.New("it has counts and says that it has none")
-	case f.has(flowOver) && (f.account != 0 || f.has(flowWasOver)):
+	case f.has(ledgerOver) && (f.account != 0 || f.has(ledgerWasOver)):
 		return f, errors.New("it is over and says that it is live")
 	}
 	return f, nil
@@ -139,8 +138,9 @@ func parseFlow(b *[savedFlowSize]byte) (ledgerFlow, error) {
 
 // A ledgerReader reads a saved ledger and sums it up.
 type ledgerReader struct {
-	in  *bufio.Reader
-	sum hash.Hash32
+	in   *bufio.Reader
+	sum  hash.Hash32
+	flow [savedFlowSize]byte // here, for on the stack it would move to the heap once for each
 }
 
 func (r *ledgerReader) read(b []byte, what string) error {

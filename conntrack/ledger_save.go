@@ -11,33 +11,33 @@ import (
 )
 
 // A saved ledger is a line of text, the numbers of accounts and flows, the accounts, the flows, and the CRC-32C (Castagnoli) of all
-// that; numbers are big-endian:
+// that; numbers are big-endian, but for those in a packedKey:
 //
 //	"fastpath ledger 1\n", accounts uint32, flows uint32
 //	account: flows, lost, uncounted, sent packets and bytes, received packets and bytes, all uint64; flags (1 sent is known, 2 received is);
 //	         length of the key uint32, the key as encoding/json writes it
 //	flow:    sent packets and bytes, received packets and bytes, all uint64; account uint32, counted from 1, 0 is none; stamp uint32;
-//	         key [50]byte, see ledgerKey; flags, see savedFlags
+//	         packedKey [46]byte; flags, see savedFlags
 const (
 	ledgerMagic      = "fastpath ledger "
 	ledgerVersion    = "1"
 	ledgerHeader     = ledgerMagic + ledgerVersion + "\n"
 	savedAccountSize = 7*8 + 1 + 4
-	savedFlowSize    = 4*8 + 2*4 + len(ledgerKey{}) + 1
+	savedFlowSize    = 4*8 + 2*4 + len(packedKey{}) + 1
 	savedKeyMost     = 1 << 16 // bytes of an account's key
 )
 
 // savedFlags are those that outlive a stream. They are the file's format.
-const savedFlags = flowOver | flowWasOver | flowSent | flowReceived
+const savedFlags = ledgerOver | ledgerWasOver | ledgerSent | ledgerReceived
 
 const (
 	savedSent     = 1 << 0
 	savedReceived = 1 << 1
 )
 
-// Save writes the ledger: accounts, and what was booked of each connection, 91 bytes each. K must be read by encoding/json as it was written; an
+// Save writes the ledger: accounts, and what was booked of each connection, 87 bytes each. K must be read by encoding/json as it was written; an
 // error names the key that is not. The form is binary, with a version and a checksum, because Add waits meanwhile: a million connections
-// take a tenth of a second and the writer's time, and no memory. The kernel queues notifications until then; see Config.ReadBuffer.
+// take a tenth of a second at most and the writer's time, and no memory. The kernel queues notifications until then; see Config.ReadBuffer.
 //
 // A crash in the middle leaves half a file, which Restore refuses: write to a new file beside the old one (os.CreateTemp), sync, and rename.
 //
