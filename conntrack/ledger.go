@@ -10,14 +10,14 @@ import (
 // with the changes of a [Watcher] and outlives the connections, the streams and, saved and restored, the program. It is safe for
 // concurrent use: a scrape of metrics reads while the stream is booked.
 //
-// Nothing is booked twice. A connection that another stream shows again, after a restart or a Restore, is known by its [Key], and only what
-// it counted since is booked; where its counters stand lower than they did, another connection has the key and all of it is booked. What can be
-// missed instead: the last bytes of a connection that ended while no stream was read (Account.Lost counts them), a connection that
-// began and ended in that time, and, where a connection was made again with the same id and tuple in that time and counted more than the
+// Nothing is booked twice. A connection that another stream shows again, after a restart with or without a file, is known by its [Key], and
+// only what it counted since is booked; where its counters stand lower than they did, another connection has the key and all of it is booked.
+// What can be missed instead: the last bytes of a connection that ended while no stream was read (Account.Lost counts them), all of one that
+// began and ended in that time, and, where a connection was made again with the same id and tuple in that time and has counted more than the
 // one before, as much as that one had. With net.netfilter.nf_conntrack_timestamp=1 the start times tell those two apart.
 //
-// A Ledger takes 96 bytes for a connection and 4 to 8 to find it, none of which the garbage collector has to scan, and some 130 and the key for
-// an account. The memory of the most connections that there ever were is kept for the next ones.
+// A Ledger takes 96 bytes for a connection and 4 to 8 to find it, none of which the garbage collector has to scan, and some 120 and its key
+// twice for an account. The memory of the most connections that there ever were is kept for the next ones.
 type Ledger[K comparable] struct {
 	key func(Entry) (K, bool)
 
@@ -41,15 +41,20 @@ type Account struct {
 }
 
 // NewLedger makes an empty Ledger. The key of a connection is asked at each of its changes, in the goroutine of Add, and a delta is booked to the
-// key that the entry has at that change; false books it nowhere.
+// key that the entry has at that change. With false it is booked nowhere; the connection is kept all the same, for it may get a key later,
+// and then only what it counts from then on is booked.
 func NewLedger[K comparable](key func(Entry) (K, bool)) *Ledger[K] {
 	return &Ledger[K]{key: key, begun: true, accounts: accounts[K]{byKey: map[K]uint32{}}, flows: ledgerFlows{seed: maphash.MakeSeed()}}
 }
 
 // Begin says that the next Add is the first of another call of Watcher.Changes; a new or restored Ledger needs none. The connections that
-// are not shown again until the stream tells Synced ended meanwhile, and count as Lost. Without Begin, the sums would be right and those would
-// stay Live. What was booked of them is kept as long as there is room: should one be shown later after all (the kernel overlooked it, the match
-// did not have it, Config.MaxFlows was reached), it begins again, and nothing is booked twice.
+// are not shown again until the stream tells Synced have ended, and count as Lost. Without Begin, the sums would be right and those would
+// stay Live.
+//
+// Should one of them be shown later after all (the kernel overlooked it, the match did not have it at that moment, Config.MaxFlows
+// was reached), it begins again, and still nothing is booked twice: what was booked of it is kept, for an eighth of the connections at
+// least. If more go that way, the rest is booked twice: follow with a Match of what a connection keeps all its life (prefixes, protocol, zones)
+// rather than of its path or status, which many may lose at once.
 func (l *Ledger[K]) Begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
