@@ -36,7 +36,10 @@ type modelFlow struct {
 }
 
 func newLedgerModel(seed uint64, vague bool) *ledgerModel {
-	m := &ledgerModel{rand: rand.New(rand.NewPCG(seed, 2)), vague: vague, ledger: NewLedger(byMark), high: map[uint32]Account{}, truth: map[uint32]Delta{}, booked: map[int]Delta{}}
+	m := &ledgerModel{
+		rand: rand.New(rand.NewPCG(seed, 2)), vague: vague, ledger: NewLedger(byMark),
+		high: map[uint32]Account{}, truth: map[uint32]Delta{}, booked: map[int]Delta{},
+	}
 	m.save()
 	return m
 }
@@ -154,7 +157,8 @@ func (m *ledgerModel) add(t *testing.T, c Change) {
 }
 
 func (a Account) below(b Account) bool {
-	return a.Sent.Packets < b.Sent.Packets || a.Sent.Bytes < b.Sent.Bytes || a.Received.Packets < b.Received.Packets || a.Received.Bytes < b.Received.Bytes ||
+	return a.Sent.Packets < b.Sent.Packets || a.Sent.Bytes < b.Sent.Bytes ||
+		a.Received.Packets < b.Received.Packets || a.Received.Bytes < b.Received.Bytes ||
 		a.Flows < b.Flows || a.Lost < b.Lost || a.Uncounted < b.Uncounted
 }
 

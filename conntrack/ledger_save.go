@@ -136,7 +136,7 @@ func encodeKey[K comparable](k K) ([]byte, error) {
 		return nil, fmt.Errorf("key %v: %w", k, err)
 	}
 	if again, err := decodeKey[K](text); err != nil || again != k || len(text) > savedKeyMost {
-		return nil, fmt.Errorf("key %v (%T) is %.100s in JSON, which does not read back as the same key, or is longer than %d bytes: choose a key type that does",
+		return nil, fmt.Errorf("key %v (%T) is %.100s in JSON, which does not read back as the same key, or is longer than %d bytes: choose another type",
 			k, k, text, savedKeyMost)
 	}
 	return text, nil
