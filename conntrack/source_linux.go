@@ -160,18 +160,37 @@ func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.
 	return msgs, err
 }
 
-// Subscribe joins the three groups.
-func (k *kernel) Subscribe(_ context.Context, _ Match) (Subscription, error) {
+// Subscribe joins the three groups, behind a filter that keeps out what m excludes. Kernels limit the memory of a filter
+// (net.core.optmem_max): where the whole one is refused, a smaller one is tried, and then none, for a filter only saves work.
+func (k *kernel) Subscribe(_ context.Context, m Match) (Subscription, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	sock, err := k.dial(nlsock.Config{
+	cfg := nlsock.Config{
 		Groups:     []uint32{nlmsg.GroupConntrackNew, nlmsg.GroupConntrackUpdate, nlmsg.GroupConntrackDestroy},
 		ReadBuffer: k.readBuffer,
-	})
+		Filter:     socketFilter(m),
+	}
+	sock, err := k.dial(cfg)
+	if errors.Is(err, nlsock.ErrFilter) && len(m.Prefixes) > 0 {
+		cfg.Filter = socketFilter(m.withoutPrefixes())
+		sock, err = k.dial(cfg)
+	}
+	if errors.Is(err, nlsock.ErrFilter) {
+		cfg.Filter = nil
+		sock, err = k.dial(cfg)
+	}
 	if err != nil {
 		return nil, k.explain("watch the connections", err)
 	}
 	return &subscription{kernel: k, sock: sock, decoder: decoder{order: nlmsg.Native()}}, nil
+}
+
+func socketFilter(m Match) []unix.SockFilter {
+	var program []unix.SockFilter
+	for _, op := range eventProgram(nlmsg.Native(), &m) {
+		program = append(program, unix.SockFilter{Code: op.code, Jt: op.jt, Jf: op.jf, K: op.k})
+	}
+	return program
 }
 
 // subscription is one socket in the groups.

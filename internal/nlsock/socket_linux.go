@@ -61,7 +61,7 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 	}
 	if len(cfg.Filter) > 0 {
 		if err := s.attach(cfg.Filter); err != nil {
-			return nil, fmt.Errorf("netlink socket filter: %w", err)
+			return nil, fmt.Errorf("%w: %d instructions: %w", ErrFilter, len(cfg.Filter), err)
 		}
 	}
 	for _, g := range cfg.Groups {
