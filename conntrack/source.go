@@ -49,5 +49,5 @@ type NotificationKind uint8
 const (
 	NotifyNew NotificationKind = iota + 1
 	NotifyUpdate
-	NotifyDestroy
+	NotifyDestroy // may come more than once where some listener of the namespace is reliable; see Config.Reliable
 )

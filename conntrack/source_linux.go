@@ -18,6 +18,7 @@ import (
 type kernel struct {
 	ns         *nlsock.Namespace
 	readBuffer int
+	reliable   bool
 
 	mu     sync.Mutex
 	idle   []*nlsock.Socket
@@ -33,7 +34,7 @@ func openKernel(ctx context.Context, cfg *Config) (Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("conntrack: %w", err)
 	}
-	k := &kernel{ns: ns, readBuffer: cfg.ReadBuffer, busy: make(map[*nlsock.Socket]bool)}
+	k := &kernel{ns: ns, readBuffer: cfg.ReadBuffer, reliable: cfg.Reliable, busy: make(map[*nlsock.Socket]bool)}
 	if err := k.probe(ctx); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
@@ -168,6 +169,7 @@ func (k *kernel) Subscribe(_ context.Context, m Match) (Subscription, error) {
 	cfg := nlsock.Config{
 		Groups:     []uint32{nlmsg.GroupConntrackNew, nlmsg.GroupConntrackUpdate, nlmsg.GroupConntrackDestroy},
 		ReadBuffer: k.readBuffer,
+		Reliable:   k.reliable,
 		Filter:     socketFilter(m),
 	}
 	sock, err := k.dial(cfg)

@@ -23,9 +23,13 @@ type Config struct {
 	// ReadBuffer is the size in bytes of each Changes' queue of notifications in the kernel; 0 is 8 MB, some ten thousand
 	// notifications. Without CAP_NET_ADMIN in the initial user namespace net.core.rmem_max bounds it.
 	ReadBuffer int
-	// Reliable has the kernel keep notifications for which the queue has no room and try again (NETLINK_BROADCAST_ERROR): no end is lost, and
-	// Overrun is told all the same, for the rest may be. The price is paid by everybody: while a reader is behind, connections that ended stay in the
-	// kernel's memory and their ends wait, for all listeners of the namespace.
+	// Reliable has the kernel keep the ends of connections for which the queue has no room, and tell them when there is (NETLINK_BROADCAST_ERROR): no
+	// end is lost, nor its final counters, while the stream lasts. Beginnings and updates may be: a beginning comes late, with the connection's
+	// next news, or not at all, and Overrun is told all the same.
+	//
+	// The price is paid by everybody. No packet waits, but a connection whose end was not told keeps its memory and counts against
+	// net.netfilter.nf_conntrack_max: behind a reader that stands still the table fills up, and then new connections are dropped. And what is told
+	// again is told to all listeners of the namespace, who hear some ends more than once.
 	Reliable bool
 	// MaxFlows is how many connections one Changes follows; 0 is 8 million, 1.5 GB. Beyond it the stream tells Full.
 	MaxFlows int

@@ -144,6 +144,7 @@ type Config struct {
 	ReadBuffer  int               // SO_RCVBUF in bytes, forced where the process may; 0 leaves the kernel's default
 	WriteBuffer int               // SO_SNDBUF likewise
 	Filter      []unix.SockFilter // classic BPF: what of the datagrams the socket takes; nil is all
+	Reliable    bool              // NETLINK_BROADCAST_ERROR: who multicasts is told that this socket had no room, and may try again
 	Strict      bool              // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
 }
 

@@ -49,6 +49,11 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 	if cfg.Strict {
 		conn.SetOption(netlink.GetStrictCheck, true)
 	}
+	if cfg.Reliable {
+		if err := conn.SetOption(netlink.BroadcastError, true); err != nil {
+			return nil, fmt.Errorf("have the kernel told of failed multicasts: %w", err)
+		}
+	}
 	if cfg.ReadBuffer > 0 {
 		if err := conn.SetReadBuffer(cfg.ReadBuffer); err != nil {
 			return nil, fmt.Errorf("netlink receive buffer of %d bytes: %w", cfg.ReadBuffer, err)
