@@ -177,6 +177,7 @@ func TestSubscribeFiltersTraffic(t *testing.T) {
 func TestSubscribeSleepsThroughAStorm(t *testing.T) {
 	ns := testns.NewT(t, "storm")
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "1"))
+	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_udp_timeout", "600"))
 	ctx := within(t, 2*time.Minute)
 	require.NoError(t, ns.NFT(ctx, `table inet t { chain c { type filter hook output priority filter; ct state new counter; }; }`))
 	w := open(t, ns, Config{ReadBuffer: 4096})
@@ -214,7 +215,7 @@ func trackable(t *testing.T) int {
 }
 
 // storm begins n connections on the loopback device, one to each address.
-func storm(t *testing.T, ns *testns.Namespace, n int) {
+func storm(t testing.TB, ns *testns.Namespace, n int) {
 	t.Helper()
 	require.NoError(t, ns.Do(func() error {
 		sink, err := net.ListenUDP("udp4", &net.UDPAddr{})

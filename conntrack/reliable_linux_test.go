@@ -25,6 +25,7 @@ func assemble(t *testing.T, n int) *audience {
 	ns := testns.NewT(t, "reliable")
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "1"))
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_acct", "1"))
+	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_udp_timeout", "600"))
 	require.NoError(t, ns.NFT(within(t, 10*time.Second), `table inet t { chain c { type filter hook output priority filter; ct state new counter; }; }`))
 	storm(t, ns, n)
 	return &audience{ns, n, open(t, ns, Config{})}
@@ -72,7 +73,7 @@ func ends(t *testing.T, ctx context.Context, s Subscription, n int) (heard map[K
 // Ends for which there is no room come when there is; without Config.Reliable they are lost.
 func TestReliableTellsEveryEnd(t *testing.T) {
 	testns.CheckLeaks(t)
-	a := assemble(t, 200)
+	a := assemble(t, 100)
 	ctx := within(t, time.Minute)
 	lossy := a.hear(t, false)
 	counted, shown := a.endAll(t, ctx)
@@ -128,7 +129,7 @@ func TestReliableRepeatsEndsToOthers(t *testing.T) {
 
 // A beginning for which there was no room comes with the connection's next news, as a beginning.
 func TestReliableBeginningComesLate(t *testing.T) {
-	a := assemble(t, 100)
+	a := assemble(t, 50)
 	ctx := within(t, time.Minute)
 	ear := a.hear(t, true)
 	c := oracle(t, a.ns)

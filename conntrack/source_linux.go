@@ -213,13 +213,14 @@ func (s *subscription) Notifications(ctx context.Context, wait time.Duration) it
 			defer cancel()
 			messages = s.sock.Events
 		}
+		var n Notification
 		for msg, err := range messages(end) {
 			if err != nil && end.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 				if err = ctx.Err(); err == nil {
 					return // the wait is over
 				}
 			}
-			n, err := s.notification(msg, err)
+			err = s.notification(&n, msg, err)
 			if !yield(n, err) || err != nil && !errors.Is(err, ErrOverrun) {
 				return
 			}
@@ -227,12 +228,14 @@ func (s *subscription) Notifications(ctx context.Context, wait time.Duration) it
 	}
 }
 
-func (s *subscription) notification(msg nlmsg.Message, err error) (n Notification, _ error) {
+// notification fills n, whatever it held.
+func (s *subscription) notification(n *Notification, msg nlmsg.Message, err error) error {
+	*n = Notification{}
 	if errors.Is(err, nlsock.ErrOverrun) {
-		return n, ErrOverrun
+		return ErrOverrun
 	}
 	if err != nil {
-		return n, s.kernel.explain("watch the connections", err)
+		return s.kernel.explain("watch the connections", err)
 	}
 	switch {
 	case msg.Type&0xff == nlmsg.CTDelete:
@@ -242,8 +245,7 @@ func (s *subscription) notification(msg nlmsg.Message, err error) (n Notificatio
 	default:
 		n.Kind = NotifyUpdate
 	}
-	err = s.decoder.entry(&n.Entry, msg.Data)
-	return n, err
+	return s.decoder.entry(&n.Entry, msg.Data)
 }
 
 // Close leaves the groups.

@@ -32,7 +32,7 @@ func ParseAck(o Order, m Message) (Ack, error) {
 			if n < headerLen || n > len(m.Data)-4 {
 				return a, fmt.Errorf("%w: an ack echoes a request of %d bytes, has %d", ErrMalformed, n, len(m.Data)-4)
 			}
-			skip = min(4+align(n), len(m.Data))
+			skip = min(4+Align(n), len(m.Data))
 		}
 	}
 	return a, a.attrs(o, m.Data[skip:])

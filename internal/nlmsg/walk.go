@@ -33,7 +33,7 @@ func NextMessage(o Order, b []byte) (m Message, rest []byte, err error) {
 		return Message{}, nil, fmt.Errorf("%w: length field says %d, buffer has %d", ErrMalformed, n, len(b))
 	}
 	m = Message{Type: o.Uint16(b[4:]), Flags: o.Uint16(b[6:]), Seq: o.Uint32(b[8:]), PID: o.Uint32(b[12:]), Data: b[headerLen:n]}
-	return m, b[min(align(n), len(b)):], nil
+	return m, b[min(Align(n), len(b)):], nil
 }
 
 // Netfilter splits an nfnetlink message's data into nfgenmsg and attributes.
@@ -62,7 +62,7 @@ func NextAttr(o Order, b []byte) (a Attr, rest []byte, err error) {
 	}
 	t := o.Uint16(b[2:])
 	a = Attr{Type: t & AttrTypeMask, Nested: t&AttrNested != 0, Data: b[attrLen:n]}
-	return a, b[min(align(n), len(b)):], nil
+	return a, b[min(Align(n), len(b)):], nil
 }
 
 // EachAttr hands each attribute of b to visit, until one is malformed or visit returns an error.
@@ -127,4 +127,5 @@ func (a Attr) sized(want int) error {
 	return fmt.Errorf("%w: attribute %d has %d bytes, its type has %d", ErrMalformed, a.Type, len(a.Data), want)
 }
 
-func align(n int) int { return (n + 3) &^ 3 }
+// Align is how much room n bytes take before the next message or attribute.
+func Align(n int) int { return (n + 3) &^ 3 }

@@ -3,7 +3,9 @@ package nlsock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -17,7 +19,7 @@ import (
 func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	return func(yield func(nlmsg.Message, error) bool) {
 		defer s.until(ctx)()
-		for s.rest(yield) {
+		for s.rest(ctx, yield) {
 			b, err := s.next(true)
 			s.unread = b
 			if err != nil {
@@ -33,7 +35,7 @@ func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 // It never waits; otherwise it is as Events.
 func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	return func(yield func(nlmsg.Message, error) bool) {
-		for s.rest(yield) {
+		for s.rest(ctx, yield) {
 			if err := ctx.Err(); err != nil {
 				yield(nlmsg.Message{}, err)
 				return
@@ -52,10 +54,14 @@ func (s *Socket) Queued(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	}
 }
 
-// rest yields what is left of the last datagram: the kernel puts several notifications into one. It reports whether the
-// stream goes on.
-func (s *Socket) rest(yield func(nlmsg.Message, error) bool) bool {
+// rest yields what is left of what was read: many datagrams, and the kernel puts several notifications into one. It reports whether
+// the stream goes on.
+func (s *Socket) rest(ctx context.Context, yield func(nlmsg.Message, error) bool) bool {
 	for len(s.unread) > 0 {
+		if err := s.over(ctx); err != nil {
+			yield(nlmsg.Message{}, err)
+			return false
+		}
 		m, rest, err := nlmsg.NextMessage(nlmsg.Native(), s.unread)
 		s.unread = rest
 		if !yield(m, err) || err != nil {
@@ -65,16 +71,20 @@ func (s *Socket) rest(yield func(nlmsg.Message, error) bool) bool {
 	return true
 }
 
-// next takes the next datagram of a stream. Once a buffer has overrun, the kernel throws everything away until it was read empty
-// (NETLINK_S_CONGESTED), and tells so but once, at the beginning: the overrun is therefore handed on at the end of that time. A datagram
-// beside it comes after the loss.
+// over is why a stream ends although there is something to tell.
+func (s *Socket) over(ctx context.Context) error {
+	if s.closed.Load() {
+		return fmt.Errorf("netlink socket: %w", os.ErrClosed)
+	}
+	return ctx.Err()
+}
+
+// next takes what comes next in a stream. Once a buffer has overrun, the kernel throws everything away until it was read empty
+// (NETLINK_S_CONGESTED), and tells so but once, at the beginning: the overrun is therefore handed on at the end of that time. Datagrams
+// beside it came before it was told, and may be younger than the loss.
 func (s *Socket) next(wait bool) ([]byte, error) {
 	for {
-		read := s.poll
-		if wait && s.behind == 0 {
-			read = s.read
-		}
-		b, err := read()
+		b, err := s.readQueue(wait && s.behind == 0)
 		switch {
 		case errors.Is(err, ErrOverrun):
 			again := s.behind > 0 // the buffer was empty in between
@@ -83,7 +93,7 @@ func (s *Socket) next(wait bool) ([]byte, error) {
 			}
 			continue
 		case s.behind > 0 && err == nil:
-			if s.behind--; s.behind == 0 {
+			if s.behind = max(0, s.behind-s.datagrams); s.behind == 0 {
 				return b, ErrOverrun
 			}
 		case s.behind > 0 && errors.Is(err, unix.EAGAIN):
@@ -92,6 +102,44 @@ func (s *Socket) next(wait bool) ([]byte, error) {
 		}
 		return b, err
 	}
+}
+
+// queueSize is the buffer of a socket that listens: notifications are taken off the queue until less than readSize is left of it.
+const queueSize = 2 * readSize
+
+// readQueue takes the datagrams that are queued, one behind the other, as far as the buffer reaches. The bytes are valid until the next read.
+// Without waiting, unix.EAGAIN says that nothing is there.
+func (s *Socket) readQueue(wait bool) ([]byte, error) {
+	s.unread, s.datagrams = nil, 0
+	if s.err, s.held = s.held, nil; s.err == nil {
+		s.wait = wait
+		if err := s.raw.Read(s.receiveQueue); err != nil {
+			return nil, s.gone(err)
+		}
+	}
+	if s.datagrams > 0 {
+		s.held = s.err
+		return s.buf[:s.n], nil
+	}
+	return s.datagram()
+}
+
+// receiveMany takes what is queued. An error behind some datagrams is held back: the kernel tells of an overrun only once.
+func (s *Socket) receiveMany(fd uintptr) bool {
+	s.n, s.datagrams, s.err = 0, 0, nil
+	for len(s.buf)-s.n >= readSize {
+		n, err := receiveFrom(fd, s.buf[s.n:])
+		switch {
+		case err == unix.EAGAIN && s.datagrams > 0:
+			return true
+		case err != nil:
+			s.err = err
+			return err != unix.EAGAIN || !s.wait
+		}
+		s.n += nlmsg.Align(n)
+		s.datagrams++
+	}
+	return true
 }
 
 // capacity is more than the receive buffer can hold datagrams: one takes at least the kernel's bookkeeping.

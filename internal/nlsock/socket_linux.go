@@ -26,14 +26,17 @@ type Socket struct {
 	closed atomic.Bool
 	seq    uint32
 	buf    []byte
-	unread []byte // of the last datagram of notifications, in buf
+	unread []byte // of the notifications that were read, in buf
 	behind int    // after an overrun: how many datagrams may still be queued from before
 
-	// The receive callback is made once, so that receiving allocates nothing; these are its in- and outputs.
-	receive func(fd uintptr) bool
-	wait    bool
-	n       int
-	err     error
+	// The receive callbacks are made once, so that receiving allocates nothing; these are their in- and outputs.
+	receive, receiveQueue func(fd uintptr) bool
+
+	wait      bool
+	n         int // bytes
+	datagrams int // of a queue
+	err       error
+	held      error // came behind the datagrams of a queue, for the next read
 }
 
 func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
@@ -42,7 +45,10 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 		return nil, fmt.Errorf("raw netlink socket: %w", err)
 	}
 	s := &Socket{conn: conn, raw: raw, buf: make([]byte, readSize)}
-	s.receive = s.receiveOnce
+	if len(cfg.Groups) > 0 {
+		s.buf = make([]byte, queueSize)
+	}
+	s.receive, s.receiveQueue = s.receiveOnce, s.receiveMany
 	// Both options exist since Linux 4.12; without them errors lack their text and offset, nothing else.
 	conn.SetOption(netlink.ExtendedAcknowledge, true)
 	conn.SetOption(netlink.CapAcknowledge, true)
@@ -140,30 +146,32 @@ func (s *Socket) datagram() ([]byte, error) {
 		return nil, ErrOverrun
 	case s.err != nil:
 		return nil, s.err
-	case s.n > len(s.buf):
-		return nil, fmt.Errorf("%w: a datagram of %d bytes, buffer has %d", nlmsg.ErrMalformed, s.n, len(s.buf))
 	}
 	return s.buf[:s.n], nil
 }
 
-// receiveOnce takes one datagram that came from the kernel. unix.Recvfrom would allocate the sender's address.
+// receiveOnce takes one datagram.
 func (s *Socket) receiveOnce(fd uintptr) bool {
+	s.n, s.err = receiveFrom(fd, s.buf)
+	return s.err != unix.EAGAIN || !s.wait
+}
+
+// receiveFrom takes one datagram that came from the kernel, without waiting. unix.Recvfrom would allocate the sender's address.
+func receiveFrom(fd uintptr, b []byte) (int, error) {
 	for {
 		var from unix.RawSockaddrNetlink
 		size := uint32(unsafe.Sizeof(from))
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&s.buf[0])), uintptr(len(s.buf)),
+		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
 			unix.MSG_DONTWAIT|unix.MSG_TRUNC, uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
 		switch {
 		case errno == unix.EINTR, errno == 0 && from.Pid != 0: // not the kernel's: another process may send to us
 			continue
-		case errno == unix.EAGAIN && s.wait:
-			return false
+		case errno != 0:
+			return 0, errno
+		case int(n) > len(b):
+			return 0, fmt.Errorf("%w: a datagram of %d bytes, buffer has %d", nlmsg.ErrMalformed, n, len(b))
 		}
-		s.n, s.err = int(n), nil
-		if errno != 0 {
-			s.err = errno
-		}
-		return true
+		return int(n), nil
 	}
 }
 
