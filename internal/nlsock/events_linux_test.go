@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -191,4 +192,60 @@ func TestEventsEndWithClose(t *testing.T) {
 	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
 	_, _, err := nextTable(testContext(t), s)
 	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// Many datagrams are read at once, and each step is as if they had come one by one: breaking out keeps the others, and a canceled context or a
+// closed socket ends the stream although there is more.
+func TestEventsOfManyDatagrams(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	for i := range 20 {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		b.table(fmt.Sprint("t", i), 0)
+		b.commit(t, ns)
+	}
+	for i := range 10 {
+		name, _, err := nextTable(testContext(t), s)
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprint("t", i), name)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var last error
+	steps := 0
+	for _, err := range s.Events(ctx) {
+		cancel()
+		last = err
+		steps++
+	}
+	require.Equal(t, 2, steps)
+	require.ErrorIs(t, last, context.Canceled)
+	name, _, err := nextTable(testContext(t), s)
+	require.NoError(t, err)
+	require.Contains(t, []string{"t10", "t11"}, name, "the one step was a table or what closes its transaction")
+	require.NoError(t, s.Close())
+	_, _, err = nextTable(testContext(t), s)
+	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// An overrun that shows behind some datagrams is told after them, once.
+func TestQueuedHoldsAnErrorBack(t *testing.T) {
+	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	b := newBatch(nlmsg.SubsysNFTables, 0)
+	b.table("one", 0)
+	b.commit(t, ns)
+	s.held = unix.ENOBUFS // as if the queue had overrun while the datagrams before were read
+	seen, told := 0, 0
+	for m, err := range s.Queued(testContext(t)) {
+		switch {
+		case errors.Is(err, ErrOverrun):
+			told++
+		case m.Type == newTable:
+			require.NoError(t, err)
+			require.Zero(t, told)
+			seen++
+		}
+	}
+	require.Equal(t, 1, seen)
+	require.Equal(t, 1, told)
+	require.Zero(t, s.behind)
 }
