@@ -50,11 +50,14 @@ func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
 type markReader struct {
 	order nlmsg.Order
 	used  uint32
+	added uint32           // bits that were 0 in the ct mark and may be 1 now
+	sure  uint32           // bits that are 1 in it now
 	regs  [16]markRegister // of 32 bits each
 }
 
-// A markRegister is what a register of 32 bits has of the ct mark: bits at their place, and those of them that are unaltered.
-type markRegister struct{ bits, kept uint32 }
+// A markRegister is what a register of 32 bits has of the ct mark: bits at their place, those of them that are unaltered; and what is known to
+// be 0 or 1 in it, wherever it comes from.
+type markRegister struct{ bits, kept, zero, one uint32 }
 
 // exprAttrs are the attributes of an expression, by type; more than any has that is known here.
 type exprAttrs [16][]byte
@@ -92,16 +95,21 @@ func (list *exprAttrs) register(typ int) int {
 	return -1
 }
 
-// value is a number in the machine's order within a nest of register data.
+// value is a number in the machine's order within a nest of register data; 0 if there is none.
 func (m *markReader) value(nest []byte) uint32 {
-	var v uint32
+	v, _ := m.number(nest)
+	return v
+}
+
+// number is value; false if there is none of 32 bits.
+func (m *markReader) number(nest []byte) (v uint32, ok bool) {
 	_ = nlmsg.EachAttr(m.order, nest, func(a nlmsg.Attr) error {
 		if a.Type == nlmsg.NFTADataValue && len(a.Data) == 4 {
-			v = m.order.Uint32(a.Data)
+			v, ok = m.order.Uint32(a.Data), true
 		}
 		return nil
 	})
-	return v
+	return v, ok
 }
 
 // look notes that a register is read, and those behind it: keys can be longer than one.

@@ -34,7 +34,9 @@ func (m *markReader) expression(name string, a exprAttrs) {
 	case "payload":
 		m.look(a.register(nlmsg.NFTAPayloadSreg))
 		m.overwrite(a.register(nlmsg.NFTAPayloadDreg))
-	case "immediate", "rt", "exthdr", "fib", "numgen", "osf", "xfrm": // all have the destination first
+	case "immediate":
+		m.constant(&a)
+	case "rt", "exthdr", "fib", "numgen", "osf", "xfrm": // all have the destination first
 		m.overwrite(a.register(nlmsg.NFTAImmediateDreg))
 	case "socket", "tunnel": // the destination is second
 		m.overwrite(a.register(2))
@@ -58,7 +60,10 @@ func (m *markReader) conntrack(a *exprAttrs) {
 	sreg := a.register(nlmsg.NFTACTSreg)
 	switch {
 	case sreg >= 0 && key == ctMark: // every bit that is not what it was
-		m.used |= ^m.regs[sreg].kept
+		r := m.regs[sreg]
+		m.used |= ^r.kept
+		m.added |= ^(r.kept | r.zero)
+		m.sure |= r.one
 	case sreg >= 0:
 		m.look(sreg)
 	}
@@ -78,7 +83,20 @@ func (m *markReader) bitwise(a *exprAttrs) {
 		return
 	}
 	mask, xor := m.value(a[nlmsg.NFTABitwiseMask]), m.value(a[nlmsg.NFTABitwiseXor])
-	m.regs[dreg] = markRegister{bits: from.bits & mask, kept: from.kept & mask &^ xor}
+	zero, one := from.zero|^mask, from.one&mask
+	m.regs[dreg] = markRegister{
+		bits: from.bits & mask, kept: from.kept & mask &^ xor,
+		zero: zero&^xor | one&xor, one: one&^xor | zero&xor,
+	}
+}
+
+// constant loads a number, or something else.
+func (m *markReader) constant(a *exprAttrs) {
+	dreg := a.register(nlmsg.NFTAImmediateDreg)
+	m.overwrite(dreg)
+	if v, ok := m.number(a[nlmsg.NFTAImmediateData]); ok && dreg >= 0 {
+		m.regs[dreg] = markRegister{zero: ^v, one: v}
+	}
 }
 
 // compat reads the two extensions of iptables-nft that have to do with the ct mark: struct xt_connmark_mtinfo1 {mark, mask} and
@@ -93,8 +111,10 @@ func (m *markReader) compat(kind string, name, info []byte) {
 		switch info[12] {
 		case 0: // set
 			m.used |= word(0)
+			m.added |= word(0)
 		case 1: // save the packet's mark
 			m.used |= word(2)
+			m.added |= word(2)
 		}
 	}
 }
