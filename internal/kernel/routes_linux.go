@@ -19,8 +19,8 @@ const (
 )
 
 // Devices tells by which device packets for each address leave, as far as that is certain: the address is missing where there is
-// no route, more than one path, or where routing looks at more than the destination. A flowtable takes packets from an address
-// by that device alone, too (net/netfilter/nft_flow_offload.c, nft_flow_route).
+// no route, more than one path, or where routing looks at more than the destination, and it is there without a name where it is
+// the machine's own. A flowtable takes packets from an address by that device alone, too (net/netfilter/nft_flow_offload.c, nft_flow_route).
 func (k *Kernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error) {
 	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
 	if err != nil {
@@ -43,11 +43,13 @@ func (k *Kernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Add
 		if _, ok := found[a]; ok {
 			continue
 		}
-		index, err := deviceFor(ctx, sock, a)
+		index, own, err := deviceFor(ctx, sock, a)
 		if err != nil {
 			return nil, k.routeError(err)
 		}
-		if name := names[index]; name != "" {
+		if name := names[index]; own {
+			found[a] = ""
+		} else if name != "" {
 			found[a] = name
 		}
 	}
@@ -84,19 +86,20 @@ func plainRouting(ctx context.Context, sock *nlsock.Socket) (bool, error) {
 	return plain, nil
 }
 
-// deviceFor is the index of the device that one route leads to, 0 if there is not exactly one.
-func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (device int, err error) {
-	err = routeTo(ctx, sock, a, fibMatch, func(x nlmsg.Attr) (err error) {
+// deviceFor is the index of the device that one route leads to, 0 if there is not exactly one, and whether the address is the machine's own.
+func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (device int, own bool, err error) {
+	err = routeTo(ctx, sock, a, fibMatch, func(kind byte, x nlmsg.Attr) (err error) {
+		own = kind == unix.RTN_LOCAL
 		if x.Type == unix.RTA_OIF {
 			device, err = index(nlmsg.Native(), x)
 		}
 		return err
 	})
-	return device, err
+	return device, own, err
 }
 
-// routeTo visits the attributes of the route to an address; there are none where there is no route.
-func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint32, visit func(nlmsg.Attr) error) error {
+// routeTo visits the attributes of the route to an address, with the route's kind (RTN_UNICAST, RTN_LOCAL); there are none where there is no route.
+func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint32, visit func(kind byte, x nlmsg.Attr) error) error {
 	o := nlmsg.Native()
 	family := byte(unix.AF_INET)
 	if a.Is6() {
@@ -116,7 +119,7 @@ func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint3
 	}
 	for _, m := range answer {
 		if m.Type == unix.RTM_NEWROUTE && len(m.Data) >= routeHeader {
-			err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], visit))
+			err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], func(x nlmsg.Attr) error { return visit(m.Data[7], x) }))
 		}
 	}
 	return err

@@ -26,11 +26,12 @@ func TestDevices(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, k.Close()) })
 	addr := netip.MustParseAddr
-	ask := []netip.Addr{addr("192.0.2.7"), addr("198.51.100.7"), addr("203.0.113.7"), addr("10.0.0.1"), addr("2001:db8:1::7"), addr("2001:db8:2::7"), addr("2001:db8:3::7")}
+	ask := []netip.Addr{addr("192.0.2.7"), addr("198.51.100.7"), addr("203.0.113.7"), addr("10.0.0.1"), addr("2001:db8:1::7"), addr("2001:db8:2::7"), addr("2001:db8:3::7"), addr("192.0.2.1"), addr("2001:db8:1::1"), addr("127.0.0.1")}
 	found, err := k.Devices(t.Context(), ask)
 	require.NoError(t, err)
 	assert.Equal(t, map[netip.Addr]string{
 		addr("192.0.2.7"): "a0", addr("198.51.100.7"): "b0", addr("2001:db8:1::7"): "a0", addr("2001:db8:2::7"): "a0",
+		addr("192.0.2.1"): "", addr("2001:db8:1::1"): "", addr("127.0.0.1"): "", // its own
 	}, found)
 
 	require.NoError(t, ns.IP(t.Context(), "rule add fwmark 1 lookup 100"))

@@ -169,7 +169,7 @@ func (k *Kernel) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Ad
 
 func nextHop(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (Hop, error) {
 	hop := Hop{Addr: a}
-	err := routeTo(ctx, sock, a, 0, func(x nlmsg.Attr) (err error) {
+	err := routeTo(ctx, sock, a, 0, func(_ byte, x nlmsg.Attr) (err error) {
 		switch x.Type {
 		case unix.RTA_OIF:
 			hop.Device, err = index(nlmsg.Native(), x)
