@@ -260,7 +260,7 @@ func TestOpenAfterContextEnded(t *testing.T) {
 func TestFactsOfOtherKernels(t *testing.T) {
 	facts, err := openFake(t, fakeMachine()).Facts(testContext(t))
 	require.NoError(t, err)
-	require.Len(t, facts, 13)
+	require.Len(t, facts, 15)
 	assert.Equal(t, "release: 6.1 (the Target says so)", facts[0].String())
 	assert.Equal(t, "unknown", facts[4].Answer)
 }

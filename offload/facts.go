@@ -33,9 +33,10 @@ type (
 )
 
 // Facts says how the kernel treats flowtables, and which settings of the namespace and which modules matter to them, in a fixed order:
-// release, flowtables, by name, wildcards, accounting, forwarding ipv4, forwarding ipv6, tcp loose (whether a TCP connection may be picked
-// up in its middle, as one that was evicted is), tcp timeout and udp timeout (the seconds without packets after which a flow leaves
-// its flowtable), then the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload: "yes" is loaded or built in, "no" is missing,
+// release, flowtables, by name, wildcards, accounting, events (whether connections announce their beginning and end: "yes", "no", or
+// "listened to": those that begin while somebody listens), timestamps, forwarding ipv4, forwarding ipv6, tcp loose (whether a TCP connection
+// may be picked up in its middle, as one that was evicted is), tcp timeout and udp timeout (the seconds without packets after which a flow
+// leaves its flowtable), then the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload: "yes" is loaded or built in, "no" is missing,
 // "unknown" may be loaded when it is needed. What has to be tried is tried as Target does.
 func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
 	facts, err := m.mannerFacts(ctx)
@@ -47,6 +48,8 @@ func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
 		text      func(string) string
 	}{
 		{"accounting", accountingKey, isSet},
+		{"events", eventsKey, announces},
+		{"timestamps", timestampKey, isSet},
 		{"forwarding ipv4", forwardingKey4, isSet},
 		{"forwarding ipv6", forwardingKey6, isSet},
 		{"tcp loose", looseKey, isSet},
@@ -67,6 +70,13 @@ func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
 
 func isSet(value string) string     { return yesNo(value != "0") }
 func inSeconds(value string) string { return value + " s" }
+
+func announces(value string) string {
+	if value == "2" {
+		return "listened to"
+	}
+	return isSet(value)
+}
 
 func (m *Manager) moduleFact(name string) Fact {
 	k, ok := m.kernel.(modular)

@@ -244,7 +244,7 @@ func TestFacts(t *testing.T) {
 			assert.Equal(t, answer, f.Answer, f.String())
 		}
 	}
-	assert.Equal(t, []string{"release", "flowtables", "by name", "wildcards", "accounting", "forwarding ipv4", "forwarding ipv6",
+	assert.Equal(t, []string{"release", "flowtables", "by name", "wildcards", "accounting", "events", "timestamps", "forwarding ipv4", "forwarding ipv6",
 		"tcp loose", "tcp timeout", "udp timeout", "nf_flow_table", "nf_flow_table_inet", "nft_flow_offload"}, names)
 }
 

@@ -14,6 +14,8 @@ import (
 // The settings of a namespace that matter to flowtables (Documentation/networking/nf_conntrack-sysctl.rst, ip-sysctl.rst).
 const (
 	looseKey       = "net.netfilter.nf_conntrack_tcp_loose"
+	eventsKey      = "net.netfilter.nf_conntrack_events"
+	timestampKey   = "net.netfilter.nf_conntrack_timestamp"
 	tcpTimeoutKey  = "net.netfilter.nf_flowtable_tcp_timeout"
 	udpTimeoutKey  = "net.netfilter.nf_flowtable_udp_timeout"
 	forwardingKey4 = "net.ipv4.ip_forward"
@@ -23,8 +25,10 @@ const (
 // highest is the highest value of a setting that SetSettings changes, 0 of others; timeouts are in seconds.
 func highest(key string) int {
 	switch key {
-	case accountingKey, looseKey, forwardingKey4, forwardingKey6:
+	case accountingKey, looseKey, timestampKey, forwardingKey4, forwardingKey6:
 		return 1
+	case eventsKey:
+		return 2
 	case tcpTimeoutKey, udpTimeoutKey:
 		return maxTimeout
 	}
@@ -39,8 +43,10 @@ const maxTimeout = 2147483
 // fastpath_setting_* that is committed before the setting is written, so that Uninstall puts it back from any process.
 //
 // It takes forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: changing them resets other settings of the devices, and
-// with forwarding on a device accepts no router advertisements), net.netfilter.nf_conntrack_acct and nf_conntrack_tcp_loose, each 0 or 1, and
-// nf_flowtable_tcp_timeout and nf_flowtable_udp_timeout in seconds (Linux 5.14). Errors match fs.ErrNotExist where the kernel lacks
+// with forwarding on a device accepts no router advertisements), net.netfilter.nf_conntrack_acct, nf_conntrack_timestamp and
+// nf_conntrack_tcp_loose, each 0 or 1, nf_conntrack_events (0 never, 1 always, 2 for connections that begin while somebody listens), and
+// nf_flowtable_tcp_timeout and nf_flowtable_udp_timeout in seconds (Linux 5.14). What a connection began under stays with it:
+// conntrack.Settings.Lacks says what is hidden by acct, events and timestamp. Errors match fs.ErrNotExist where the kernel lacks
 // one, fs.ErrPermission without CAP_NET_ADMIN, and errors.ErrUnsupported where the Kernel has no settings. Those before it in the
 // list are changed then, and remembered.
 func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Setting) (changed []Setting, err error) {

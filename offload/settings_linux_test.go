@@ -16,7 +16,8 @@ func TestSettingsOnTheKernel(t *testing.T) {
 	ns := testns.NewT(t, "settings")
 	m := openManager(t, ns)
 	want := []offload.Setting{{Key: "net.ipv4.ip_forward", Value: "1"}, {Key: "net.ipv6.conf.all.forwarding", Value: "1"},
-		{Key: "net.netfilter.nf_conntrack_acct", Value: "1"}, {Key: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"}}
+		{Key: "net.netfilter.nf_conntrack_acct", Value: "1"}, {Key: "net.netfilter.nf_conntrack_tcp_loose", Value: "0"},
+		{Key: "net.netfilter.nf_conntrack_events", Value: "1"}, {Key: "net.netfilter.nf_conntrack_timestamp", Value: "1"}}
 	if _, err := ns.Sysctl(tcpTimeout); err == nil { // kernels without flowtables lack it
 		want = append(want, offload.Setting{Key: tcpTimeout, Value: "77"}, offload.Setting{Key: udpTimeout, Value: "88"})
 	}

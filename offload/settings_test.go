@@ -92,7 +92,7 @@ func TestSettingsThatAreRefused(t *testing.T) {
 	kernel.SetSysctl(forward, "0")
 	for _, s := range []offload.Setting{
 		{Key: "kernel.panic", Value: "1"}, {Key: forward, Value: "2"}, {Key: forward, Value: ""}, {Key: forward, Value: "01"},
-		{Key: udpIdle, Value: "0"}, {Key: udpIdle, Value: "-1"}, {Key: udpIdle, Value: "1e9"}, {Key: "../" + forward, Value: "1"},
+		{Key: "net.netfilter.nf_conntrack_events", Value: "3"}, {Key: "net.netfilter.nf_conntrack_timestamp", Value: "2"}, {Key: udpIdle, Value: "0"}, {Key: udpIdle, Value: "-1"}, {Key: udpIdle, Value: "1e9"}, {Key: "../" + forward, Value: "1"},
 	} {
 		_, err := m.SetSettings(t.Context(), "", offload.Setting{Key: forward, Value: "1"}, s)
 		require.Error(t, err, "%v", s)
