@@ -14,11 +14,11 @@ import (
 //
 // Rows count what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path, and up to
 // Linux 6.12 a flow gets them though only one of its two devices is listed. Half tells such flows.
-// Nothing in the kernel names the flowtable of a connection, so the report does not either.
+// Nothing in the kernel names the flowtable of a connection but a bit that a rule sets: see Policy.Announce.
 type Report struct {
 	// Total is all rows together.
 	Total Sum `json:"total"`
-	// Rows are sorted by path, protocol and family. Connections of no row are no row.
+	// Rows are sorted by path, protocol, family and flowtable. Connections of no row are no row.
 	Rows []ReportRow `json:"rows"`
 	// Accounting is the namespace's setting nf_conntrack_acct: without it new connections have no counters.
 	Accounting bool `json:"accounting"`
@@ -29,11 +29,12 @@ type Report struct {
 	Untold uint64 `json:"untold,omitempty"`
 }
 
-// A ReportRow sums up the connections of one path, protocol and address family. It is a plain value.
+// A ReportRow sums up the connections of one path, protocol, address family and flowtable. It is a plain value.
 type ReportRow struct {
-	Path     conntrack.Path   `json:"path"`
-	Protocol uint8            `json:"protocol"` // IP protocol number
-	Family   conntrack.Family `json:"family"`
+	Path      conntrack.Path   `json:"path"`
+	Protocol  uint8            `json:"protocol"` // IP protocol number
+	Family    conntrack.Family `json:"family"`
+	Flowtable string           `json:"flowtable,omitempty"` // as the connections' marks announce it; "" is unknown, or none
 	Sum
 }
 
@@ -47,43 +48,46 @@ type Sum struct {
 	Bytes   uint64 `json:"bytes"`
 }
 
-// Report reads the connections once and folds them. The Watcher must look at the Manager's network namespace. Errors are
-// those of Watcher.Entries and Watcher.Settings.
+// Report reads the connections once and folds them. The Watcher must look at the Manager's network namespace; one that Watch opened knows
+// flowtables, where rules announce them. Errors are those of Watcher.Entries and Watcher.Settings.
 func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, error) {
 	if w == nil {
-		return nil, errors.New("offload: report: no Watcher; open one with conntrack.Open for the same network namespace")
+		return nil, errors.New("offload: report: no Watcher; open one with Manager.Watch")
 	}
 	settings, err := w.Settings(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("offload: report: %w", err)
 	}
-	rows := map[ReportRow]*ReportRow{} // by path, protocol and family
+	rows := map[ReportRow]*Sum{} // by path, protocol, family and flowtable
 	var offloaded []ends
 	for e, err := range w.Entries(ctx, conntrack.Match{}) {
 		if err != nil {
 			return nil, fmt.Errorf("offload: report: %w", err)
 		}
-		key := ReportRow{Path: e.Path(), Protocol: e.Orig.Proto, Family: familyOf(e.Orig)}
-		row := rows[key]
-		if row == nil {
-			row = &ReportRow{Path: key.Path, Protocol: key.Protocol, Family: key.Family}
-			rows[key] = row
+		key := ReportRow{Path: e.Path(), Protocol: e.Orig.Proto, Family: familyOf(e.Orig), Flowtable: e.Flowtable}
+		sum := rows[key]
+		if sum == nil {
+			sum = &Sum{}
+			rows[key] = sum
 		}
-		row.count(&e)
+		sum.count(&e)
 		if e.Path() != conntrack.Slow {
 			offloaded = append(offloaded, endsOf(&e))
 		}
 	}
 	r := &Report{Accounting: settings.Accounting, Rows: []ReportRow{}}
 	r.Half, r.Untold = m.halves(ctx, offloaded)
-	for _, row := range rows {
-		r.Rows = append(r.Rows, *row)
+	for row, sum := range rows {
+		row.Sum = *sum
+		r.Rows = append(r.Rows, row)
 		r.Total.add(row.Sum)
 	}
-	slices.SortFunc(r.Rows, func(a, b ReportRow) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Family, b.Family))
-	})
+	slices.SortFunc(r.Rows, compareRows)
 	return r, nil
+}
+
+func compareRows(a, b ReportRow) int {
+	return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Family, b.Family), cmp.Compare(a.Flowtable, b.Flowtable))
 }
 
 func familyOf(t conntrack.Tuple) conntrack.Family {

@@ -103,5 +103,5 @@ func TestReportErrors(t *testing.T) {
 	_, err := report(t, &table{entries: []conntrack.Entry{entry(6, "192.0.2.1", 0, 1, 1)}, err: broken})
 	require.ErrorIs(t, err, broken)
 	_, err = openFake(t, fakeMachine()).Report(testContext(t), nil)
-	require.ErrorContains(t, err, "conntrack.Open")
+	require.ErrorContains(t, err, "Manager.Watch")
 }

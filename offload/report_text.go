@@ -11,15 +11,23 @@ import (
 	"github.com/go-fastpath/fastpath/conntrack"
 )
 
-// String is the report as a table, one row a line, and the total.
+// String is the report as a table, one row a line, and the total. It has a column of flowtables where one is known.
 func (r *Report) String() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PATH\tPROTOCOL\tFAMILY\tFLOWS\tCOUNTED\tPACKETS\tBYTES")
-	for _, row := range r.Rows {
-		row.write(w, row.Path.String(), cmp.Or(conntrack.ProtocolName(row.Protocol), strconv.Itoa(int(row.Protocol))), familyName(row.Family))
+	attributed := slices.ContainsFunc(r.Rows, func(row ReportRow) bool { return row.Flowtable != "" })
+	first := func(path, flowtable string) string {
+		if attributed {
+			return path + "\t" + flowtable
+		}
+		return path
 	}
-	r.Total.write(w, "total", "", "")
+	fmt.Fprintln(w, first("PATH", "FLOWTABLE")+"\tPROTOCOL\tFAMILY\tFLOWS\tCOUNTED\tPACKETS\tBYTES")
+	for _, row := range r.Rows {
+		protocol := cmp.Or(conntrack.ProtocolName(row.Protocol), strconv.Itoa(int(row.Protocol)))
+		row.write(w, first(row.Path.String(), cmp.Or(row.Flowtable, "-")), protocol, familyName(row.Family))
+	}
+	r.Total.write(w, first("total", ""), "", "")
 	w.Flush()
 	for _, h := range r.Half {
 		fmt.Fprintf(&b, "Of %d offloaded flows the packets from %s take the slow path: no flowtable lists %s.\n",

@@ -30,21 +30,30 @@ func (m *Manager) watcher(ctx context.Context) (*conntrack.Watcher, error) {
 		return c.opened, nil
 	}
 	cfg := conntrack.Config{Source: c.source}
-	if cfg.Source == nil {
-		switch k := m.kernel.(type) {
-		case placed:
-			cfg.NetNS = k.NetNS()
-		case tracked:
-			cfg.Source = k.Conntrack()
-		default:
-			return nil, nil
-		}
+	if !m.place(&cfg) {
+		return nil, nil
 	}
 	w, err := conntrack.Open(ctx, &cfg)
 	if err == nil {
 		c.opened = w
 	}
 	return w, err
+}
+
+// place points a Config without a Source at the Manager's namespace; false if the Kernel has no connections.
+func (m *Manager) place(cfg *conntrack.Config) bool {
+	if cfg.Source != nil {
+		return true
+	}
+	switch k := m.kernel.(type) {
+	case placed:
+		cfg.NetNS = k.NetNS()
+	case tracked:
+		cfg.Source = k.Conntrack()
+	default:
+		return false
+	}
+	return true
 }
 
 func (c *connections) close() error {
