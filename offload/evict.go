@@ -18,11 +18,9 @@ const maxEvictions = 3
 
 // A Victim is a flow in the fast path that a plan forbids or excludes: it meets no rule there until it is evicted. It is a plain value.
 type Victim struct {
-	Entry conntrack.Entry `json:"entry"`
+	conntrack.Victim
 	// Why names the rule, or says that none offloads the flow any more.
 	Why string `json:"why"`
-	// Risk says why the flow's connection may break when it is evicted, "" where it should go on, if the rules let it.
-	Risk string `json:"risk,omitempty"`
 }
 
 // Victims lists the flows that Apply would evict for a plan. It changes nothing. What the kernel does not tell of a flow (its
@@ -108,7 +106,7 @@ func judgeAll(change *judge.Change, flows []conntrack.Entry, devices map[netip.A
 	for _, e := range flows {
 		f := flowOf(&e, devices)
 		if found := change.Judge(&f); found.Evict {
-			victims = append(victims, Victim{Entry: e, Why: found.Why})
+			victims = append(victims, Victim{conntrack.Victim{Entry: e}, found.Why})
 		}
 	}
 	return victims

@@ -91,7 +91,7 @@ func (m *Manager) stranded(ctx context.Context, moves []moved) ([]Victim, error)
 	var victims []Victim
 	for i, b := range between {
 		if why := strandedBy(target, moves, devices[b[0]], devices[b[1]]); why != "" {
-			victims = append(victims, Victim{Entry: flows[i], Why: why})
+			victims = append(victims, Victim{conntrack.Victim{Entry: flows[i]}, why})
 		}
 	}
 	return victims, m.tellRisks(ctx, w, victims)
