@@ -10,18 +10,24 @@ import (
 // dumpRequest encodes the dump of what m matches, as narrow as the kernel's filter is right. The kernel's filter by IPv6 address is
 // inverted on every kernel read so far, and by IPv4 address it would need CTA_FILTER of Linux 5.8, so addresses are
 // left to [Match.Matches].
-func dumpRequest(b *nlmsg.Builder, m *Match) { matchRequest(b, nlmsg.CTGet, nlmsg.FlagDump, m) }
+func dumpRequest(b *nlmsg.Builder, m *Match) {
+	matchRequest(b, nlmsg.CTGet, nlmsg.FlagDump, nlmsg.NFNetlinkV0, m)
+}
 
-// deleteAllRequest encodes the removal of all that m matches; see deletable.
-func deleteAllRequest(b *nlmsg.Builder, m *Match) { matchRequest(b, nlmsg.CTDelete, nlmsg.FlagAck, m) }
+// deleteAllRequest encodes the removal of all that m matches; see deletable. The kernel passes over the family in a removal of version 0
+// (ctnetlink_del_conntrack), as old programs sent some family and meant all.
+func deleteAllRequest(b *nlmsg.Builder, m *Match) {
+	matchRequest(b, nlmsg.CTDelete, nlmsg.FlagAck, nlmsg.NFNetlinkV1, m)
+}
 
 // matchRequest encodes what the kernel's filter knows of m (ctnetlink_alloc_filter): dumps and deletions share it.
-func matchRequest(b *nlmsg.Builder, typ, flags uint16, m *Match) {
+func matchRequest(b *nlmsg.Builder, typ, flags uint16, version byte, m *Match) {
 	var family Family
 	if f := m.families(); len(f) == 1 {
 		family = f[0]
 	}
-	b.BeginNetfilter(nlmsg.SubsysCTNetlink<<8|typ, nlmsg.FlagRequest|flags, 0, byte(family), 0)
+	b.Begin(nlmsg.SubsysCTNetlink<<8|typ, nlmsg.FlagRequest|flags, 0)
+	b.Raw([]byte{byte(family), version, 0, 0}) // struct nfgenmsg
 	if mask := m.markMask(); mask != 0 {
 		b.Uint32BE(nlmsg.CTAMark, m.Mark)
 		b.Uint32BE(nlmsg.CTAMarkMask, mask)
@@ -47,7 +53,7 @@ func (m *Match) deletable(major, minor int) bool {
 	switch {
 	case m.Tuple != Tuple{}, len(m.Prefixes) > 0, m.Proto != 0, len(m.Zones) > 1,
 		len(m.Paths) > 0 && pathMask == 0 && !m.allPaths(),
-		mask != 0 && !since(5, 15), len(m.Zones) == 1 && !since(6, 8):
+		len(m.families()) > 1, len(m.families()) == 1 && !since(5, 3), mask != 0 && !since(5, 15), len(m.Zones) == 1 && !since(6, 8):
 		return false
 	}
 	return m.consistent()

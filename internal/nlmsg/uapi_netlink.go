@@ -37,6 +37,7 @@ const (
 // include/uapi/linux/netfilter/nfnetlink.h.
 const (
 	NFNetlinkV0 = 0
+	NFNetlinkV1 = 1 // not in the header: what ctnetlink_del_conntrack takes for one that means the family (Linux 5.3)
 
 	SubsysCTNetlink = 1
 	SubsysNFTables  = 10
