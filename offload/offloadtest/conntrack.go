@@ -1,29 +1,40 @@
 package offloadtest
 
 import (
-	"context"
-	"fmt"
-	"io/fs"
-	"iter"
 	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/conntrack"
 )
 
+// The settings that decide what connections tell, as they are when one begins.
+const (
+	accounting = "net.netfilter.nf_conntrack_acct"
+	events     = "net.netfilter.nf_conntrack_events"
+	timestamps = "net.netfilter.nf_conntrack_timestamp"
+	tcpLoose   = "net.netfilter.nf_conntrack_tcp_loose"
+)
+
 // connections is the table of connections, and who listens.
 type connections struct {
-	entries []conntrack.Entry
+	entries []connection
 	nextID  uint32
 	queues  map[*subscription]bool
+}
+
+// A connection is one that is tracked. Whether it tells of itself was decided when it began.
+type connection struct {
+	conntrack.Entry
+	tells bool
 }
 
 // Conntrack is the kernel's table of connections as a conntrack.Config takes it. It is not the Kernel itself, because both
 // interfaces have a Dump.
 func (k *Kernel) Conntrack() conntrack.Source { return source{k} }
 
-// AddFlow begins a connection, and notifies. An ID of 0 is filled in, a Reply without addresses is Orig reversed. It
-// replaces one of the same tuple and zone.
+// AddFlow begins a connection, and notifies, as nf_conntrack_events says: neither of its beginning nor of anything later with 0, and
+// with 2 only if somebody listens now. An ID of 0 is filled in, a Reply without addresses is Orig reversed, and a Start with
+// nf_conntrack_timestamp. It replaces one of the same tuple and zone.
 func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -34,9 +45,13 @@ func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	if !e.Reply.Src.IsValid() {
 		e.Reply = e.Orig.Reversed()
 	}
+	if e.Start.IsZero() && k.sysctls[timestamps] == "1" {
+		e.Start = time.Now()
+	}
 	k.table.remove(e.Key())
-	k.table.entries = append(k.table.entries, e)
-	k.table.notify(conntrack.NotifyNew, e)
+	c := connection{Entry: e, tells: k.sysctls[events] == "1" || k.sysctls[events] == "2" && len(k.table.queues) > 0}
+	k.table.entries = append(k.table.entries, c)
+	k.table.notify(conntrack.NotifyNew, c)
 	return e
 }
 
@@ -47,7 +62,7 @@ func (k *Kernel) SetFlow(e conntrack.Entry) bool {
 	defer k.mu.Unlock()
 	i := k.table.find(e.Key())
 	if i >= 0 {
-		k.table.entries[i] = e
+		k.table.entries[i].Entry = e
 	}
 	return i >= 0
 }
@@ -58,8 +73,8 @@ func (k *Kernel) UpdateFlow(e conntrack.Entry) bool {
 	defer k.mu.Unlock()
 	i := k.table.find(e.Key())
 	if i >= 0 {
-		k.table.entries[i] = e
-		k.table.notify(conntrack.NotifyUpdate, e)
+		k.table.entries[i].Entry = e
+		k.table.notify(conntrack.NotifyUpdate, k.table.entries[i])
 	}
 	return i >= 0
 }
@@ -82,13 +97,13 @@ func (k *Kernel) Overrun() {
 
 // find looks a connection up as ctnetlink does, by tuple and zone; -1 if there is none.
 func (c *connections) find(key conntrack.Key) int {
-	return slices.IndexFunc(c.entries, func(e conntrack.Entry) bool { return e.Orig == key.Orig && e.Zone == key.Zone })
+	return slices.IndexFunc(c.entries, func(e connection) bool { return e.Orig == key.Orig && e.Zone == key.Zone })
 }
 
-func (c *connections) remove(key conntrack.Key) (conntrack.Entry, bool) {
+func (c *connections) remove(key conntrack.Key) (connection, bool) {
 	i := c.find(key)
 	if i < 0 {
-		return conntrack.Entry{}, false
+		return connection{}, false
 	}
 	e := c.entries[i]
 	c.entries = slices.Delete(c.entries, i, i+1)
@@ -98,171 +113,24 @@ func (c *connections) remove(key conntrack.Key) (conntrack.Entry, bool) {
 func (c *connections) end(key conntrack.Key) bool {
 	e, ok := c.remove(key)
 	if ok {
+		if !e.Start.IsZero() {
+			e.Stop = time.Now()
+		}
 		c.notify(conntrack.NotifyDestroy, e)
 	}
 	return ok
 }
 
-// notify tells all that listen. Counters come with the end alone.
-func (c *connections) notify(kind conntrack.NotificationKind, e conntrack.Entry) {
+// notify tells all that listen. Counters come with the end alone, and the references that the kernel holds with none.
+func (c *connections) notify(kind conntrack.NotificationKind, e connection) {
+	if !e.tells {
+		return
+	}
+	e.Use = 0
 	if kind != conntrack.NotifyDestroy {
 		e.Sent, e.Received = conntrack.Counters{}, conntrack.Counters{}
 	}
 	for q := range c.queues {
-		q.put(queued{notification: conntrack.Notification{Kind: kind, Entry: e}}, false)
+		q.put(queued{notification: conntrack.Notification{Kind: kind, Entry: e.Entry}}, false)
 	}
-}
-
-// A source is a Kernel's connections.
-type source struct{ k *Kernel }
-
-// Dump yields the connections that m matches, as they were when it began.
-func (s source) Dump(ctx context.Context, m conntrack.Match) iter.Seq2[conntrack.Entry, error] {
-	return func(yield func(conntrack.Entry, error) bool) {
-		s.k.mu.Lock()
-		entries := slices.Clone(s.k.table.entries)
-		s.k.mu.Unlock()
-		for _, e := range entries {
-			if err := ctx.Err(); err != nil {
-				yield(conntrack.Entry{}, err)
-				return
-			}
-			if m.Matches(&e) && !yield(e, nil) {
-				return
-			}
-		}
-	}
-}
-
-// Lookup reads one connection by tuple and zone.
-func (s source) Lookup(ctx context.Context, key conntrack.Key) (conntrack.Entry, error) {
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	if i := s.k.table.find(key); i >= 0 {
-		return s.k.table.entries[i], ctx.Err()
-	}
-	return conntrack.Entry{}, fmt.Errorf("look up %v: %w", key.Orig, fs.ErrNotExist)
-}
-
-// Delete removes one connection of that tuple, zone and ID.
-func (s source) Delete(ctx context.Context, key conntrack.Key) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	if i := s.k.table.find(key); i < 0 || key.ID != 0 && s.k.table.entries[i].ID != key.ID {
-		return fmt.Errorf("delete %v: %w", key.Orig, fs.ErrNotExist)
-	}
-	s.k.table.end(key)
-	return nil
-}
-
-// DeleteAll removes what m matches.
-func (s source) DeleteAll(ctx context.Context, m conntrack.Match) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	for _, e := range slices.Clone(s.k.table.entries) {
-		if m.Matches(&e) {
-			s.k.table.end(e.Key())
-		}
-	}
-	return nil
-}
-
-// Settings are those of the sysctls: notifications always come.
-func (s source) Settings(ctx context.Context) (conntrack.Settings, error) {
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	return conntrack.Settings{
-		Accounting: s.k.sysctls[accounting] == "1", Events: 1, Count: len(s.k.table.entries),
-		TCPLoose: s.k.sysctls["net.netfilter.nf_conntrack_tcp_loose"] != "0",
-	}, ctx.Err()
-}
-
-// Close does nothing, as Kernel.Close.
-func (s source) Close() error { return nil }
-
-// Subscribe starts a queue.
-func (s source) Subscribe(ctx context.Context, _ conntrack.Match) (conntrack.Subscription, error) {
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	if s.k.table.queues == nil {
-		s.k.table.queues = map[*subscription]bool{}
-	}
-	q := &subscription{k: s.k, wake: make(chan struct{}, 1)}
-	s.k.table.queues[q] = true
-	return q, ctx.Err()
-}
-
-// A subscription is a queue without bound; its fields are guarded by the Kernel's lock.
-type subscription struct {
-	k    *Kernel
-	list []queued
-	wake chan struct{}
-}
-
-type queued struct {
-	notification conntrack.Notification
-	err          error
-}
-
-func (q *subscription) put(x queued, instead bool) {
-	if instead {
-		q.list = nil
-	}
-	q.list = append(q.list, x)
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (q *subscription) take() (queued, bool) {
-	q.k.mu.Lock()
-	defer q.k.mu.Unlock()
-	if len(q.list) == 0 {
-		return queued{}, false
-	}
-	x := q.list[0]
-	q.list = q.list[1:]
-	return x, true
-}
-
-// Notifications yields what is queued and what comes until wait is over.
-func (q *subscription) Notifications(ctx context.Context, wait time.Duration) iter.Seq2[conntrack.Notification, error] {
-	return func(yield func(conntrack.Notification, error) bool) {
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		for {
-			if x, ok := q.take(); ok {
-				if !yield(x.notification, x.err) {
-					return
-				}
-				continue
-			}
-			if wait <= 0 {
-				return
-			}
-			select {
-			case <-ctx.Done():
-				yield(conntrack.Notification{}, ctx.Err())
-				return
-			case <-timer.C:
-				return
-			case <-q.wake:
-			}
-		}
-	}
-}
-
-// Close ends the queue.
-func (q *subscription) Close() error {
-	q.k.mu.Lock()
-	defer q.k.mu.Unlock()
-	delete(q.k.table.queues, q)
-	return nil
 }

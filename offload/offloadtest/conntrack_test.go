@@ -93,3 +93,27 @@ func TestEvictAndLookup(t *testing.T) {
 	two.Mark = 7
 	assert.True(t, k.UpdateFlow(two))
 }
+
+// With nf_conntrack_events 2, connections that began while nobody listened are silent to their end; with nf_conntrack_timestamp they know when.
+func TestFlowsTellAsTheSettingsSay(t *testing.T) {
+	k := New(t, nil)
+	k.SetSysctl(events, "2")
+	k.SetSysctl(timestamps, "1")
+	silent := k.AddFlow(someFlow(1))
+	assert.False(t, silent.Start.IsZero())
+	q, err := k.Conntrack().Subscribe(t.Context(), conntrack.Match{})
+	require.NoError(t, err)
+	defer q.Close()
+	heard := k.AddFlow(someFlow(2))
+	k.UpdateFlow(silent)
+	k.DelFlow(silent.Key())
+	k.DelFlow(heard.Key())
+	var kinds []conntrack.NotificationKind
+	for n, err := range q.Notifications(t.Context(), 0) {
+		require.NoError(t, err)
+		assert.Equal(t, heard.Orig, n.Entry.Orig)
+		kinds = append(kinds, n.Kind)
+		assert.Equal(t, n.Kind != conntrack.NotifyDestroy, n.Entry.Stop.IsZero())
+	}
+	assert.Equal(t, []conntrack.NotificationKind{conntrack.NotifyNew, conntrack.NotifyDestroy}, kinds)
+}

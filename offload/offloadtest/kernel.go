@@ -50,8 +50,6 @@ type Kernel struct {
 	table         connections
 }
 
-const accounting = "net.netfilter.nf_conntrack_acct"
-
 // New makes a Kernel with an empty ruleset, of the release and with the links of target; nil is Linux72 without links. A
 // target that is not valid ends the test, and at its end faults that were never met are an error. A nil tb, as in an
 // example, checks neither.
@@ -70,7 +68,9 @@ func New(tb TB, target *flowtable.Target) *Kernel {
 		refusing:     map[string]bool{},
 		state:        &state{generation: 1},
 		strictTables: map[uint64]bool{},
-		sysctls:      map[string]string{accounting: "1", "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
+		sysctls: map[string]string{
+			accounting: "1", events: "1", timestamps: "0", tcpLoose: "1", "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1",
+		},
 	}
 	for _, l := range target.Links {
 		k.addLink(l)
@@ -183,8 +183,8 @@ func verdict(acks []nlmsg.Ack) error {
 // Close does nothing: the kernel outlives its users, so that a test can open a second Manager on it.
 func (k *Kernel) Close() error { return nil }
 
-// Sysctl reads a setting: accounting and forwarding are on, unless SetSysctl says otherwise. The error matches
-// fs.ErrNotExist for any that is not set.
+// Sysctl reads a setting. Unless SetSysctl says otherwise, accounting, forwarding, nf_conntrack_tcp_loose and nf_conntrack_events are 1, and
+// nf_conntrack_timestamp is 0. The error matches fs.ErrNotExist for any other that is not set.
 func (k *Kernel) Sysctl(ctx context.Context, key string) (string, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
