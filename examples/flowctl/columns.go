@@ -10,18 +10,26 @@ import (
 	"github.com/go-fastpath/fastpath/conntrack"
 )
 
-const columns = "%-6s %-49s %-49s %-8s %10s %14s\n"
+const columns = "%-6s %-49s %-49s %-8s %-12s %10s %14s\n"
 
 // tableWriter prints the head and then a line for each entry. The columns have a fixed width, so that a long table streams.
 func tableWriter(out io.Writer) func(conntrack.Entry) error {
-	fmt.Fprintf(out, columns, "PROTO", "ORIGINAL", "TRANSLATED TO", "PATH", "PACKETS", "BYTES")
+	fmt.Fprintf(out, columns, "PROTO", "ORIGINAL", "TRANSLATED TO", "PATH", "FLOWTABLE", "PACKETS", "BYTES")
 	return func(entry conntrack.Entry) error {
 		packets, bytes := totals(entry)
-		_, err := fmt.Fprintf(out, columns, cmp.Or(conntrack.ProtocolName(entry.Orig.Proto), strconv.Itoa(int(entry.Orig.Proto))), arrow(entry.Orig.Src, entry.Orig.Dst),
-			translation(entry), entry.Path(), packets, bytes)
+		_, err := fmt.Fprintf(out, columns, protocol(entry), arrow(entry.Orig.Src, entry.Orig.Dst),
+			translation(entry), entry.Path(), orDash(entry.Flowtable), packets, bytes)
 		return err
 	}
 }
+
+// protocol is the name of a connection's protocol, or its number.
+func protocol(entry conntrack.Entry) string {
+	return cmp.Or(conntrack.ProtocolName(entry.Orig.Proto), strconv.Itoa(int(entry.Orig.Proto)))
+}
+
+// orDash is a text, and "-" where it is unknown.
+func orDash(text string) string { return cmp.Or(text, "-") }
 
 // translation is what NAT makes of the original tuple; "-" is no NAT.
 func translation(entry conntrack.Entry) string {

@@ -19,15 +19,16 @@ const trackedSpec = `{"tables":[{"name":"t","chains":[
 
 // A line is what a test reads of one JSON object of flowctl flows --json.
 type line struct {
-	Path string
-	Orig struct{ Src, Dst string }
-	SNAT string
-	Sent struct{ Packets uint64 }
+	Path      string
+	Flowtable string
+	Orig      struct{ Src, Dst string }
+	SNAT      string
+	Sent      struct{ Packets uint64 }
 }
 
 func lines(t *testing.T, r result) []line {
 	t.Helper()
-	r.assertDone(t)
+	require.Equal(t, exitDone, r.status, r.err) // notes may stand there
 	var all []line
 	for text := range strings.Lines(r.out) {
 		var one line
@@ -72,9 +73,9 @@ func TestFlows(t *testing.T) {
 
 	table := flowctl("", "flows", "--netns", netns)
 	table.assertDone(t)
-	assert.Regexp(t, `(?m)^PROTO +ORIGINAL +TRANSLATED TO +PATH +PACKETS +BYTES$`, table.out)
-	assert.Regexp(t, `(?m)^tcp +192\.168\.1\.2:\d+ > 203\.0\.113\.2:7007 +203\.0\.113\.1:\d+ > 203\.0\.113\.2:7007 +slow +\d+ +\d+$`, table.out)
-	assert.Regexp(t, `(?m)^udp +\[2001:db8:1::2\]:\d+ > \[2001:db8:2::2\]:7007 +- +slow +\d+ +\d+$`, table.out)
+	assert.Regexp(t, `(?m)^PROTO +ORIGINAL +TRANSLATED TO +PATH +FLOWTABLE +PACKETS +BYTES$`, table.out)
+	assert.Regexp(t, `(?m)^tcp +192\.168\.1\.2:\d+ > 203\.0\.113\.2:7007 +203\.0\.113\.1:\d+ > 203\.0\.113\.2:7007 +slow +- +\d+ +\d+$`, table.out)
+	assert.Regexp(t, `(?m)^udp +\[2001:db8:1::2\]:\d+ > \[2001:db8:2::2\]:7007 +- +slow +- +\d+ +\d+$`, table.out)
 }
 
 // TestFlowsWithoutAccounting: an unknown counter is not a zero.
@@ -84,7 +85,10 @@ func TestFlowsWithoutAccounting(t *testing.T) {
 	_, err := r.DialT(t, "udp", testns.IPv4).RoundTrip(within(t), 1, 100)
 	require.NoError(t, err)
 	table := flowctl("", "flows", "--netns", r.NS.Path())
-	assert.Regexp(t, `(?m)slow +- +-$`, table.out)
+	assert.Regexp(t, `(?m)slow +- +- +-$`, table.out)
+	assert.Contains(t, table.err, "note: net.netfilter.nf_conntrack_acct is 0: new connections have no counters")
+	assert.Contains(t, table.err, "flowctl set --netns "+r.NS.Path()+" net.netfilter.nf_conntrack_acct=1\n")
+	assert.NotContains(t, table.err, "timestamp", "the table shows none")
 	objects := flowctl("", "flows", "--json", "--netns", r.NS.Path())
 	assert.NotContains(t, objects.out, "packets")
 }

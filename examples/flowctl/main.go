@@ -1,5 +1,5 @@
 // Command flowctl drives the fastpath library from a shell: it renders, checks, plans and applies a declared ruleset, and
-// lists the connections with the path that carries them.
+// lists, watches and evicts the connections with the path that carries them.
 //
 //	flowctl render [--format FORM] [--target FILE] SPEC
 //	                                         print what SPEC declares as an nft file, or as commands, json, dump, batch;
@@ -22,7 +22,13 @@
 //	flowctl on [--netns NS] [--owner NAME]
 //	flowctl set [--netns NS] [--owner NAME] KEY=VALUE...
 //	                                         change settings that matter to flowtables, until uninstall
-//	flowctl flows [--netns NS] [--json] [--path slow|software|hardware]
+//	flowctl flows [--netns NS] [--json] [FILTERS]
+//	                                         list the connections, their path and their flowtable where it is announced
+//	flowctl flows --watch [--poll TIME] [--netns NS] [--json] [FILTERS]
+//	                                         and go on with what happens to them: new, path changed, counted, destroyed
+//	flowctl evict [--dry-run] [--netns NS] FILTERS
+//	flowctl evict [--dry-run] [--netns NS] --all
+//	                                         remove connections, so that their next packets take the classic path; tells what may break
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
 //	flowctl probe [--netns NS] [--json] [--force] DEVICE...
 //	                                         say whether the drivers of devices take a flowtable, with evidence
@@ -32,6 +38,10 @@
 // SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
 // a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC, and
 // 3 from plan --exit-code and status --exit-code when there is something to do.
+//
+// FILTERS must all hold: --path slow|software|hardware, --proto tcp, --address 192.0.2.0/24, --src and --dst 192.0.2.1:80, --mark 0x10/0xff, --zone 7,
+// --status assured, --family ipv4, --device eth0. Lists stand between commas or in several flags. flows says on standard error which settings hide
+// something from it, and how to change them; it changes none. flows --watch ends at SIGINT and SIGTERM, with status 0.
 //
 // A run ends at SIGINT and SIGTERM, with status 0, and leaves the ruleset in force: the kernel needs nobody for what is bound. At
 // SIGHUP it reads SPEC again. It tells every plan that it applies on standard error, or to the system's log.
@@ -83,7 +93,8 @@ func commands() []command {
 		{"off", "the kill switch: no flowtables until flowctl on", off},
 		{"on", "let flowtables come back", on},
 		{"set", "change a setting of the namespace until uninstall", set},
-		{"flows", "list the connections and the path that carries them", flows},
+		{"flows", "list or watch the connections and the path that carries them", flows},
+		{"evict", "remove connections: their next packets take the classic path", evict},
 		{"probe", "say what this kernel, namespace or device can do", probe},
 		{"topology", "draw the devices and what stands on what", topology},
 	}
@@ -91,7 +102,7 @@ func commands() []command {
 
 // run is flowctl without the process around it. It returns the exit status. An interrupt ends the process as the system does
 // it, also while it waits for input: a transaction is all or nothing, and what it opened ends with it. Only keep takes signals
-// into its own hands, once it has read its SPEC.
+// into its own hands, once it has read its SPEC, and follow, which ends well by them.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx := context.Background()
 	if len(args) == 0 {
