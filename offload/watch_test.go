@@ -67,6 +67,14 @@ total                                  5      0        0        0
 	require.Len(t, r.Rows, 4)
 	assert.Equal(t, "fast", r.Rows[2].Flowtable)
 
+	changed := announced()
+	changed.Tables[0].Offload[0].Announce = "4"
+	applySpec(t, m, changed)
+	again, err := m.Watch(t.Context(), nil)
+	require.NoError(t, err)
+	defer again.Close()
+	assert.Equal(t, map[uint16]string{1: "", 2: "other", 3: "other", 4: "", 5: "fast"}, flowtablesByPort(t, again), "from what the Manager remembers of its plan")
+
 	applySpec(t, m, &ruleset.Spec{})
 	assert.Equal(t, "fast", flowtablesByPort(t, w)[1], "it was read once")
 	later, err := m.Watch(t.Context(), &conntrack.Config{NetNS: "the Manager's is taken"})
