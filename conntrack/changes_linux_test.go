@@ -61,13 +61,15 @@ func TestChangesOfTheKernel(t *testing.T) {
 	assert.Equal(t, []string{"new udp", "new tcp", "destroyed tcp", "destroyed udp"}, kinds)
 }
 
-// With nf_conntrack_events=2, the default, what began before anybody listened ends without a message.
+// With nf_conntrack_events=2, the default, what began before anybody listened ends without a message. Since any namespace may have a
+// listener, it begins here with 0.
 func TestChangesOfAConnectionOlderThanAnyListener(t *testing.T) {
 	ns := testns.NewT(t, "older")
-	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "2"))
+	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "0"))
 	c := oracle(t, ns)
 	old := made(UDP, 0, "10.0.0.1:1", "10.0.0.2:2", 60)
 	require.NoError(t, c.Create(old))
+	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "2"))
 	w := open(t, ns, Config{Poll: often})
 	follow(t, within(t, 20*time.Second), w, Match{}, func(_ *mirror, change Change) bool {
 		if change.Kind == New {

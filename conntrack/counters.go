@@ -18,6 +18,17 @@ func (c Counters) since(before Counters) Counters {
 	return Counters{Packets: c.Packets - before.Packets, Bytes: c.Bytes - before.Bytes, OK: true}
 }
 
+// beyond is what c shows more than other does, each number for itself.
+func (c Counters) beyond(other Counters) Counters {
+	low := c.atMost(other)
+	return Counters{Packets: c.Packets - low.Packets, Bytes: c.Bytes - low.Bytes, OK: c.OK}
+}
+
+// atMost is the lesser of both, each number for itself.
+func (c Counters) atMost(other Counters) Counters {
+	return Counters{Packets: min(c.Packets, other.Packets), Bytes: min(c.Bytes, other.Bytes), OK: c.OK}
+}
+
 // behind tells whether c stands lower than before, which only a reset or another incarnation explains.
 func (c Counters) behind(before Counters) bool {
 	return c.OK && before.OK && (c.Packets < before.Packets || c.Bytes < before.Bytes)

@@ -102,8 +102,13 @@ func (f *follower) listenFor(d time.Duration, untilLost bool) error {
 	return f.listen(max(time.Until(end), time.Millisecond), untilLost)
 }
 
-// drain works on the notifications that are queued.
-func (f *follower) drain() error { return f.listen(0, false) }
+// drain works on the notifications that are queued. Those decide about doubts.
+func (f *follower) drain() error {
+	if err := f.listen(0, false); err != nil || !f.settled {
+		return err
+	}
+	return f.resolveDoubts()
+}
 
 // So many notifications are worked on between two looks at the clock.
 const clockEvery = 64
@@ -154,6 +159,10 @@ func (f *follower) get(e *Entry) *flow {
 
 // began follows a connection from now on, unless there are too many.
 func (f *follower) began(e *Entry) error {
+	return f.beganWith(e, Delta{Sent: e.Sent, Received: e.Received})
+}
+
+func (f *follower) beganWith(e *Entry, counted Delta) error {
 	if f.flows.count >= f.cfg.MaxFlows {
 		if f.full {
 			return nil
@@ -165,7 +174,7 @@ func (f *follower) began(e *Entry) error {
 	p := packKey(&k)
 	f.flows.add(&p, e, f.round)
 	f.read++
-	return f.emit(Change{Kind: New, Entry: *e, Delta: Delta{Sent: e.Sent, Received: e.Received}})
+	return f.emit(Change{Kind: New, Entry: *e, Delta: counted})
 }
 
 // forget follows a connection no longer.

@@ -66,18 +66,30 @@ func (f *follower) finished(fl *flow, e *Entry) error {
 			return err
 		}
 	}
-	c := Change{Kind: Destroyed, Entry: final, Delta: fl.since(&final)}
 	if behind && !f.settled {
-		c.Delta = Delta{} // the reading already had the next incarnation's counters
+		return f.replaced(fl, &final)
 	}
+	delta := fl.since(&final)
 	f.forget(fl)
-	if err := f.emit(c); err != nil {
+	if err := f.emit(Change{Kind: Destroyed, Entry: final, Delta: delta}); err != nil {
 		return err
 	}
 	if doubted && f.match.matches(&doubt) {
 		return f.began(&doubt)
 	}
 	return nil
+}
+
+// replaced reports the end of a connection whose key the latest reading already found with another one, that had counted more. What was then
+// taken for the first one's counts, and was not, is left out of what the second one has counted until now.
+func (f *follower) replaced(fl *flow, final *Entry) error {
+	next := f.flows.entry(fl)
+	f.forget(fl)
+	err := f.emit(Change{Kind: Destroyed, Entry: *final, Delta: Delta{final.Sent.beyond(next.Sent), final.Received.beyond(next.Received)}})
+	if err != nil || !f.match.matches(&next) {
+		return err
+	}
+	return f.beganWith(&next, Delta{final.Sent.atMost(next.Sent), final.Received.atMost(next.Received)})
 }
 
 // restarted reports an end that was not announced, and the next incarnation: connections that began before anybody listened

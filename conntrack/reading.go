@@ -26,9 +26,6 @@ func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
 	if err := f.drain(); err != nil { // ends that are announced need no lookup
 		return 0, err
 	}
-	if err := f.resolveDoubts(); err != nil {
-		return 0, err
-	}
 	seeking, err := f.timed(func() error { return f.seekRest(lost) })
 	if err == nil && lost && f.absent > 0 {
 		err = f.confirmEnds()
