@@ -56,7 +56,7 @@ func TestFlowsAgainstAMap(t *testing.T) {
 			model[p] = e
 		}
 		if step%15000 == 14999 {
-			for _, fl := range f.from(r.IntN(3000)) {
+			for _, fl := range f.from(r.Uint32N(3000)) {
 				require.Equal(t, model[fl.key], f.entry(fl))
 				if step > 20000 {
 					delete(model, fl.key)

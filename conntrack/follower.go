@@ -21,7 +21,7 @@ type follower struct {
 	read      int    // flows that the latest reading had
 	parked    int    // flows that the kernel's filter leaves out
 	absent    int    // flows that the latest reading did not find
-	cursor    int    // where the next look at parked flows begins
+	cursor    uint32 // where the next look at parked flows begins
 	resync    bool   // notifications were lost since the latest reading began
 	congested bool   // they still are: the kernel says so once, and drops until the queue is empty
 	settled   bool   // what is still queued is younger than the latest reading

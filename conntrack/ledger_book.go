@@ -36,7 +36,7 @@ func (l *Ledger[K]) book(c *Change, k K, keyed bool) {
 func (l *Ledger[K]) flow(c *Change) *ledgerFlow {
 	k := c.Entry.Key()
 	p := packKey(&k)
-	f := l.flows.find(&p)
+	f := l.flows.get(&p)
 	if f == nil {
 		f = l.flows.add(&p)
 		f.flags |= ledgerShown
@@ -61,7 +61,7 @@ func (l *Ledger[K]) replaced(f *ledgerFlow) {
 		l.lost(f)
 	}
 	f.sent, f.received, f.stamp = tally{}, tally{}, 0
-	f.flags = ledgerUsed | ledgerShown
+	f.flags = ledgerShown
 }
 
 // lost ends f in its account.
@@ -110,7 +110,7 @@ func (l *Ledger[K]) synced() {
 		return
 	}
 	l.begun = false
-	for _, f := range l.flows.all() {
+	for _, f := range l.flows.from(0) {
 		if !f.has(ledgerShown) && !f.has(ledgerOver) {
 			l.lost(f)
 			l.flows.end(f)

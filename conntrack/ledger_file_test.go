@@ -53,7 +53,7 @@ func TestLedgerFileStaysTheSame(t *testing.T) {
 		"03" + "00000001" + "38"
 	const flows = "" +
 		"000000000000000a" + "00000000000003e8" + "0000000000000005" + "000000000000012c" + "00000000" + "21bd9cfb" +
-		"00000000000000000000ffff0a000001" + "00000000000000000000ffffc0000201" + "00043500" + "11040000" + "e9030000" + "0000" + "34"
+		"00000000000000000000ffff0a000001" + "00000000000000000000ffffc0000201" + "00043500" + "11040000" + "e9030000" + "0000" + "1a"
 	file := saved(t, someLedger())
 	assert.Equal(t, head+accounts, hex.EncodeToString(file[:len(head+accounts)/2]))
 	rest := hex.EncodeToString(file[len(head+accounts)/2:])
@@ -102,10 +102,10 @@ func TestRestoreLedgerRefuses(t *testing.T) {
 		"a key written otherwise":    {edit(account+savedAccountSize+62-1, ' ', '1'), "account 2 of 3: key: "},
 		"a key twice":                {edit(account+61, '8'), "account 3 of 3: the key 8 is there twice"},
 		"an unknown account":         {edit(flow+savedFlowSize+35, 4), "connection 2 of 3: account 4 of 3"},
-		"flags of a connection":      {edit(flags, 0x35), "connection 1 of 3: unknown flags 0x35"},
-		"counts without flags":       {edit(flags, 0x24), "connection 1 of 3: it has counts and says that it has none"},
+		"flags of a connection":      {edit(flags, 0x1b), "connection 1 of 3: unknown flags 0x1b"},
+		"counts without flags":       {edit(flags, 0x12), "connection 1 of 3: it has counts and says that it has none"},
 		"over and live":              {edit(flow+35, 1), "connection 1 of 3: it is over and says that it is live"},
-		"over and waiting for more":  {edit(flags, 0x3c), "connection 1 of 3: it is over and says that it is live"},
+		"over and waiting for more":  {edit(flags, 0x1e), "connection 1 of 3: it is over and says that it is live"},
 		"the same connection, twice": {edit(flow+savedFlowSize, body[flow:flow+savedFlowSize]...), "connection 2 of 3: it is there twice"},
 	}
 	for name, test := range tests {

@@ -103,11 +103,11 @@ func (l *Ledger[K]) restoreFlow(in *ledgerReader) error {
 	if saved.account > uint32(len(l.accounts.slots)) {
 		return fmt.Errorf("account %d of %d", saved.account, len(l.accounts.slots))
 	}
-	if l.flows.find(&saved.key) != nil {
+	if l.flows.get(&saved.key) != nil {
 		return errors.New("it is there twice")
 	}
 	f := l.flows.add(&saved.key)
-	saved.next = f.next
+	saved.node = f.node
 	*f = saved
 	if f.account != 0 {
 		l.accounts.at(f.account).Live++
@@ -122,8 +122,8 @@ func parseFlow(b *[savedFlowSize]byte) (ledgerFlow, error) {
 		received: tally{binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:])},
 		account:  binary.BigEndian.Uint32(b[32:]),
 		stamp:    binary.BigEndian.Uint32(b[36:]),
-		key:      packedKey(b[40 : savedFlowSize-1]),
-		flags:    flags | ledgerUsed,
+		node:     node{key: packedKey(b[40 : savedFlowSize-1])},
+		flags:    flags,
 	}
 	switch {
 	case flags&^savedFlags != 0:

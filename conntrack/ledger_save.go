@@ -37,7 +37,7 @@ const (
 
 // Save writes the ledger: accounts, and what was booked of each connection, 87 bytes each. K must be read by encoding/json as it was written; an
 // error names the key that is not. The form is binary, with a version and a checksum, because Add waits meanwhile: a million connections
-// take a tenth of a second at most and the writer's time, and no memory. The kernel queues notifications until then; see Config.ReadBuffer.
+// take about a tenth of a second and the writer's time, and no memory. The kernel queues notifications until then; see Config.ReadBuffer.
 //
 // A crash in the middle leaves half a file, which Restore refuses: write to a new file beside the old one (os.CreateTemp), sync, and rename.
 //
@@ -64,7 +64,7 @@ func saveError(err error) error { return fmt.Errorf("conntrack: save the ledger:
 // save writes all but the checksum.
 func (l *Ledger[K]) save(out *bufio.Writer) error {
 	head := binary.BigEndian.AppendUint32([]byte(ledgerHeader), uint32(len(l.accounts.byKey)))
-	if _, err := out.Write(binary.BigEndian.AppendUint32(head, uint32(l.flows.used))); err != nil {
+	if _, err := out.Write(binary.BigEndian.AppendUint32(head, uint32(l.flows.count))); err != nil {
 		return saveError(err)
 	}
 	renumbered, err := l.accounts.save(out)
@@ -72,7 +72,7 @@ func (l *Ledger[K]) save(out *bufio.Writer) error {
 		return saveError(err)
 	}
 	var b [savedFlowSize]byte
-	for _, f := range l.flows.all() {
+	for _, f := range l.flows.from(0) {
 		f.save(&b, renumbered[f.account])
 		if _, err := out.Write(b[:]); err != nil {
 			return saveError(err)

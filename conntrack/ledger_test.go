@@ -244,28 +244,28 @@ func TestLedgerForget(t *testing.T) {
 // What is over is kept as long as it takes no more than an eighth of the room.
 func TestLedgerGivesUpWhatIsOver(t *testing.T) {
 	l := NewLedger(byMark)
-	for n := range 4 * ledgerChunk {
+	for n := range 4 * chunkSize {
 		l.Add(isNew(marked(n, 7, 10)))
 	}
 	l.Add(isSynced)
 	l.Begin()
 	l.Add(isSynced)
-	assert.Equal(t, 4*ledgerChunk, l.flows.over)
+	assert.Equal(t, 4*chunkSize, l.flows.over)
 	restored := again(t, l)
-	for n := range 4 * ledgerChunk {
+	for n := range 4 * chunkSize {
 		l.Add(isNew(marked(10000+n, 7, 10)))
 	}
-	assert.Equal(t, 5*ledgerChunk, l.flows.slots, "one more chunk and an eighth of the room")
-	assert.LessOrEqual(t, l.flows.over, l.flows.slots/8+ledgerChunk)
+	assert.Equal(t, 5*chunkSize, l.flows.room(), "one more chunk and an eighth of the room")
+	assert.LessOrEqual(t, l.flows.over, l.flows.room()/8+chunkSize)
 	got, _ := l.Get(7)
-	assert.Equal(t, uint64(4*ledgerChunk), got.Live)
+	assert.Equal(t, uint64(4*chunkSize), got.Live)
 	again(t, l)
 
-	for n := range 4 * ledgerChunk {
+	for n := range 4 * chunkSize {
 		restored.Add(isNew(marked(n, 7, 12)))
 	}
 	got, _ = restored.Get(7)
-	assert.Equal(t, uint64(4*ledgerChunk*12), got.Sent.Packets, "all were kept")
+	assert.Equal(t, uint64(4*chunkSize*12), got.Sent.Packets, "all were kept")
 	assert.Zero(t, restored.flows.over)
 }
 
