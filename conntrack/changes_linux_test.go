@@ -61,8 +61,8 @@ func TestChangesOfTheKernel(t *testing.T) {
 	assert.Equal(t, []string{"new udp", "new tcp", "destroyed tcp", "destroyed udp"}, kinds)
 }
 
-// With nf_conntrack_events=2, the default, what began before anybody listened ends without a message. Since any namespace may have a
-// listener, it begins here with 0.
+// With nf_conntrack_events=2, the default, what began before anybody listened ends without a message. Kernels ask whether anybody listens in
+// any namespace (nf_ctnetlink_has_listener), so 0 stands in for that nobody does.
 func TestChangesOfAConnectionOlderThanAnyListener(t *testing.T) {
 	ns := testns.NewT(t, "older")
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "0"))

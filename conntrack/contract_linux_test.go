@@ -103,7 +103,7 @@ func sample() map[string]conntrack.Entry {
 		"assured": udp("10.0.0.3:1000", "192.0.2.1:443", func(e *conntrack.Entry) { e.Status |= conntrack.Assured }),
 		"zoned":   udp("10.0.0.1:1000", "192.0.2.1:53", func(e *conntrack.Entry) { e.Zone = 7 }),
 		"six":     udp("[2001:db8::1]:1000", "[2001:db8::2]:53", func(e *conntrack.Entry) { e.Mark = 0x12 }),
-		"lite":    udp("10.1.0.1:1000", "192.0.2.1:53", func(e *conntrack.Entry) { e.Orig.Proto = conntrack.UDPLite }),
+		"gre":     udp("10.1.0.1:17", "192.0.2.1:18", func(e *conntrack.Entry) { e.Orig.Proto = conntrack.GRE }), // its keys
 	}
 }
 
@@ -140,18 +140,18 @@ func TestContractOfDump(t *testing.T) {
 	eachTracking(t, func(t *testing.T, k tracking) {
 		beginAll(k)
 		for want, m := range map[*[]string]conntrack.Match{
-			{"plain", "marked", "assured", "zoned", "six", "lite"}: {},
+			{"plain", "marked", "assured", "zoned", "six", "gre"}: {},
 			{"marked", "six"}: {Mark: 0x12, Mask: 0xff},
 			{"marked"}:        {Mark: 0x112},
 			{"assured"}:       {Status: conntrack.Assured},
-			{"plain", "marked", "zoned", "six", "lite"}: {StatusMask: conntrack.Assured},
+			{"plain", "marked", "zoned", "six", "gre"}: {StatusMask: conntrack.Assured},
 			{"zoned"}:                    {Zones: []uint16{7}},
 			{"six"}:                      {Family: conntrack.IPv6},
-			{"lite"}:                     {Proto: conntrack.UDPLite},
+			{"gre"}:                      {Proto: conntrack.GRE},
 			{"plain", "zoned", "six"}:    {Prefixes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/31"), netip.MustParsePrefix("2001:db8::2/128")}},
 			{"assured"}:                  {Tuple: conntrack.Tuple{Dst: netip.MustParseAddrPort("192.0.2.1:443")}},
 			{"plain", "marked", "zoned"}: {Tuple: conntrack.Tuple{Proto: conntrack.UDP, Dst: netip.MustParseAddrPort("192.0.2.1:53")}},
-			{"plain", "marked", "assured", "zoned", "six", "lite", ""}: {Paths: []conntrack.Path{conntrack.Slow}},
+			{"plain", "marked", "assured", "zoned", "six", "gre", ""}: {Paths: []conntrack.Path{conntrack.Slow}},
 			{}: {Paths: []conntrack.Path{conntrack.Software, conntrack.Hardware}},
 		} {
 			names := *want
@@ -193,7 +193,7 @@ func TestContractOfLookupAndDelete(t *testing.T) {
 		require.ErrorIs(t, k.Delete(ctx, e.Key()), fs.ErrNotExist, "it is gone")
 		_, err = k.Lookup(ctx, e.Key())
 		require.ErrorIs(t, err, fs.ErrNotExist)
-		assert.ElementsMatch(t, []string{"marked", "assured", "zoned", "six", "lite"}, matching(t, k, conntrack.Match{}))
+		assert.ElementsMatch(t, []string{"marked", "assured", "zoned", "six", "gre"}, matching(t, k, conntrack.Match{}))
 	})
 }
 
@@ -201,11 +201,11 @@ func TestContractOfLookupAndDelete(t *testing.T) {
 func TestContractOfDeleteAll(t *testing.T) {
 	eachTracking(t, func(t *testing.T, k tracking) {
 		for want, m := range map[*[]string]conntrack.Match{
-			{"plain", "assured", "zoned", "lite"}:           {Mark: 0x12, Mask: 0xff},
-			{"plain", "marked", "zoned", "six", "lite"}:     {Status: conntrack.Assured},
-			{"plain", "marked", "assured", "zoned", "lite"}: {Family: conntrack.IPv6},
-			{"plain", "marked", "assured", "six", "lite"}:   {Zones: []uint16{7}},
-			{"plain", "marked", "assured", "zoned", "six"}:  {Proto: conntrack.UDPLite},
+			{"plain", "assured", "zoned", "gre"}:           {Mark: 0x12, Mask: 0xff},
+			{"plain", "marked", "zoned", "six", "gre"}:     {Status: conntrack.Assured},
+			{"plain", "marked", "assured", "zoned", "gre"}: {Family: conntrack.IPv6},
+			{"plain", "marked", "assured", "six", "gre"}:   {Zones: []uint16{7}},
+			{"plain", "marked", "assured", "zoned", "six"}: {Proto: conntrack.GRE},
 			{}: {},
 		} {
 			require.NoError(t, k.DeleteAll(soon(t), conntrack.Match{}))
