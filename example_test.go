@@ -3,8 +3,11 @@ package fastpath_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
+	"time"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/offload/offloadtest"
@@ -104,4 +107,55 @@ func Example_run() {
 	// wan0 missing
 	// wan0 bound
 	// context canceled
+}
+
+// Changes tells each step of a connection, and a Ledger sums up what subscribers use. The kernel is one in memory, so this runs anywhere.
+func Example_follow() {
+	kernel := offloadtest.New(nil, offloadtest.Linux612("lan0", "wan0"))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	watcher, err := conntrack.Open(ctx, &conntrack.Config{Source: kernel.Conntrack(), Poll: time.Millisecond})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer watcher.Close()
+	flow := kernel.AddFlow(conntrack.Entry{
+		Orig: conntrack.Tuple{
+			Src: netip.MustParseAddrPort("192.168.1.2:40000"), Dst: netip.MustParseAddrPort("203.0.113.2:443"), Proto: conntrack.TCP,
+		},
+		Status: conntrack.Assured,
+		Sent:   conntrack.Counters{Packets: 3, Bytes: 180, OK: true}, Received: conntrack.Counters{Packets: 2, Bytes: 120, OK: true},
+	})
+	show := func(c conntrack.Change) {
+		fmt.Println(c.Kind, c.Entry.Path(), c.Delta.Sent.Bytes, c.Delta.Received.Bytes)
+		switch c.Kind {
+		case conntrack.Synced: // a flowtable takes the connection, which nothing announces
+			flow.Status |= conntrack.Offload
+			flow.Sent.Bytes += 1000
+			kernel.SetFlow(flow)
+		case conntrack.PathChanged:
+			kernel.DelFlow(flow.Key())
+		case conntrack.Destroyed:
+			cancel()
+		}
+	}
+
+	ledger := conntrack.NewLedger(func(e conntrack.Entry) (netip.Addr, bool) { return e.Orig.Src.Addr(), true })
+	for change, err := range watcher.Changes(ctx, conntrack.Match{}) {
+		if err != nil {
+			break // ctx ended, or the kernel refuses; losses are changes too
+		}
+		ledger.Add(change)
+		show(change)
+	}
+	for subscriber, account := range ledger.All() {
+		fmt.Println(subscriber, account.Flows, account.Sent.Bytes, account.Received.Bytes)
+	}
+	// Output:
+	// new slow 180 120
+	// synced slow 0 0
+	// path changed software 1000 0
+	// destroyed software 0 0
+	// 192.168.1.2 1 1180 120
 }

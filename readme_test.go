@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestReadme holds what README.md shows first of declaring and of keeping to the examples, which are compiled and run.
+// TestReadme holds what README.md shows first of declaring, following and keeping to the examples, which are compiled and run.
 func TestReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -16,7 +16,7 @@ func TestReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, heading := range []string{"## In Go\n", "## Keep it attached\n"} {
+	for _, heading := range []string{"## In Go\n", "## Follow it\n", "## Keep it attached\n"} {
 		_, section, _ := strings.Cut(string(readme), heading)
 		_, block, ok := strings.Cut(section, "```go\n")
 		if !ok {
