@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 )
@@ -85,28 +86,45 @@ func watchComment(direction string, number int) string {
 
 // Forwarded is how much of a watched flow the router's forward hook saw since Watch.
 func (r *Router) Forwarded(ctx context.Context, t Tuple) (Forwarded, error) {
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
-	r.probe.mu.Lock()
-	number, ok := r.probe.watched[t]
-	r.probe.mu.Unlock()
-	if !ok {
-		return Forwarded{}, fmt.Errorf("testns: %v is not watched: call Watch first", t)
-	}
-	out, err := r.NS.Run(ctx, "", "nft", "-j", "list", "chain", "inet", ProbeTable, "watch")
-	if err != nil {
-		return Forwarded{}, fmt.Errorf("%w (was the ruleset flushed?)", err)
-	}
-	counters, err := parseCounters([]byte(out))
+	all, err := r.ForwardedAll(ctx)
 	if err != nil {
 		return Forwarded{}, err
 	}
-	original, ok1 := counters[watchComment("original", number)]
-	reply, ok2 := counters[watchComment("reply", number)]
-	if !ok1 || !ok2 {
-		return Forwarded{}, fmt.Errorf("testns: the counters of %v are gone from table %s:\n%s", t, ProbeTable, out)
+	seen, ok := all[t]
+	if !ok {
+		return Forwarded{}, fmt.Errorf("testns: %v is not watched: call Watch first", t)
 	}
-	return Forwarded{Original: original, Reply: reply}, nil
+	return seen, nil
+}
+
+// ForwardedAll is Forwarded of every watched flow, by one call of the tool.
+func (r *Router) ForwardedAll(ctx context.Context) (map[Tuple]Forwarded, error) {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
+	r.probe.mu.Lock()
+	watched := maps.Clone(r.probe.watched)
+	r.probe.mu.Unlock()
+	if len(watched) == 0 {
+		return nil, nil
+	}
+	out, err := r.NS.Run(ctx, "", "nft", "-j", "list", "chain", "inet", ProbeTable, "watch")
+	if err != nil {
+		return nil, fmt.Errorf("%w (was the ruleset flushed?)", err)
+	}
+	counters, err := parseCounters([]byte(out))
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[Tuple]Forwarded, len(watched))
+	for t, number := range watched {
+		original, ok1 := counters[watchComment("original", number)]
+		reply, ok2 := counters[watchComment("reply", number)]
+		if !ok1 || !ok2 {
+			return nil, fmt.Errorf("testns: the counters of %v are gone from table %s:\n%s", t, ProbeTable, out)
+		}
+		all[t] = Forwarded{Original: original, Reply: reply}
+	}
+	return all, nil
 }
 
 // parseCounters reads the counters of rules by the rules' comments out of `nft -j list chain`. What it does not know is skipped.

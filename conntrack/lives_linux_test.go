@@ -1,0 +1,257 @@
+package conntrack
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+// A life is what one flow goes through, beside others in the same stream. The pairs of digits in these tests are the state that the kernel
+// keeps: the OFFLOAD bit, the HW_OFFLOAD bit.
+type life struct {
+	row     string // what it shows
+	network string // "tcp" or "udp"
+	family  testns.Family
+	port    uint16 // softPort or hardPort
+	steps   []step
+
+	tuple testns.Tuple
+	flow  *testns.Flow
+	sent  int // round trips that were made, and datagrams sent again
+	next  int
+	trail []string
+}
+
+// A step is what the stream tells next of a flow. Counted is passed over; anything else that is no step fails the test.
+type step struct {
+	kind  Kind
+	path  Path // of the entry
+	maybe bool // the kernel may be past it before it is read
+	then  func(l *life, c Change)
+}
+
+// The ports of the echo servers: flows to one go to a flowtable in software, those to the other to a driver.
+const (
+	softPort = 7007
+	hardPort = 7008
+)
+
+// paths is a router with a flowtable for each path and a watcher on it.
+type paths struct {
+	*testns.Router
+	w *Watcher
+}
+
+// newPaths makes the router. Its flowtables are loaded when a test says so.
+func newPaths(t *testing.T, cfg Config, sysctls map[string]string) *paths {
+	t.Helper()
+	testns.RequireFlowtables(t)
+	all := map[string]string{"net.netfilter.nf_conntrack_events": "1"}
+	for k, v := range sysctls {
+		all[k] = v
+	}
+	p := &paths{Router: testns.NewRouterT(t, &testns.RouterConfig{Sysctls: all})}
+	testns.ServeT(t, p.Server, hardPort)
+	p.w = open(t, p.NS, cfg)
+	return p
+}
+
+// offload loads both flowtables. Either direction may offload a flow.
+func (p *paths) offload(t *testing.T, ctx context.Context) {
+	t.Helper()
+	accelerate(t, ctx, p.Router, "soft", "", fmt.Sprintf("meta l4proto { tcp, udp } ct original proto-dst %d", softPort))
+	accelerate(t, ctx, p.Router, "hard", "flags offload", fmt.Sprintf("meta l4proto { tcp, udp } ct original proto-dst %d", hardPort))
+}
+
+// watch has the forward hook count the packets of the lives' flows, whose source ports it chooses.
+func (p *paths) watch(t *testing.T, ctx context.Context, lives []*life) {
+	t.Helper()
+	var tuples []testns.Tuple
+	for i, l := range lives {
+		l.tuple = testns.Tuple{Network: l.network, Source: netip.AddrPortFrom(p.ClientAddr(l.family), uint16(20000+i)),
+			Destination: netip.AddrPortFrom(p.ServerAddr(l.family), l.port)}
+		tuples = append(tuples, l.tuple)
+	}
+	require.NoError(t, p.Watch(ctx, tuples...))
+}
+
+// dial opens the flow of a life and lets it talk.
+func (p *paths) dial(t *testing.T, ctx context.Context, l *life) {
+	t.Helper()
+	var err error
+	l.flow, err = testns.Dial(ctx, p.Client, testns.DialConfig{Network: l.network, To: l.tuple.Destination, SourcePort: l.tuple.Source.Port()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.flow.Close() })
+	l.talk(t, ctx, 5)
+}
+
+func (l *life) talk(t *testing.T, ctx context.Context, n int) {
+	t.Helper()
+	l.sent += n + talk(t, ctx, l.flow, n)
+}
+
+// live opens the flow of each life and follows the stream until all have gone their way. That a step begins where the one before
+// ended, and that no path changes without a word, is checked for every change.
+func (p *paths) live(t *testing.T, ctx context.Context, lives ...*life) {
+	t.Helper()
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, l := range lives {
+				t.Log(l)
+			}
+		}
+	})
+	p.watch(t, ctx, lives)
+	many(t, oracle(t, p.NS), 1) // the first change
+	var flows map[netip.AddrPort]*life
+	follow(t, ctx, p.w, Match{}, func(_ *mirror, c Change) bool {
+		require.NotEqual(t, Overrun, c.Kind)
+		if flows == nil {
+			flows = map[netip.AddrPort]*life{}
+			for _, l := range lives {
+				p.dial(t, ctx, l)
+				flows[l.tuple.Source] = l
+			}
+		}
+		if l := flows[c.Entry.Orig.Src]; l != nil {
+			l.told(t, c)
+		}
+		return !slices.ContainsFunc(lives, func(l *life) bool { return l.next < len(l.steps) })
+	})
+}
+
+// told takes the next steps of a life. A reading may be the first to see a connection, and then it can be offloaded already.
+func (l *life) told(t *testing.T, c Change) {
+	t.Helper()
+	l.trail = append(l.trail, time.Now().Format("05.000 ")+c.String())
+	switch {
+	case c.Kind == Counted:
+	case c.Kind == New && c.Entry.Path() != Slow:
+		l.take(t, New, Slow, c)
+		l.take(t, PathChanged, c.Entry.Path(), c)
+	default:
+		l.take(t, c.Kind, c.Entry.Path(), c)
+	}
+}
+
+func (l *life) take(t *testing.T, k Kind, p Path, c Change) {
+	t.Helper()
+	is := func(s step) bool { return s.kind == k && s.path == p }
+	for l.next < len(l.steps) && l.steps[l.next].maybe && !is(l.steps[l.next]) {
+		l.next++
+	}
+	require.Less(t, l.next, len(l.steps), "%s: nothing was to come: %v", l.row, c)
+	s := l.steps[l.next]
+	require.True(t, is(s), "%s: step %d was to be %v %v: %v", l.row, l.next+1, s.kind, s.path, c)
+	l.next++
+	if s.then != nil {
+		s.then(l, c)
+	}
+}
+
+// String is the trail, for a test that failed.
+func (l *life) String() string {
+	return fmt.Sprintf("%s: %d of %d steps:\n\t%s", l.row, l.next, len(l.steps), strings.Join(l.trail, "\n\t"))
+}
+
+// reach are the steps from the beginning to the path of the port, and what is done there.
+func reach(port uint16, then func(*life, Change)) []step {
+	return append([]step{{kind: New, path: Slow}}, again(port, then)...)
+}
+
+// again are the steps from slow to the path of the port. The driver is asked by a worker within milliseconds.
+func again(port uint16, then func(*life, Change)) []step {
+	if port == softPort {
+		return []step{{kind: PathChanged, path: Software, then: then}}
+	}
+	return []step{{kind: PathChanged, path: Software, maybe: true}, {kind: PathChanged, path: Hardware, then: then}}
+}
+
+// offloaded is the path of the port.
+func offloaded(port uint16) Path {
+	if port == softPort {
+		return Software
+	}
+	return Hardware
+}
+
+// once is what to do when all of the lives have come to a step.
+func once(lives []*life, do func()) func(*life, Change) {
+	n := 0
+	return func(*life, Change) {
+		if n++; n == len(lives) {
+			do()
+		}
+	}
+}
+
+// assertBypass lets the flows talk until conntrack counts every packet while the forward hook sees none.
+func (p *paths) assertBypass(t *testing.T, ctx context.Context, lives ...*life) {
+	t.Helper()
+	p.assert(t, ctx, lives, func(n uint64, hook testns.Forwarded, counted Delta) bool {
+		return hook == testns.Forwarded{} && counted.Sent.Packets >= n && counted.Received.Packets >= n
+	})
+}
+
+// assertSlow lets the flows talk until the forward hook sees all of it.
+func (p *paths) assertSlow(t *testing.T, ctx context.Context, lives ...*life) {
+	t.Helper()
+	p.assert(t, ctx, lives, func(n uint64, hook testns.Forwarded, counted Delta) bool {
+		return hook.Original.Packets >= n && hook.Reply.Packets >= n && counted.Sent.Packets >= n && counted.Received.Packets >= n
+	})
+}
+
+// assert measures until the proof holds for each flow.
+func (p *paths) assert(t *testing.T, ctx context.Context, lives []*life, proof func(n uint64, hook testns.Forwarded, counted Delta) bool) {
+	t.Helper()
+	const n = 20
+	var last []string
+	err := testns.Poll(ctx, often, func() (bool, error) {
+		last = nil
+		p.measure(t, ctx, lives, n, func(l *life, hook testns.Forwarded, counted Delta) {
+			if !proof(n, hook, counted) {
+				last = append(last, fmt.Sprintf("%s: %d round trips, the forward hook saw %+v, conntrack counted %+v", l.row, n, hook, counted))
+			}
+		})
+		return last == nil, nil
+	})
+	require.NoError(t, err, "%s", strings.Join(last, "\n"))
+}
+
+func (p *paths) measure(t *testing.T, ctx context.Context, lives []*life, n int, each func(*life, testns.Forwarded, Delta)) {
+	t.Helper()
+	before := map[*life]Entry{}
+	for _, l := range lives {
+		l.talk(t, ctx, 3) // whatever changes the path comes with the next packets
+	}
+	hook, err := p.ForwardedAll(ctx)
+	require.NoError(t, err)
+	for _, l := range lives {
+		before[l] = p.entry(t, ctx, l)
+		l.talk(t, ctx, n)
+	}
+	after, err := p.ForwardedAll(ctx)
+	require.NoError(t, err)
+	for _, l := range lives {
+		now, was := p.entry(t, ctx, l), before[l]
+		each(l, after[l.tuple].Sub(hook[l.tuple]), Delta{Sent: now.Sent.since(was.Sent), Received: now.Received.since(was.Received)})
+	}
+}
+
+// entry is what conntrack has of the flow.
+func (p *paths) entry(t *testing.T, ctx context.Context, l *life) Entry {
+	t.Helper()
+	proto := map[string]uint8{"tcp": TCP, "udp": UDP}[l.network]
+	e, err := p.w.source.Lookup(ctx, Key{Orig: Tuple{Src: l.tuple.Source, Dst: l.tuple.Destination, Proto: proto}})
+	require.NoError(t, err)
+	require.True(t, e.Sent.OK)
+	return e
+}
