@@ -163,12 +163,18 @@ func (f *Flow) fail(ctx context.Context, what string, err error) error {
 // Finish closes the flow in the orderly way and returns when both sides did: TCP with FIN both ways. UDP has no such thing and is
 // just closed.
 func (f *Flow) Finish(ctx context.Context) error {
+	_, err := f.FinishCounted(ctx)
+	return err
+}
+
+// FinishCounted is Finish, and tells what a TCP flow has sent and received by then; see Traffic.
+func (f *Flow) FinishCounted(ctx context.Context) (Traffic, error) {
 	if f.udp != nil {
-		return f.Close()
+		return Traffic{}, f.Close()
 	}
 	ctx, end, err := f.begin(ctx)
 	if err != nil {
-		return err
+		return Traffic{}, err
 	}
 	defer end()
 	err = f.tcp.CloseWrite()
@@ -176,9 +182,10 @@ func (f *Flow) Finish(ctx context.Context) error {
 		_, err = io.Copy(io.Discard, f.tcp)
 	}
 	if err != nil {
-		return errors.Join(f.fail(ctx, "finish", err), f.tcp.Close())
+		return Traffic{}, errors.Join(f.fail(ctx, "finish", err), f.tcp.Close())
 	}
-	return f.tcp.Close()
+	t, err := f.traffic()
+	return t, errors.Join(err, f.tcp.Close())
 }
 
 // Reset closes the flow at once: TCP with RST. UDP has no such thing and is just closed.

@@ -21,6 +21,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	closers map[interface{ Close() error }]bool
+	sent    Counter
 }
 
 // Serve starts a server on a port of a namespace; port 0 is refused, since four sockets share it.
@@ -50,6 +51,19 @@ func ServeT(tb TB, ns *Namespace, port uint16) *Server {
 
 // Port is the port that s listens on.
 func (s *Server) Port() uint16 { return s.port }
+
+// Datagrams is what s has sent over UDP so far, IP headers included.
+func (s *Server) Datagrams() Counter {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+func (s *Server) count(sent Counter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent.add(sent)
+}
 
 // listen opens the four sockets; it runs inside the namespace.
 func (s *Server) listen() error {

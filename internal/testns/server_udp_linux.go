@@ -71,7 +71,9 @@ func (u *udpServer) answer(h header, msg []byte) {
 }
 
 func (u *udpServer) send(msg []byte, to netip.AddrPort) {
-	_, _ = u.conn.WriteToUDPAddrPort(msg, to)
+	if _, err := u.conn.WriteToUDPAddrPort(msg, to); err == nil {
+		u.server.count(Counter{Packets: 1, Bytes: uint64(len(msg) + udpHeaders(to.Addr()))})
+	}
 }
 
 // datagramSizes splits n bytes into datagrams. The last may be rounded up to MinSize.
