@@ -42,24 +42,34 @@ type step struct {
 const (
 	softPort = 7007
 	hardPort = 7008
+	slowPort = 7009 // no flowtable takes these
 )
 
 // paths is a router with a flowtable for each path and a watcher on it.
 type paths struct {
 	*testns.Router
-	w *Watcher
+	w       *Watcher
+	servers []*testns.Server // beside Echo
 }
 
 // newPaths makes the router. Its flowtables are loaded when a test says so.
 func newPaths(t *testing.T, cfg Config, sysctls map[string]string) *paths {
 	t.Helper()
 	testns.RequireFlowtables(t)
+	return routed(t, cfg, sysctls)
+}
+
+// routed is newPaths on any kernel.
+func routed(t *testing.T, cfg Config, sysctls map[string]string) *paths {
+	t.Helper()
 	all := map[string]string{"net.netfilter.nf_conntrack_events": "1"}
 	for k, v := range sysctls {
 		all[k] = v
 	}
 	p := &paths{Router: testns.NewRouterT(t, &testns.RouterConfig{Sysctls: all})}
-	testns.ServeT(t, p.Server, hardPort)
+	for _, port := range []uint16{hardPort, slowPort} {
+		p.servers = append(p.servers, testns.ServeT(t, p.Server, port))
+	}
 	p.w = open(t, p.NS, cfg)
 	return p
 }
@@ -249,9 +259,15 @@ func (p *paths) measure(t *testing.T, ctx context.Context, lives []*life, n int,
 // entry is what conntrack has of the flow.
 func (p *paths) entry(t *testing.T, ctx context.Context, l *life) Entry {
 	t.Helper()
-	proto := map[string]uint8{"tcp": TCP, "udp": UDP}[l.network]
-	e, err := p.w.source.Lookup(ctx, Key{Orig: Tuple{Src: l.tuple.Source, Dst: l.tuple.Destination, Proto: proto}})
+	e, err := p.w.source.Lookup(ctx, Key{Orig: Tuple{Src: l.tuple.Source, Dst: l.tuple.Destination, Proto: protoOf(l.network)}})
 	require.NoError(t, err)
 	require.True(t, e.Sent.OK)
 	return e
+}
+
+func protoOf(network string) uint8 {
+	if network == "tcp" {
+		return TCP
+	}
+	return UDP
 }

@@ -41,8 +41,8 @@ func ipHeader(a netip.Addr) int {
 
 func udpHeaders(a netip.Addr) int { return ipHeader(a) + udpHeader }
 
-// traffic is what the kernel's TCP has counted (TCP_INFO), segments sent again and acknowledgements included. What follows the end of both
-// directions may be missing: one acknowledgement.
+// traffic is what the kernel's TCP has counted (TCP_INFO) when both directions have ended, segments sent again and acknowledgements included.
+// What follows may be missing: one acknowledgement. Among the bytes received the kernel counts the server's FIN.
 func (f *Flow) traffic() (Traffic, error) {
 	raw, err := f.tcp.SyscallConn()
 	if err != nil {
@@ -61,5 +61,5 @@ func (f *Flow) traffic() (Traffic, error) {
 	count := func(segments uint32, payload uint64) Counter {
 		return Counter{Packets: uint64(segments), Bytes: payload + uint64(segments)*headers + synMore}
 	}
-	return Traffic{Sent: count(info.Segs_out, info.Bytes_sent), Received: count(info.Segs_in, info.Bytes_received)}, nil
+	return Traffic{Sent: count(info.Segs_out, info.Bytes_sent), Received: count(info.Segs_in, info.Bytes_received-1)}, nil
 }
