@@ -26,7 +26,7 @@ func TestLifeClosing(t *testing.T) {
 	require.NoError(t, err)
 	keeps, timeout := release.AtLeast(7, 0), "300" // longer than this test: it is not that which ends them
 	if keeps {
-		timeout = "5"
+		timeout = "6"
 	}
 	p := newPaths(t, Config{Poll: often}, map[string]string{
 		"net.netfilter.nf_flowtable_tcp_timeout": timeout, "net.netfilter.nf_conntrack_tcp_timeout_close": "1"})

@@ -19,7 +19,8 @@ import (
 //	0,0 -> 1,x           again by the next packet
 //	1,x -> gone          deleted by its tuple; the last message has the bits and the counters
 func TestLifeIdleAndAgain(t *testing.T) {
-	p := newPaths(t, Config{Poll: often}, idle)
+	p := newPaths(t, Config{Poll: often}, map[string]string{
+		"net.netfilter.nf_flowtable_tcp_timeout": "5", "net.netfilter.nf_flowtable_udp_timeout": "5"})
 	ctx := within(t, time.Minute)
 	p.offload(t, ctx)
 	var lives []*life
