@@ -4,7 +4,6 @@ import (
 	"context"
 	"io/fs"
 	"iter"
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -89,80 +88,9 @@ type ending struct {
 	clear  func()
 }
 
-// endingStates are where a stream can be when it is ended. Each arranges that end is called there; step is the caller's step, which tells
-// whether the caller is there.
-var endingStates = []struct {
-	name    string
-	arrange func(t *testing.T, e *ending)
-	step    func(t *testing.T, e *ending, c Change) (there bool) // nil: the caller has no step there
-}{
-	{name: "waiting", arrange: func(_ *testing.T, e *ending) {
-		e.poll = never
-		e.source.inWait = atCall(1, func() { go e.end() })
-	}},
-	{name: "in a dump of what does not match", arrange: func(_ *testing.T, e *ending) {
-		e.match = Match{Proto: TCP}
-		e.source.inDump = atCall(bigTable()/2, func() { e.end() })
-	}},
-	{name: "snapshot", step: func(_ *testing.T, e *ending, _ Change) bool { return e.seen == bigTable()/2 }},
-	{name: "the caller is busy", step: func(_ *testing.T, e *ending, c Change) bool {
-		if c.Kind != Synced {
-			return false
-		}
-		called := make(chan struct{})
-		go func() {
-			defer close(called)
-			if !e.brk {
-				e.end()
-			}
-		}()
-		<-called
-		return true
-	}},
-	{name: "resynchronization", step: func(t *testing.T, e *ending, c Change) bool {
-		if c.Kind == Synced {
-			require.NoError(t, e.b.fill(e.ctx, 1<<20, 1000, 0))
-			require.NoError(t, e.remove(1<<20, 1000))
-		}
-		if c.Kind == Overrun {
-			e.source.inDump = atCall(10, func() { e.end() })
-		}
-		return c.Kind == Overrun && e.brk
-	}},
-	{name: "lookups", arrange: func(t *testing.T, e *ending) {
-		e.match = Match{Mark: 7} // of these a reading does not find those that bear another by then, and each is looked up
-		require.NoError(t, e.b.fill(e.ctx, 1<<21, manyLookups, 7))
-		e.clear = func() { require.NoError(t, e.remove(1<<21, manyLookups)) }
-		e.source.inLookup = atCall(manyLookups/2, func() { e.end() })
-	}, step: func(t *testing.T, e *ending, c Change) bool {
-		if c.Kind == Synced {
-			for i := range manyLookups {
-				e.b.mark(numbered(1<<21+i), 8)
-			}
-			require.NoError(t, e.b.send(e.ctx))
-		}
-		return false
-	}},
-}
-
-func (e *ending) remove(first, n int) error {
-	for i := range n {
-		e.b.remove(numbered(first + i))
-	}
-	return e.b.send(e.ctx)
-}
-
-// bigTable is how many connections the table of these tests has; under emulation a tenth will do.
-func bigTable() int {
-	if os.Getenv("FASTPATH_VM") != "" {
-		return 2000
-	}
-	return 20000
-}
-
-// Canceling, Close and breaking out end a stream wherever it is: no event of the kernel is waited for, no further change is told, no goroutine, socket or
-// namespace is left, and after all but Close the watcher works on. How long it takes is asserted of the best of some tries: that does not
-// depend on what else the machine does.
+// Canceling, Close and breaking out end a stream wherever it is: no event of the kernel is waited for, no further change is told, no goroutine,
+// socket or namespace is left, and after all but Close the watcher works on. How long it takes is asserted of the best of some tries: that
+// does not depend on what else the machine does.
 func TestChangesEndAnywhere(t *testing.T) {
 	testns.CheckLeaks(t)
 	ns := testns.NewT(t, "ending")
@@ -170,17 +98,16 @@ func TestChangesEndAnywhere(t *testing.T) {
 	ctx := within(t, 3*time.Minute)
 	b := newBatch(t, ns)
 	require.NoError(t, b.fill(ctx, 0, bigTable(), 0))
-	for i := range endingStates {
+	for _, state := range endingStates() {
 		for _, how := range []string{"cancel", "close", "break"} {
-			state := &endingStates[i]
-			if how == "break" && (state.step == nil || state.name == "lookups") {
+			if how == "break" && !state.breaks {
 				continue
 			}
 			t.Run(state.name+", "+how, func(t *testing.T) {
 				var took []time.Duration
 				for range 3 {
 					e := &ending{ns: ns, b: b, ctx: ctx, brk: how == "break"}
-					took = append(took, e.run(t, how, state.arrange, state.step))
+					took = append(took, e.run(t, how, &state))
 				}
 				slices.Sort(took)
 				t.Logf("took %v", took)
@@ -192,13 +119,13 @@ func TestChangesEndAnywhere(t *testing.T) {
 }
 
 // run is one stream from its beginning to its end. It tells how long the end took.
-func (e *ending) run(t *testing.T, how string, arrange func(*testing.T, *ending), step func(*testing.T, *ending, Change) bool) time.Duration {
+func (e *ending) run(t *testing.T, how string, state *endingState) time.Duration {
 	t.Helper()
 	inner := open(t, e.ns, Config{ReadBuffer: 8192})
 	e.source = &stageSource{Source: inner.source}
 	e.poll = often
-	if arrange != nil {
-		arrange(t, e)
+	if state.arrange != nil {
+		state.arrange(t, e)
 	}
 	var err error
 	e.w, err = Open(e.ctx, &Config{Source: e.source, Poll: e.poll, PollMost: e.poll})
@@ -214,7 +141,7 @@ func (e *ending) run(t *testing.T, how string, arrange func(*testing.T, *ending)
 			cancel()
 		}
 	}
-	last := e.consume(t, ctx, step)
+	last := e.consume(t, ctx, state)
 	took := time.Since(time.Unix(0, e.ended.Load()))
 	switch how {
 	case "cancel":
@@ -237,7 +164,7 @@ func (e *ending) run(t *testing.T, how string, arrange func(*testing.T, *ending)
 }
 
 // consume follows the stream to its end and returns the error that it ended with.
-func (e *ending) consume(t *testing.T, ctx context.Context, step func(*testing.T, *ending, Change) bool) (last error) {
+func (e *ending) consume(t *testing.T, ctx context.Context, state *endingState) (last error) {
 	t.Helper()
 	for c, err := range e.w.Changes(ctx, e.match) {
 		require.NoError(t, last, "something followed the error: %v", c)
@@ -245,7 +172,7 @@ func (e *ending) consume(t *testing.T, ctx context.Context, step func(*testing.T
 			continue
 		}
 		e.seen++
-		if step == nil || e.ended.Load() != 0 || !step(t, e, c) {
+		if state.step == nil || e.ended.Load() != 0 || !state.step(e, t, c) {
 			continue
 		}
 		if e.brk {

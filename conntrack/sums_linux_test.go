@@ -208,7 +208,7 @@ func (s *sums) check(t *testing.T, before testns.Counter, told map[uint8]*Delta)
 	}
 }
 
-// segment is the largest that these connections send: a message, IPv6, and timestamps. What TCP_INFO knows of the bytes received leaves out what came twice.
+// segment is the largest that these connections send: a message, IPv6, and timestamps. Of the bytes received TCP_INFO leaves out what came twice.
 const segment = 200 + 40 + 32
 
 func (s *sums) datagrams() testns.Counter {
