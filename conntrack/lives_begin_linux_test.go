@@ -18,7 +18,7 @@ const never = time.Hour
 // has the bit already. Nothing is read.
 func TestLifeSoftwareByAnEvent(t *testing.T) {
 	p := newPaths(t, Config{Poll: never}, nil)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	var lives []*life
 	for _, network := range []string{"udp", "tcp"} {
@@ -34,7 +34,7 @@ func TestLifeSoftwareByAnEvent(t *testing.T) {
 // 0,0 -> 1,0 and 1,0 -> 1,1 without an event: a connection that is established meets `flow add`. No notification comes, and a reading tells it.
 func TestLifeWithoutAnEvent(t *testing.T) {
 	p := newPaths(t, Config{Poll: often}, nil)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	var lives []*life
 	for _, port := range []uint16{softPort, hardPort} {
 		l := &life{row: "no event, " + offloaded(port).String(), network: "tcp", family: testns.IPv4, port: port}
@@ -57,7 +57,7 @@ func TestLifeWithoutAnEvent(t *testing.T) {
 // next reading, and the mark names the flowtable.
 func TestLifeAnnounced(t *testing.T) {
 	p := newPaths(t, Config{Poll: never, Announced: map[uint32]string{1 << 8: "fast"}}, nil)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	var lives []*life
 	for _, family := range testns.Families() {
 		l := &life{row: "announced", network: "tcp", family: family, port: softPort}

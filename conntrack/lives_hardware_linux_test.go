@@ -17,7 +17,7 @@ import (
 // 1,0 -> 1,1.
 func TestLifeRejectedByTheDriver(t *testing.T) {
 	p := newPaths(t, Config{Poll: often}, nil)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	testns.SetSimulatorT(t, "reject", int(unix.EOPNOTSUPP))
 	offered := simulated(t, "n_replace")
@@ -28,7 +28,7 @@ func TestLifeRejectedByTheDriver(t *testing.T) {
 			steady.Close()
 		}
 	})
-	l.steps = []step{
+	l.steps = []turn{
 		{kind: New, path: Slow},
 		{kind: PathChanged, path: Software, then: func(l *life, _ Change) {
 			steady = l.flow.Start(20, 100)
@@ -44,8 +44,8 @@ func TestLifeRejectedByTheDriver(t *testing.T) {
 
 // 1,x -> 0,0 when the device of one side goes down, again when it is up and packets come, and again when the flowtable is deleted.
 func TestLifeDeviceAndFlowtable(t *testing.T) {
-	p := newPaths(t, Config{Poll: often}, nil) // flows stay for 30 s without a packet, longer than this takes
-	ctx := within(t, time.Minute)
+	p := newPaths(t, Config{Poll: often}, nil)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	soft := &life{row: "down and deleted, software", network: "udp", family: testns.IPv4, port: softPort}
 	hard := &life{row: "down and deleted, hardware", network: "tcp", family: testns.IPv4, port: hardPort}
@@ -64,9 +64,9 @@ func TestLifeDeviceAndFlowtable(t *testing.T) {
 	})
 	for _, l := range lives {
 		l.steps = append(l.steps, reach(l.port, down)...)
-		l.steps = append(l.steps, step{kind: PathChanged, path: Slow, then: up})
-		l.steps = append(l.steps, again(l.port, remove)...)
-		l.steps = append(l.steps, step{kind: PathChanged, path: Slow})
+		l.steps = append(l.steps, turn{kind: PathChanged, path: Slow, then: up})
+		l.steps = append(l.steps, taken(l.port, remove)...)
+		l.steps = append(l.steps, turn{kind: PathChanged, path: Slow})
 	}
 	p.live(t, ctx, lives...)
 	p.assertSlow(t, ctx, lives...)
@@ -75,7 +75,7 @@ func TestLifeDeviceAndFlowtable(t *testing.T) {
 // 1,x -> gone when the table is flushed: each last message has the bits and all that was counted.
 func TestLifeFlushed(t *testing.T) {
 	p := newPaths(t, Config{Poll: often}, nil)
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	var lives []*life
 	for _, port := range []uint16{softPort, hardPort} {
@@ -93,7 +93,7 @@ func TestLifeFlushed(t *testing.T) {
 		require.NoError(t, err)
 	})
 	for _, l := range lives {
-		l.steps = append(reach(l.port, flush), step{kind: Destroyed, path: offloaded(l.port), then: func(l *life, c Change) { l.assertFinal(t, c) }})
+		l.steps = append(reach(l.port, flush), turn{kind: Destroyed, path: offloaded(l.port), then: func(l *life, c Change) { l.assertFinal(t, c) }})
 	}
 	p.live(t, ctx, lives...)
 }
@@ -102,7 +102,7 @@ func TestLifeFlushed(t *testing.T) {
 func TestLifeHardwareStatistics(t *testing.T) {
 	const packets, bytes = 1_000_000, 64_000_000
 	p := newPaths(t, Config{Poll: often}, idle) // so that a flow is asked for every second
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	testns.SetSimulatorT(t, "st_pkts", packets)
 	testns.SetSimulatorT(t, "st_bytes", bytes)

@@ -21,7 +21,7 @@ import (
 func TestLifeIdleAndAgain(t *testing.T) {
 	p := newPaths(t, Config{Poll: often}, map[string]string{
 		"net.netfilter.nf_flowtable_tcp_timeout": "5", "net.netfilter.nf_flowtable_udp_timeout": "5"})
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	p.offload(t, ctx)
 	var lives []*life
 	for _, port := range []uint16{softPort, hardPort} {
@@ -42,18 +42,18 @@ func TestLifeIdleAndAgain(t *testing.T) {
 }
 
 func (p *paths) idleLife(t *testing.T, network string, family testns.Family, port uint16) *life {
-	ctx := within(t, time.Minute)
+	ctx := within(t, 3*time.Minute)
 	path := offloaded(port)
 	talk := func(l *life, _ Change) { l.talk(t, ctx, 20) }
 	l := &life{row: "idle and again, " + network + " " + family.String() + " " + path.String(), network: network, family: family, port: port}
-	l.steps = append(reach(port, talk), step{kind: PathChanged, path: Slow, then: talk})
-	l.steps = append(l.steps, again(port, func(l *life, _ Change) {
+	l.steps = append(reach(port, talk), turn{kind: PathChanged, path: Slow, then: talk})
+	l.steps = append(l.steps, taken(port, func(l *life, _ Change) {
 		victims, err := p.w.Evict(ctx, Match{Tuple: asTuple(l.flow)}, false)
 		require.NoError(t, err)
 		require.Len(t, victims, 1)
 		assert.Equal(t, path, victims[0].Entry.Path())
 	})...)
-	l.steps = append(l.steps, step{kind: Destroyed, path: path, then: func(l *life, c Change) { l.assertFinal(t, c) }})
+	l.steps = append(l.steps, turn{kind: Destroyed, path: path, then: func(l *life, c Change) { l.assertFinal(t, c) }})
 	return l
 }
 

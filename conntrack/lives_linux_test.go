@@ -21,7 +21,7 @@ type life struct {
 	network string // "tcp" or "udp"
 	family  testns.Family
 	port    uint16 // softPort or hardPort
-	steps   []step
+	steps   []turn
 
 	tuple testns.Tuple
 	flow  *testns.Flow
@@ -30,8 +30,8 @@ type life struct {
 	trail []string
 }
 
-// A step is what the stream tells next of a flow. Counted is passed over; anything else that is no step fails the test.
-type step struct {
+// A turn is what the stream tells next of a flow. Counted is passed over; anything else that is no turn of it fails the test.
+type turn struct {
 	kind  Kind
 	path  Path // of the entry
 	maybe bool // the kernel may be past it before it is read
@@ -111,7 +111,7 @@ func (l *life) told(t *testing.T, c Change) {
 
 func (l *life) take(t *testing.T, k Kind, p Path, c Change) {
 	t.Helper()
-	is := func(s step) bool { return s.kind == k && s.path == p }
+	is := func(s turn) bool { return s.kind == k && s.path == p }
 	for l.next < len(l.steps) && l.steps[l.next].maybe && !is(l.steps[l.next]) {
 		l.next++
 	}
@@ -129,17 +129,17 @@ func (l *life) String() string {
 	return fmt.Sprintf("%s: %d of %d steps:\n\t%s", l.row, l.next, len(l.steps), strings.Join(l.trail, "\n\t"))
 }
 
-// reach are the steps from the beginning to the path of the port, and what is done there.
-func reach(port uint16, then func(*life, Change)) []step {
-	return append([]step{{kind: New, path: Slow}}, again(port, then)...)
+// reach are the turns from the beginning to the path of the port, and what is done there.
+func reach(port uint16, then func(*life, Change)) []turn {
+	return append([]turn{{kind: New, path: Slow}}, taken(port, then)...)
 }
 
-// again are the steps from slow to the path of the port. The driver is asked by a worker within milliseconds.
-func again(port uint16, then func(*life, Change)) []step {
+// taken are the turns from slow to the path of the port. The driver is asked by a worker within milliseconds.
+func taken(port uint16, then func(*life, Change)) []turn {
 	if port == softPort {
-		return []step{{kind: PathChanged, path: Software, then: then}}
+		return []turn{{kind: PathChanged, path: Software, then: then}}
 	}
-	return []step{{kind: PathChanged, path: Software, maybe: true}, {kind: PathChanged, path: Hardware, then: then}}
+	return []turn{{kind: PathChanged, path: Software, maybe: true}, {kind: PathChanged, path: Hardware, then: then}}
 }
 
 // offloaded is the path of the port.

@@ -3,6 +3,7 @@ package conntrack
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -29,16 +30,19 @@ type paths struct {
 func newPaths(t *testing.T, cfg Config, sysctls map[string]string) *paths {
 	t.Helper()
 	testns.RequireFlowtables(t)
-	return routed(t, cfg, sysctls)
+	long := map[string]string{ // nothing times out unless the test wants it to
+		"net.netfilter.nf_flowtable_tcp_timeout": "300", "net.netfilter.nf_flowtable_udp_timeout": "300",
+		"net.netfilter.nf_conntrack_udp_timeout": "900", "net.netfilter.nf_conntrack_udp_timeout_stream": "900",
+	}
+	maps.Copy(long, sysctls)
+	return routed(t, cfg, long)
 }
 
 // routed is newPaths on any kernel.
 func routed(t *testing.T, cfg Config, sysctls map[string]string) *paths {
 	t.Helper()
 	all := map[string]string{"net.netfilter.nf_conntrack_events": "1"}
-	for k, v := range sysctls {
-		all[k] = v
-	}
+	maps.Copy(all, sysctls)
 	p := &paths{Router: testns.NewRouterT(t, &testns.RouterConfig{Sysctls: all})}
 	for _, port := range []uint16{hardPort, slowPort} {
 		p.servers = append(p.servers, testns.ServeT(t, p.Server, port))
