@@ -81,7 +81,7 @@ func BenchmarkFollower(b *testing.B) {
 	newFollower := func(match Match) *follower {
 		return &follower{
 			ctx: context.Background(), source: &steady{table: table}, queue: &script{}, cfg: &cfg, match: newMatcher(match), announced: &announced{},
-			flows: newFlows(), yield: func(Change, error) bool { return true },
+			flows: newFlows(), ended: newRecent(), yield: func(Change, error) bool { return true },
 		}
 	}
 	b.Run("reading", func(b *testing.B) {

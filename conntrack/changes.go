@@ -23,7 +23,7 @@ import (
 func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
 		f := follower{
-			ctx: ctx, source: w.source, cfg: &w.cfg, announced: &w.announced, match: newMatcher(m), flows: newFlows(), yield: yield,
+			ctx: ctx, source: w.source, cfg: &w.cfg, announced: &w.announced, match: newMatcher(m), flows: newFlows(), ended: newRecent(), yield: yield,
 		}
 		if err := f.run(); err != nil && !errors.Is(err, errStopped) {
 			yield(Change{}, err)

@@ -27,7 +27,7 @@ type follower struct {
 	settled   bool   // what is still queued is younger than the latest reading
 	full      bool   // flows were left out since the latest reading began
 	doubts    map[*flow]Entry
-	ended     recent        // ends that were told without the kernel's last message
+	ended     recent        // ends that were told
 	reading   bool          // time is taken
 	away      time.Duration // the caller's share of it
 }

@@ -61,6 +61,37 @@ func TestChangesEndToldOnce(t *testing.T) {
 	}, Match{}, "new #1 slow +5", "destroyed #1 slow +0 lost")
 }
 
+// Where any listener of the namespace is reliable, the kernel repeats ends to all until that one has room.
+func TestChangesEndRepeated(t *testing.T) {
+	end := flowNumber(1, slow, 9)
+	told(t, &script{
+		table: []Entry{flowNumber(1, slow, 5)},
+		steps: []func(*script){
+			func(s *script) { s.destroy(end) },
+			func(s *script) { s.notify(NotifyDestroy, end); s.notify(NotifyDestroy, end) },
+			func(s *script) { s.notify(NotifyDestroy, flowNumber(1, slow, 10)) }, // another connection, whose beginning was lost
+			func(s *script) { s.notify(NotifyDestroy, flowNumber(1, slow, 10)) },
+		},
+	}, Match{}, "new #1 slow +5", "destroyed #1 slow +4", "new #1 slow +0", "destroyed #1 slow +10")
+}
+
+func TestRecentForgets(t *testing.T) {
+	e := flowNumber(1, slow, 1)
+	k := e.Key()
+	p := packKey(&k)
+	r := newRecent()
+	assert.False(t, r.again(&p, &e))
+	r.told(&p, &e)
+	start := r.since
+	for _, c := range []struct {
+		seconds int
+		want    bool
+	}{{29, true}, {31, true}, {45, true}, {62, false}} {
+		r.age(start.Add(time.Duration(c.seconds) * time.Second))
+		assert.Equal(t, c.want, r.again(&p, &e), "after %d s", c.seconds)
+	}
+}
+
 func TestChangesLimit(t *testing.T) {
 	s := &script{
 		table: []Entry{flowNumber(1, slow, 1), flowNumber(2, slow, 1), flowNumber(3, slow, 1), flowNumber(4, slow, 1)},

@@ -31,13 +31,14 @@ func (f *follower) notified(n *Notification) error {
 	return f.changed(fl, &n.Entry)
 }
 
-// cameAndWent reports a connection whose beginning was not seen, or which did not match until its last message. That of an end which was told
-// already comes late: where Config.Reliable made the kernel try again.
+// cameAndWent reports a connection whose beginning was not seen, or which did not match until its last message.
 func (f *follower) cameAndWent(e *Entry) error {
 	k := e.Key()
-	if !f.match.matches(e) || f.ended.take(packKey(&k)) {
+	p := packKey(&k)
+	if !f.match.matches(e) || f.ended.again(&p, e) {
 		return nil
 	}
+	f.ended.told(&p, e)
 	if err := f.emit(Change{Kind: New, Entry: e.uncounted()}); err != nil {
 		return err
 	}
@@ -48,6 +49,7 @@ func (f *follower) cameAndWent(e *Entry) error {
 // another incarnation's counters, that one begins now.
 func (f *follower) finished(fl *flow, e *Entry) error {
 	doubt, doubted := f.doubts[fl]
+	f.ended.told(&fl.key, e)
 	final := f.merge(fl, e)
 	behind := fl.behind(&final)
 	if doubted && behind {

@@ -19,7 +19,7 @@ func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
 	f.round++
 	f.read = 0
 	f.resync, f.settled, f.full = f.congested, false, false
-	f.ended.age()
+	f.ended.age(time.Now())
 	if cost, err = f.timed(func() error { return f.dump(&f.match.Match, true) }); err != nil {
 		return 0, err
 	}
@@ -194,7 +194,7 @@ func (f *follower) confirmEnds() error {
 // vanished reports an end without the kernel's last message.
 func (f *follower) vanished(fl *flow) error {
 	e := f.flows.entry(fl)
-	f.ended.add(fl.key)
+	f.ended.concluded(&fl.key)
 	f.forget(fl)
 	return f.emit(Change{Kind: Destroyed, Lost: true, Entry: e})
 }
