@@ -95,7 +95,7 @@ func TestChangesEndAnywhere(t *testing.T) {
 	testns.CheckLeaks(t)
 	ns := testns.NewT(t, "ending")
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "1"))
-	ctx := within(t, 3*time.Minute)
+	ctx := within(t, 10*time.Minute)
 	b := newBatch(t, ns)
 	require.NoError(t, b.fill(ctx, 0, bigTable(), 0))
 	for _, state := range endingStates() {

@@ -84,7 +84,7 @@ func TestSoakOverruns(t *testing.T) {
 	}
 	ns := testns.NewT(t, "overrun")
 	require.NoError(t, ns.SetSysctl("net.netfilter.nf_conntrack_events", "1"))
-	ctx := within(t, 5*time.Minute)
+	ctx := within(t, 20*time.Minute)
 	source := &countingSource{Source: open(t, ns, Config{ReadBuffer: 8192}).source}
 	w, err := Open(ctx, &Config{Source: source, Poll: often})
 	require.NoError(t, err)
