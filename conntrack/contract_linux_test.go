@@ -30,7 +30,7 @@ type tracking struct {
 func onTheKernel(t *testing.T) tracking {
 	testns.RequireNamespaces(t)
 	ns := testns.NewT(t, "contract")
-	source, err := conntrack.OpenSource(soon(t), ns)
+	source, err := conntrack.OpenSource(soon(t), &conntrack.Config{NetNS: ns.Path()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, source.Close()) })
 	c, err := timo.Dial(&netlink.Config{NetNS: ns.FD()})

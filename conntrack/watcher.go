@@ -99,6 +99,17 @@ func Open(ctx context.Context, cfg *Config) (*Watcher, error) {
 	return &Watcher{source: c.Source, cfg: c, announced: names}, nil
 }
 
+// OpenSource opens the kernel of this machine as a [Source], for one of the caller's own that wraps it: to count, record or slow down what
+// a Watcher reads. NetNS, ReadBuffer and Reliable of cfg are looked at. The caller closes it, or the Watcher that is given it. Errors are
+// those of Open.
+func OpenSource(ctx context.Context, cfg *Config) (Source, error) {
+	c, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return openKernel(ctx, &c)
+}
+
 // Close releases the namespace and the sockets, and closes Config.Source. Streams that are under way end with an error.
 func (w *Watcher) Close() error { return w.source.Close() }
 
