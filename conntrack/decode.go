@@ -32,13 +32,16 @@ func (d *decoder) entry(e *Entry, data []byte) error {
 		return fmt.Errorf("conntrack entry: %w", err)
 	}
 	for len(b) > 0 {
-		var a nlmsg.Attr
-		if a, b, err = nlmsg.NextAttr(d.order, b); err == nil {
-			err = d.attr(e, a)
+		typ, data, rest, ok := nlmsg.CutAttr(d.order, b)
+		if ok {
+			err = d.attr(e, nlmsg.Attr{Type: typ, Data: data})
+		} else {
+			_, _, err = nlmsg.NextAttr(d.order, b)
 		}
 		if err != nil {
 			return fmt.Errorf("conntrack entry: %w", err)
 		}
+		b = rest
 	}
 	if !e.Orig.Src.IsValid() || !e.Reply.Src.IsValid() {
 		return fmt.Errorf("conntrack entry: %w: no tuple", nlmsg.ErrMalformed)
@@ -86,6 +89,13 @@ func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
 }
 
 func (d *decoder) counters(c *Counters, b []byte) error {
+	if d.usualCounters(c, b) {
+		return nil
+	}
+	return d.anyCounters(c, b)
+}
+
+func (d *decoder) anyCounters(c *Counters, b []byte) error {
 	var packets, bytes bool
 	for len(b) > 0 {
 		a, rest, err := nlmsg.NextAttr(d.order, b)
@@ -112,13 +122,14 @@ func (d *decoder) counters(c *Counters, b []byte) error {
 // protoInfo reads the state out of the nest of whichever protocol has one.
 func (d *decoder) protoInfo(e *Entry, b []byte) error {
 	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(d.order, b)
-		if err != nil {
+		typ, data, rest, ok := nlmsg.CutAttr(d.order, b)
+		if !ok {
+			_, _, err := nlmsg.NextAttr(d.order, b)
 			return err
 		}
 		b = rest
 		proto := uint8(0)
-		switch a.Type {
+		switch typ {
 		case nlmsg.CTAProtoInfoTCP:
 			proto = TCP
 		case nlmsg.CTAProtoInfoDCCP:
@@ -128,7 +139,7 @@ func (d *decoder) protoInfo(e *Entry, b []byte) error {
 		default:
 			continue
 		}
-		state, err := d.find(a.Data, nlmsg.CTAProtoInfoState)
+		state, err := d.find(data, nlmsg.CTAProtoInfoState)
 		if err != nil {
 			return err
 		}
@@ -221,14 +232,15 @@ func (d *decoder) helper(b []byte) string {
 }
 
 // find returns the first attribute of a type, and one with nil Data where there is none.
-func (d *decoder) find(b []byte, typ uint16) (nlmsg.Attr, error) {
+func (d *decoder) find(b []byte, want uint16) (nlmsg.Attr, error) {
 	for len(b) > 0 {
-		a, rest, err := nlmsg.NextAttr(d.order, b)
-		if err != nil {
+		typ, data, rest, ok := nlmsg.CutAttr(d.order, b)
+		if !ok {
+			_, _, err := nlmsg.NextAttr(d.order, b)
 			return nlmsg.Attr{}, err
 		}
-		if a.Type == typ {
-			return a, nil
+		if typ == want {
+			return nlmsg.Attr{Type: typ, Data: data}, nil
 		}
 		b = rest
 	}

@@ -8,6 +8,13 @@ import (
 )
 
 func (d *decoder) tuple(t *Tuple, b []byte) error {
+	if d.usualTuple(t, b) {
+		return nil
+	}
+	return d.anyTuple(t, b)
+}
+
+func (d *decoder) anyTuple(t *Tuple, b []byte) error {
 	var src, dst netip.Addr
 	var sport, dport uint16
 	for len(b) > 0 {

@@ -65,6 +65,18 @@ func NextAttr(o Order, b []byte) (a Attr, rest []byte, err error) {
 	return a, b[min(Align(n), len(b)):], nil
 }
 
+// CutAttr is NextAttr for loops that count nanoseconds: what it returns fits the processor's registers. Where ok is false NextAttr says why.
+func CutAttr(o Order, b []byte) (typ uint16, data, rest []byte, ok bool) {
+	if len(b) < attrLen {
+		return
+	}
+	n := int(o.Uint16(b))
+	if n < attrLen || n > len(b) {
+		return
+	}
+	return o.Uint16(b[2:]) & AttrTypeMask, b[attrLen:n], b[min(Align(n), len(b)):], true
+}
+
 // EachAttr hands each attribute of b to visit, until one is malformed or visit returns an error.
 func EachAttr(o Order, b []byte, visit func(Attr) error) error {
 	for len(b) > 0 {

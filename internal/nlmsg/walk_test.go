@@ -1,6 +1,7 @@
 package nlmsg
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -139,6 +140,10 @@ func FuzzNextAttr(f *testing.F) {
 func walkAttrs(t *testing.T, o Order, b []byte, depth int) {
 	for len(b) > 0 {
 		a, rest, err := NextAttr(o, b)
+		typ, data, cutRest, ok := CutAttr(o, b)
+		if ok != (err == nil) || typ != a.Type || !bytes.Equal(data, a.Data) || !bytes.Equal(cutRest, rest) {
+			t.Fatalf("CutAttr: %d %x %v, NextAttr: %d %x %v", typ, data, ok, a.Type, a.Data, err)
+		}
 		if err != nil {
 			requireMalformed(t, err)
 			return
