@@ -161,6 +161,9 @@ func (k *kernel) do(ctx context.Context, request func(*nlmsg.Builder)) ([]nlmsg.
 	return msgs, err
 }
 
+// gather is how late a notification may come where many do: without it the listener sleeps and wakes with nearly each of them.
+const gather = 2 * time.Millisecond
+
 // Subscribe joins the three groups, behind a filter that keeps out what m excludes. Kernels limit the memory of a filter
 // (net.core.optmem_max): where the whole one is refused, a smaller one is tried, and then none, for a filter only saves work.
 func (k *kernel) Subscribe(_ context.Context, m Match) (Subscription, error) {
@@ -170,6 +173,7 @@ func (k *kernel) Subscribe(_ context.Context, m Match) (Subscription, error) {
 		Groups:     []uint32{nlmsg.GroupConntrackNew, nlmsg.GroupConntrackUpdate, nlmsg.GroupConntrackDestroy},
 		ReadBuffer: k.readBuffer,
 		Reliable:   k.reliable,
+		Gather:     gather,
 		Filter:     socketFilter(m),
 	}
 	sock, err := k.dial(cfg)

@@ -133,7 +133,7 @@ func (s *Socket) tooSmall(bytes int) error {
 func (s *Socket) option(name int) (int, error) {
 	var v int
 	var err error
-	if cerr := s.raw.Control(func(fd uintptr) { v, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, name) }); cerr != nil {
+	if cerr := s.raw.Control(func(fd uintptr) { v, err = unix.GetsockoptInt(int(s.descriptor(fd)), unix.SOL_SOCKET, name) }); cerr != nil {
 		return 0, cerr
 	}
 	return v, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,9 @@ import (
 // ErrOverrun is news, not the end: the stream goes on if the caller does. It comes behind what was queued before the loss, so that
 // who looks at the state then has seen all that was lost. Any other error is the last pair; ctx's own when ctx ended. After
 // that, and after breaking out, Events can be called again without a loss.
+//
+// To be woken costs more than to receive. With Config.Gather a stream that has read all that was queued, twice within that time, sleeps
+// for the rest of it: of many notifications some come so much later, and of few none.
 func (s *Socket) Events(ctx context.Context) iter.Seq2[nlmsg.Message, error] {
 	return func(yield func(nlmsg.Message, error) bool) {
 		defer s.until(ctx)()
@@ -112,8 +116,7 @@ const queueSize = 2 * readSize
 func (s *Socket) readQueue(wait bool) ([]byte, error) {
 	s.unread, s.datagrams = nil, 0
 	if s.err, s.held = s.held, nil; s.err == nil {
-		s.wait = wait
-		if err := s.raw.Read(s.receiveQueue); err != nil {
+		if err := s.receiveGathered(wait); err != nil {
 			return nil, s.gone(err)
 		}
 	}
@@ -124,17 +127,32 @@ func (s *Socket) readQueue(wait bool) ([]byte, error) {
 	return s.datagram()
 }
 
+// receiveGathered takes what is queued, and sleeps before it waits for more.
+func (s *Socket) receiveGathered(wait bool) error {
+	if wait && s.gather > 0 {
+		s.wait = false
+		if err := s.raw.Read(s.receiveQueue); err != nil || s.err != unix.EAGAIN {
+			return err
+		}
+		time.Sleep(s.gather - time.Since(s.emptied))
+		s.emptied = time.Now()
+	}
+	s.wait = wait
+	return s.raw.Read(s.receiveQueue)
+}
+
 // receiveMany takes what is queued. An error behind some datagrams is held back: the kernel tells of an overrun only once.
 func (s *Socket) receiveMany(fd uintptr) bool {
 	s.n, s.datagrams, s.err = 0, 0, nil
+	s.quiet.disarm(fd)
 	for len(s.buf)-s.n >= readSize {
-		n, err := receiveFrom(fd, s.buf[s.n:])
+		n, err := receiveFrom(s.descriptor(fd), s.buf[s.n:])
 		switch {
 		case err == unix.EAGAIN && s.datagrams > 0:
 			return true
 		case err != nil:
 			s.err = err
-			return err != unix.EAGAIN || !s.wait
+			return err != unix.EAGAIN || !s.wait || !s.quiet.arm(fd)
 		}
 		s.n += nlmsg.Align(n)
 		s.datagrams++

@@ -14,6 +14,12 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
+// withAndWithoutGather runs a test for a socket that is woken by each datagram and for one that is not.
+func withAndWithoutGather(t *testing.T, test func(*testing.T, time.Duration)) {
+	t.Run("woken", func(t *testing.T) { test(t, 0) })
+	t.Run("gather", func(t *testing.T) { test(t, time.Millisecond) })
+}
+
 // nextTable reads events until one announces a table, and returns its name and the overruns on the way.
 func nextTable(ctx context.Context, s *Socket) (name string, overruns int, err error) {
 	for m, err := range s.Events(ctx) {
@@ -36,8 +42,10 @@ func nextTable(ctx context.Context, s *Socket) (name string, overruns int, err e
 	return "", overruns, errors.New("the stream ended without an error")
 }
 
-func TestEvents(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+func TestEvents(t *testing.T) { withAndWithoutGather(t, testEvents) }
+
+func testEvents(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	for _, want := range []string{"one", "two", "three"} {
 		b := newBatch(nlmsg.SubsysNFTables, 0)
 		b.table(want, 0)
@@ -51,7 +59,11 @@ func TestEvents(t *testing.T) {
 
 // The kernel puts the notifications of one batch into one datagram: breaking out after the first keeps the others.
 func TestEventsGoOnInsideDatagram(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+	withAndWithoutGather(t, testEventsGoOnInsideDatagram)
+}
+
+func testEventsGoOnInsideDatagram(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	b := newBatch(nlmsg.SubsysNFTables, 0)
 	for _, name := range []string{"one", "two", "three"} {
 		b.table(name, 0)
@@ -65,8 +77,10 @@ func TestEventsGoOnInsideDatagram(t *testing.T) {
 }
 
 // What is queued is all there, and nothing is waited for.
-func TestQueued(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+func TestQueued(t *testing.T) { withAndWithoutGather(t, testQueued) }
+
+func testQueued(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	count := func() (n int) {
 		for m, err := range s.Queued(testContext(t)) {
 			require.NoError(t, err)
@@ -93,8 +107,10 @@ func TestQueued(t *testing.T) {
 }
 
 // The end of a context ends the stream and loses nothing of it.
-func TestEventsGoOnAfterDeadline(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+func TestEventsGoOnAfterDeadline(t *testing.T) { withAndWithoutGather(t, testEventsGoOnAfterDeadline) }
+
+func testEventsGoOnAfterDeadline(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	_, _, err := nextTable(ctx, s)
@@ -109,8 +125,10 @@ func TestEventsGoOnAfterDeadline(t *testing.T) {
 }
 
 // A reader that is too slow is told that it lost messages, and then gets the new ones.
-func TestEventsOverrunIsNews(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
+func TestEventsOverrunIsNews(t *testing.T) { withAndWithoutGather(t, testEventsOverrunIsNews) }
+
+func testEventsOverrunIsNews(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
 	for i := range 50 {
 		b := newBatch(nlmsg.SubsysNFTables, 0)
 		b.table(fmt.Sprintf("%s%d", longName, i), 0)
@@ -137,8 +155,10 @@ func TestEventsOverrunIsNews(t *testing.T) {
 }
 
 // What is thrown away after the kernel told of an overrun, and before the buffer was read empty, is told too: behind all that was queued.
-func TestEventsOverrunIsToldLast(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
+func TestEventsOverrunIsToldLast(t *testing.T) { withAndWithoutGather(t, testEventsOverrunIsToldLast) }
+
+func testEventsOverrunIsToldLast(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
 	commit := func(name string) {
 		b := newBatch(nlmsg.SubsysNFTables, 0)
 		b.table(name, 0)
@@ -187,8 +207,10 @@ func TestEventsOverrunKeepsWhatComesWithIt(t *testing.T) {
 
 const longName = "a_table_with_a_name_that_is_longer_than_most_so_that_its_event_takes_room_"
 
-func TestEventsEndWithClose(t *testing.T) {
-	_, _, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+func TestEventsEndWithClose(t *testing.T) { withAndWithoutGather(t, testEventsEndWithClose) }
+
+func testEventsEndWithClose(t *testing.T, gather time.Duration) {
+	_, _, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
 	_, _, err := nextTable(testContext(t), s)
 	require.ErrorIs(t, err, os.ErrClosed)
@@ -196,8 +218,10 @@ func TestEventsEndWithClose(t *testing.T) {
 
 // Many datagrams are read at once, and each step is as if they had come one by one: breaking out keeps the others, and a canceled context or a
 // closed socket ends the stream although there is more.
-func TestEventsOfManyDatagrams(t *testing.T) {
-	_, ns, s := dialT(t, Config{Groups: []uint32{nlmsg.GroupNFTables}})
+func TestEventsOfManyDatagrams(t *testing.T) { withAndWithoutGather(t, testEventsOfManyDatagrams) }
+
+func testEventsOfManyDatagrams(t *testing.T, gather time.Duration) {
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}})
 	for i := range 20 {
 		b := newBatch(nlmsg.SubsysNFTables, 0)
 		b.table(fmt.Sprint("t", i), 0)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -145,6 +146,7 @@ type Config struct {
 	WriteBuffer int               // SO_SNDBUF likewise
 	Filter      []unix.SockFilter // classic BPF: what of the datagrams the socket takes; nil is all
 	Reliable    bool              // NETLINK_BROADCAST_ERROR: who multicasts is told that this socket had no room, and may try again
+	Gather      time.Duration     // how late notifications may come for the sake of fewer wakings, see Socket.Events; such a socket only listens
 	Strict      bool              // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
 }
 

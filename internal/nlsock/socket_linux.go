@@ -23,11 +23,15 @@ const readSize = 64 << 10
 type Socket struct {
 	conn   *netlink.Conn
 	raw    syscall.RawConn
+	quiet  *quiet // nil where the runtime's poller watches the socket itself
 	closed atomic.Bool
 	seq    uint32
 	buf    []byte
 	unread []byte // of the notifications that were read, in buf
 	behind int    // after an overrun: how many datagrams may still be queued from before
+
+	gather  time.Duration // Config.Gather
+	emptied time.Time     // when a stream last found nothing queued
 
 	// The receive callbacks are made once, so that receiving allocates nothing; these are their in- and outputs.
 	receive, receiveQueue func(fd uintptr) bool
@@ -80,6 +84,12 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 			return nil, fmt.Errorf("join netlink group %d (needs CAP_NET_ADMIN): %w", g, err)
 		}
 	}
+	if cfg.Gather > 0 {
+		s.gather = cfg.Gather
+		if err := s.silence(); err != nil {
+			return nil, fmt.Errorf("netlink socket, to be woken seldom: %w", err)
+		}
+	}
 	return s, nil
 }
 
@@ -95,6 +105,9 @@ func (s *Socket) attach(program []unix.SockFilter) error {
 // Close closes the socket; an exchange under way ends with an error matching os.ErrClosed.
 func (s *Socket) Close() error {
 	s.closed.Store(true)
+	if s.quiet != nil {
+		return s.quiet.Close()
+	}
 	return s.conn.Close()
 }
 
@@ -182,15 +195,23 @@ func (s *Socket) until(ctx context.Context) func() {
 	}
 	fired := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		s.conn.SetReadDeadline(time.Unix(1, 0))
+		s.setReadDeadline(time.Unix(1, 0))
 		close(fired)
 	})
 	return func() {
 		if !stop() {
 			<-fired
-			s.conn.SetReadDeadline(time.Time{})
+			s.setReadDeadline(time.Time{})
 		}
 	}
+}
+
+func (s *Socket) setReadDeadline(at time.Time) {
+	if s.quiet != nil {
+		s.quiet.file.SetReadDeadline(at)
+		return
+	}
+	s.conn.SetReadDeadline(at)
 }
 
 // because turns the error of a read that ctx ended into ctx's own.
