@@ -146,7 +146,7 @@ func (s *Socket) receiveMany(fd uintptr) bool {
 	s.n, s.datagrams, s.err = 0, 0, nil
 	s.quiet.disarm(fd)
 	for len(s.buf)-s.n >= readSize {
-		n, err := receiveFrom(s.descriptor(fd), s.buf[s.n:])
+		n, err := receiveFrom(s.descriptor(fd), s.buf[s.n:], true)
 		switch {
 		case err == unix.EAGAIN && s.datagrams > 0:
 			return true

@@ -163,19 +163,29 @@ func (s *Socket) datagram() ([]byte, error) {
 	return s.buf[:s.n], nil
 }
 
-// receiveOnce takes one datagram.
+// receiveOnce takes one datagram. For the next one of a dump the kernel walks on in its table, with a narrow filter however long.
 func (s *Socket) receiveOnce(fd uintptr) bool {
-	s.n, s.err = receiveFrom(fd, s.buf)
+	s.n, s.err = receiveFrom(fd, s.buf, false)
 	return s.err != unix.EAGAIN || !s.wait
 }
 
 // receiveFrom takes one datagram that came from the kernel, without waiting. unix.Recvfrom would allocate the sender's address.
-func receiveFrom(fd uintptr, b []byte) (int, error) {
+//
+// A brief call, one that never takes long, keeps the processor from the runtime's scheduler, whose look for other work costs more than the call.
+func receiveFrom(fd uintptr, b []byte, brief bool) (int, error) {
+	const flags = unix.MSG_DONTWAIT | unix.MSG_TRUNC
 	for {
 		var from unix.RawSockaddrNetlink
 		size := uint32(unsafe.Sizeof(from))
-		n, _, errno := unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-			unix.MSG_DONTWAIT|unix.MSG_TRUNC, uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+		var n uintptr
+		var errno unix.Errno
+		if brief {
+			n, _, errno = unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags,
+				uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+		} else {
+			n, _, errno = unix.Syscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags,
+				uintptr(unsafe.Pointer(&from)), uintptr(unsafe.Pointer(&size)))
+		}
 		switch {
 		case errno == unix.EINTR, errno == 0 && from.Pid != 0: // not the kernel's: another process may send to us
 			continue
