@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"time"
@@ -45,13 +46,13 @@ func (f *follower) timed(step func() error) (time.Duration, error) {
 // dump works on each entry of one dump; without news, on those that are followed already.
 func (f *follower) dump(m *Match, news bool) error {
 	f.settled = false
-	for e, err := range f.source.Dump(f.ctx, *m) {
-		if err != nil {
-			return err
-		}
-		if err := f.observed(&e, news); err != nil {
-			return err
-		}
+	var failed error
+	err := eachEntry(f.ctx, f.source, m, func(e *Entry) bool {
+		failed = f.observed(e, news)
+		return failed == nil
+	})
+	if failed != nil || err != nil {
+		return cmp.Or(failed, err)
 	}
 	return f.ctx.Err()
 }

@@ -27,6 +27,29 @@ type Source interface {
 	Close() error
 }
 
+// A lender is a Source that can lend its entries in place of copying them.
+type lender interface {
+	// lend is Dump. An entry belongs to visit until it returns; false ends the dump.
+	lend(ctx context.Context, m *Match, visit func(*Entry) bool) error
+}
+
+// eachEntry reads the table once. An entry belongs to visit until it returns; false ends the reading.
+func eachEntry(ctx context.Context, s Source, m *Match, visit func(*Entry) bool) error {
+	if l, ok := s.(lender); ok {
+		return l.lend(ctx, m, visit)
+	}
+	var lent Entry
+	for e, err := range s.Dump(ctx, *m) {
+		if err != nil {
+			return err
+		}
+		if lent = e; !visit(&lent) {
+			return nil
+		}
+	}
+	return nil
+}
+
 // A Subscription is a queue of notifications. It serves one goroutine.
 type Subscription interface {
 	// Notifications yields what is queued, and then what comes until wait is over; with 0 it ends when nothing is queued. An error that

@@ -70,34 +70,41 @@ func (k *kernel) explain(doing string, err error) error {
 	return fmt.Errorf("conntrack: %s of %s: %w", doing, k.ns.Label(), err)
 }
 
-// Dump streams one dump; the socket is used again unless the caller stops early.
+// Dump streams one dump.
 func (k *kernel) Dump(ctx context.Context, m Match) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
-		dumpRequest(b, &m)
-		sock, err := k.take()
-		if err != nil {
-			yield(Entry{}, k.explain("read the table of connections", err))
-			return
+		if err := k.lend(ctx, &m, func(e *Entry) bool { return yield(*e, nil) }); err != nil {
+			yield(Entry{}, err)
 		}
-		clean := false
-		defer func() { k.give(sock, clean) }()
-		d := decoder{order: nlmsg.Native()}
-		for msg, err := range sock.Dump(ctx, b.Bytes()) {
-			var e Entry
-			if err == nil {
-				err = d.entry(&e, msg.Data)
-			}
-			if err != nil {
-				yield(Entry{}, k.explain("read the table of connections", err))
-				return
-			}
-			if !yield(e, nil) {
-				return
-			}
-		}
-		clean = true
 	}
+}
+
+// lend is Dump into one entry; the socket is used again unless visit stops early.
+func (k *kernel) lend(ctx context.Context, m *Match, visit func(*Entry) bool) error {
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	dumpRequest(b, m)
+	sock, err := k.take()
+	if err != nil {
+		return k.explain("read the table of connections", err)
+	}
+	clean := false
+	defer func() { k.give(sock, clean) }()
+	d := decoder{order: nlmsg.Native()}
+	var e Entry
+	for msg, err := range sock.Dump(ctx, b.Bytes()) {
+		if err == nil {
+			e = Entry{}
+			err = d.entry(&e, msg.Data)
+		}
+		if err != nil {
+			return k.explain("read the table of connections", err)
+		}
+		if !visit(&e) {
+			return nil
+		}
+	}
+	clean = true
+	return nil
 }
 
 // Lookup asks for one tuple.

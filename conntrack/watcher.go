@@ -125,15 +125,12 @@ func (w *Watcher) Entries(ctx context.Context, m Match) iter.Seq2[Entry, error] 
 			return
 		}
 		match := newMatcher(m)
-		for e, err := range w.source.Dump(ctx, m) {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
+		err := eachEntry(ctx, w.source, &m, func(e *Entry) bool {
 			e.Flowtable = w.announced.flowtable(e.Status, e.Mark)
-			if match.matches(&e) && !yield(e, nil) {
-				return
-			}
+			return !match.matches(e) || yield(*e, nil)
+		})
+		if err != nil {
+			yield(Entry{}, err)
 		}
 	}
 }
