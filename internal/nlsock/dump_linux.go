@@ -44,6 +44,7 @@ func (s *Socket) exchange(ctx context.Context, request []byte, take func(nlmsg.M
 	}
 	defer s.until(ctx)()
 	x := answer{seq: s.seq, take: take}
+	s.brief = false
 	for !x.done {
 		if err := ctx.Err(); err != nil { // an answer that is there already ends no wait
 			return err
