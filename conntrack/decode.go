@@ -33,10 +33,11 @@ func (d *decoder) entry(e *Entry, data []byte) error {
 	}
 	for len(b) > 0 {
 		typ, data, rest, ok := nlmsg.CutAttr(d.order, b)
-		if ok {
-			err = d.attr(e, nlmsg.Attr{Type: typ, Data: data})
-		} else {
+		switch {
+		case !ok:
 			_, _, err = nlmsg.NextAttr(d.order, b)
+		case len(data) != 4 || !e.number(typ, binary.BigEndian.Uint32(data)):
+			err = d.attr(e, nlmsg.Attr{Type: typ, Data: data})
 		}
 		if err != nil {
 			return fmt.Errorf("conntrack entry: %w", err)
@@ -50,6 +51,25 @@ func (d *decoder) entry(e *Entry, data []byte) error {
 	return nil
 }
 
+// number stores what is a number of 32 bits, and reports whether it is: half of all attributes are.
+func (e *Entry) number(typ uint16, v uint32) bool {
+	switch typ {
+	case nlmsg.CTAStatus:
+		e.Status = Status(v)
+	case nlmsg.CTATimeout:
+		e.Timeout, e.HasTimeout = time.Duration(v)*time.Second, true
+	case nlmsg.CTAMark:
+		e.Mark = v
+	case nlmsg.CTAUse:
+		e.Use = v
+	case nlmsg.CTAID:
+		e.ID = v
+	default:
+		return false
+	}
+	return true
+}
+
 func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
 	switch a.Type {
 	case nlmsg.CTATupleOrig:
@@ -60,20 +80,8 @@ func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
 		return d.counters(&e.Sent, a.Data)
 	case nlmsg.CTACountersReply:
 		return d.counters(&e.Received, a.Data)
-	case nlmsg.CTAStatus:
-		var v uint32
-		v, err = a.Uint32BE()
-		e.Status = Status(v)
-	case nlmsg.CTATimeout:
-		var v uint32
-		v, err = a.Uint32BE()
-		e.Timeout, e.HasTimeout = time.Duration(v)*time.Second, true
-	case nlmsg.CTAMark:
-		e.Mark, err = a.Uint32BE()
-	case nlmsg.CTAUse:
-		e.Use, err = a.Uint32BE()
-	case nlmsg.CTAID:
-		e.ID, err = a.Uint32BE()
+	case nlmsg.CTAStatus, nlmsg.CTATimeout, nlmsg.CTAMark, nlmsg.CTAUse, nlmsg.CTAID:
+		_, err = a.Uint32BE() // see number: it has another size
 	case nlmsg.CTAZone:
 		e.Zone, err = a.Uint16BE()
 	case nlmsg.CTAProtoInfo:
