@@ -20,7 +20,7 @@ VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/te
 
 PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/nftvalue ./internal/strictjson
 
-.PHONY: demo test test-quick soak bench bench-go bench-vm fuzz lint vm clean
+.PHONY: demo test test-quick soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
 
 # The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
 # flowtables, else 6.12 in the virtual machine.
@@ -45,6 +45,11 @@ soak: vm
 bench: bench-go
 	cd bench && $(GO) build -o ../$(BENCH) .
 	@$(BENCH)
+
+# The watcher's half of that at a small size, whatever its goals say there: it is to build and to run.
+bench-smoke:
+	cd bench && $(GO) build -o ../$(BENCH) .
+	@$(BENCH) -only watcher -flows 2000 -rounds 1 -readings 1 || [ $$? -eq 1 ]
 
 bench-go:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -7,16 +7,38 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/go-fastpath/fastpath/internal/goal"
 )
 
+// settings are the flags.
+type settings struct {
+	rounds   int
+	flows    int
+	readings int
+	only     string
+	svg      string
+}
+
 func main() {
-	rounds := flag.Int("rounds", 15, "how often each contestant runs, in turn with the others")
+	if len(os.Args) > 1 && os.Args[1] == childArgument {
+		if err := childMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		return
+	}
+	var s settings
+	flag.IntVar(&s.rounds, "rounds", 15, "how often each contestant runs, in turn with the others; slow ones less often")
+	flag.IntVar(&s.flows, "flows", 1_000_000, "connections in the watcher's table")
+	flag.IntVar(&s.readings, "readings", 2, "readings at the default interval")
+	flag.StringVar(&s.only, "only", "", "parts to run, joined by commas: ruleset (apply, compile, change, minimal), watcher (dump, poll, interval, events, burst); all if empty")
+	flag.StringVar(&s.svg, "svg", "", "file for a drawing of the watcher's results")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	ok, err := run(ctx, os.Stdout, *rounds)
+	ok, err := s.run(ctx, os.Stdout)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
@@ -27,28 +49,25 @@ func main() {
 }
 
 // run measures everything and writes the goals last. It reports whether all are reached.
-func run(ctx context.Context, w io.Writer, rounds int) (bool, error) {
-	folder, err := os.MkdirTemp("", "fastpath-bench-")
-	if err != nil {
+func (s *settings) run(ctx context.Context, w io.Writer) (bool, error) {
+	if err := s.check(); err != nil {
 		return false, err
 	}
-	defer os.RemoveAll(folder)
 	if err := writeVersions(ctx, w); err != nil {
 		return false, err
 	}
-	var goals []goal.Goal
-	for _, part := range []func() ([]goal.Goal, error){
-		func() ([]goal.Goal, error) { return applyGoals(ctx, w, rounds, folder) },
-		func() ([]goal.Goal, error) { return compileGoals(w, rounds) },
-		func() ([]goal.Goal, error) { return changeGoals(ctx, w, rounds) },
-		func() ([]goal.Goal, error) { return minimalGoals(ctx, w) },
-	} {
-		g, err := part()
-		if err != nil {
-			return false, err
-		}
-		goals = append(goals, g...)
+	goals, err := s.rulesetGoals(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	f, err := s.watcherGoals(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	writeCharts(w, f.charts)
+	if err := writeSVG(s.svg, f.charts); err != nil {
+		return false, err
 	}
 	fmt.Fprintln(w)
-	return goal.Write(w, goals), nil
+	return goal.Write(w, append(goals, f.goals...)), nil
 }

@@ -22,11 +22,15 @@ func writeVersions(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%s\n", strings.TrimSpace(string(nft)))
+	tool, err := exec.CommandContext(ctx, "conntrack", "--version").Output()
+	if err != nil {
+		return fmt.Errorf("conntrack, which fastpath is compared with: %w; install package conntrack", err)
+	}
+	fmt.Fprintf(w, "%s\n%s\n", strings.TrimSpace(string(nft)), strings.TrimSpace(string(tool)))
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			switch d.Path {
-			case "github.com/google/nftables", "github.com/mdlayher/netlink":
+			case "github.com/google/nftables", "github.com/mdlayher/netlink", "github.com/ti-mo/conntrack", "github.com/vishvananda/netlink":
 				fmt.Fprintf(w, "%s %s\n", d.Path, d.Version)
 			}
 		}
