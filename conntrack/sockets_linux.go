@@ -20,7 +20,7 @@ func (k *kernel) take() (*nlsock.Socket, error) {
 		k.busy[s] = true
 		return s, nil
 	}
-	return k.dial(nlsock.Config{})
+	return k.dial(nlsock.Config{Quiet: true})
 }
 
 // dial opens a socket that Close will end. The caller holds mu, so that the namespace stays open meanwhile.

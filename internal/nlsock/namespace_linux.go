@@ -146,7 +146,8 @@ type Config struct {
 	WriteBuffer int               // SO_SNDBUF likewise
 	Filter      []unix.SockFilter // classic BPF: what of the datagrams the socket takes; nil is all
 	Reliable    bool              // NETLINK_BROADCAST_ERROR: who multicasts is told that this socket had no room, and may try again
-	Gather      time.Duration     // how late notifications may come for the sake of fewer wakings, see Socket.Events; such a socket only listens
+	Quiet       bool              // wake nobody who does not wait: for long dumps and many notifications; such a socket commits no batches
+	Gather      time.Duration     // how late notifications may come for the sake of fewer wakings, see Socket.Events; Quiet comes with it
 	Strict      bool              // have the kernel filter dumps by what the request's header says (Linux 4.20; older ones send all)
 }
 

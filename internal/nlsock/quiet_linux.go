@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The runtime's poller watches its descriptors edge-triggered: each datagram that arrives wakes a thread, even while nobody waits for one. A
-// quiet socket is therefore watched by an epoll instance of its own, which tells once and then has to be armed again, and the
-// runtime's poller watches that.
+// The runtime's poller watches its descriptors edge-triggered: each datagram that is queued wakes a thread, even while nobody waits for one. Those
+// of a dump are queued one by one, each when the one before is received. A quiet socket is therefore watched by an epoll instance of its
+// own, which tells once and then has to be armed again, and the runtime's poller watches that.
 type quiet struct {
 	file   *os.File // the epoll instance
 	socket int
@@ -20,7 +20,7 @@ type quiet struct {
 
 // silence makes s quiet. The connection is closed for that, which takes it out of the runtime's poller; a second descriptor keeps the socket.
 func (s *Socket) silence() error {
-	q := &quiet{armed: true, event: unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT}}
+	q := &quiet{event: unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT}}
 	var err error
 	cerr := s.raw.Control(func(fd uintptr) { q.socket, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
 	if err := errors.Join(cerr, err); err != nil {
@@ -30,7 +30,7 @@ func (s *Socket) silence() error {
 	if err != nil {
 		return errors.Join(err, unix.Close(q.socket))
 	}
-	err = errors.Join(unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, q.socket, &q.event), unix.SetNonblock(epoll, true))
+	err = errors.Join(unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, q.socket, &unix.EpollEvent{Events: unix.EPOLLONESHOT}), unix.SetNonblock(epoll, true))
 	q.file = os.NewFile(uintptr(epoll), "netlink socket")
 	if err == nil {
 		s.raw, err = q.file.SyscallConn()

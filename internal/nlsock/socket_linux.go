@@ -85,8 +85,7 @@ func newSocket(conn *netlink.Conn, cfg Config) (*Socket, error) {
 			return nil, fmt.Errorf("join netlink group %d (needs CAP_NET_ADMIN): %w", g, err)
 		}
 	}
-	if cfg.Gather > 0 {
-		s.gather = cfg.Gather
+	if s.gather = cfg.Gather; cfg.Quiet || cfg.Gather > 0 {
 		if err := s.silence(); err != nil {
 			return nil, fmt.Errorf("netlink socket, to be woken seldom: %w", err)
 		}
@@ -118,9 +117,9 @@ func (s *Socket) send(b []byte) error {
 	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK}
 	if werr := s.raw.Write(func(fd uintptr) bool {
 		for err = unix.EINTR; err == unix.EINTR; { // not a reason to wait: the socket would not become writable again
-			err = unix.Sendto(int(fd), b, 0, to)
+			err = unix.Sendto(int(s.descriptor(fd)), b, 0, to)
 		}
-		return err != unix.EAGAIN
+		return err != unix.EAGAIN || s.quiet != nil
 	}); werr != nil {
 		return s.gone(werr)
 	}
@@ -168,9 +167,10 @@ func (s *Socket) datagram() ([]byte, error) {
 // with a narrow filter however long. Connections lie there by hash, so that what the last one took the next one will.
 func (s *Socket) receiveOnce(fd uintptr) bool {
 	start := time.Now()
-	s.n, s.err = receiveFrom(fd, s.buf, s.brief)
+	s.quiet.disarm(fd)
+	s.n, s.err = receiveFrom(s.descriptor(fd), s.buf, s.brief)
 	s.brief = s.n > readSize/8 && time.Since(start) < time.Millisecond
-	return s.err != unix.EAGAIN || !s.wait
+	return s.err != unix.EAGAIN || !s.wait || !s.quiet.arm(fd)
 }
 
 // receiveFrom takes one datagram that came from the kernel, without waiting. unix.Recvfrom would allocate the sender's address.
