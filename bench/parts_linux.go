@@ -13,10 +13,8 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-var (
-	rulesetParts = []string{"apply", "compile", "change", "minimal"}
-	watcherParts = []string{"dump", "poll", "interval", "events", "burst"}
-)
+func rulesetParts() []string { return []string{"apply", "compile", "change", "minimal"} }
+func watcherParts() []string { return []string{"dump", "poll", "interval", "events", "burst"} }
 
 // check refuses what makes no sense.
 func (s *settings) check() error {
@@ -26,7 +24,7 @@ func (s *settings) check() error {
 	if s.only == "" {
 		return nil
 	}
-	known := slices.Concat(rulesetParts, watcherParts, []string{"ruleset", "watcher"})
+	known := slices.Concat(rulesetParts(), watcherParts(), []string{"ruleset", "watcher"})
 	for name := range strings.SplitSeq(s.only, ",") {
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("-only %s: known are %s", name, strings.Join(known, ", "))
@@ -38,7 +36,7 @@ func (s *settings) check() error {
 // wants tells whether one of these parts is to run.
 func (s *settings) wants(parts ...string) bool {
 	group := "ruleset"
-	if slices.Contains(watcherParts, parts[0]) {
+	if slices.Contains(watcherParts(), parts[0]) {
 		group = "watcher"
 	}
 	only := strings.Split(s.only, ",")
@@ -59,7 +57,7 @@ func (s *settings) rulesetGoals(ctx context.Context, w io.Writer) ([]goal.Goal, 
 		func() ([]goal.Goal, error) { return changeGoals(ctx, w, s.rounds) },
 		func() ([]goal.Goal, error) { return minimalGoals(ctx, w) },
 	} {
-		if !s.wants(rulesetParts[i]) {
+		if !s.wants(rulesetParts()[i]) {
 			continue
 		}
 		g, err := part()
@@ -73,7 +71,7 @@ func (s *settings) rulesetGoals(ctx context.Context, w io.Writer) ([]goal.Goal, 
 
 // watcherGoals compares what reads connections. The machine's limits of connections are raised meanwhile.
 func (s *settings) watcherGoals(ctx context.Context, w io.Writer) (f findings, err error) {
-	if !s.wants(watcherParts...) {
+	if !s.wants(watcherParts()...) {
 		return f, nil
 	}
 	restore, err := raiseLimits(s.flows)
