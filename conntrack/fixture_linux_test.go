@@ -74,7 +74,7 @@ func mixture(t *testing.T) *testns.Router {
 		chain help { type filter hook prerouting priority mangle; tcp dport 8443 ct helper set "transfer"; }
 		chain pre { type nat hook prerouting priority dstnat; iifname "`+r.LANDevice+`" tcp dport 8443 dnat ip to `+r.ServerAddr(testns.IPv4).String()+`:7007; }
 		chain post { type nat hook postrouting priority srcnat; oifname "`+r.WANDevice+`" meta l4proto udp masquerade; }
-		chain forward { type filter hook forward priority filter; meta l4proto tcp ct mark set 0x2a; }
+		chain forward { type filter hook forward priority filter; meta l4proto tcp ct mark set 0x2a ct label set 100; }
 	}`))
 	for _, family := range testns.Families() {
 		for _, network := range []string{"tcp", "udp"} {

@@ -3,6 +3,7 @@ package conntrack
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,18 +29,48 @@ func entries(ctx context.Context, w *Watcher, m Match) ([]Entry, error) {
 	return all, nil
 }
 
+// Every field of every entry, also where the kernel filters.
 func TestEntriesAgainstTiMo(t *testing.T) {
 	r := mixture(t)
 	w, other := open(t, r.NS, Config{}), oracle(t, r.NS)
-	ctx := within(t, 30*time.Second)
-	var have, want []Entry
-	// Timeouts tick between the two dumps now and then.
+	ctx := within(t, 60*time.Second)
+	release, err := testns.Kernel()
+	require.NoError(t, err)
+	assured := timo.NewFilter().Status(timo.StatusAssured).StatusMask(uint32(timo.StatusAssured))
+	for _, c := range []struct {
+		match  Match
+		filter timo.Filter
+	}{
+		{Match{Mark: 0x2a}, timo.NewFilter().Mark(0x2a).MarkMask(1<<32 - 1)},
+		{Match{Mark: 0x20, Mask: 0xf0}, timo.NewFilter().Mark(0x20).MarkMask(0xf0)},
+		{Match{Status: Assured}, assured},
+		{Match{Status: Assured, Mark: 0x2a}, assured.Mark(0x2a).MarkMask(1<<32 - 1)},
+		{Match{Zones: []uint16{7}}, timo.NewFilter().Zone(7)},
+	} {
+		if len(c.match.Zones) == 0 || release.AtLeast(6, 8) { // the kernel's filter by zone
+			assert.NotEmpty(t, sameAsTiMo(t, ctx, w, c.match, func() ([]timo.Flow, error) { return other.DumpFilter(c.filter, nil) }))
+		}
+	}
+	have := sameAsTiMo(t, ctx, w, Match{}, func() ([]timo.Flow, error) { return other.Dump(nil) })
+	assert.True(t, slices.ContainsFunc(have, func(e Entry) bool { return e.Labels.Has(100) && !e.Labels.Has(99) }), "the mixture lacks labels")
+	for what, m := range map[string]Match{
+		"helper": {Proto: TCP, Status: Helper}, "mark": {Mark: 0x80000001}, "zone": {Zones: []uint16{7}}, "sctp": {Proto: SCTP}, "gre": {Proto: GRE},
+		"icmp": {Tuple: Tuple{Proto: ICMP, ICMPType: 8}}, "icmpv6": {Tuple: Tuple{Proto: ICMPv6, ICMPType: 128}},
+	} {
+		assert.True(t, slices.ContainsFunc(have, func(e Entry) bool { return m.Matches(&e) }), "the mixture lacks %s", what)
+	}
+}
+
+// sameAsTiMo reads entries both ways until they are the same: timeouts tick between the two now and then.
+func sameAsTiMo(t *testing.T, ctx context.Context, w *Watcher, m Match, dump func() ([]timo.Flow, error)) (have []Entry) {
+	t.Helper()
+	var want []Entry
 	err := testns.Poll(ctx, 10*time.Millisecond, func() (bool, error) {
 		var err error
-		if have, err = entries(ctx, w, Match{}); err != nil {
+		if have, err = entries(ctx, w, m); err != nil {
 			return false, err
 		}
-		flows, err := other.Dump(nil)
+		flows, err := dump()
 		want = want[:0]
 		for _, f := range flows {
 			want = append(want, fromTiMo(f))
@@ -49,15 +80,10 @@ func TestEntriesAgainstTiMo(t *testing.T) {
 		return len(have) > 0 && slices.Equal(have, want), err
 	})
 	if err != nil {
-		assert.Equal(t, want, have)
+		assert.Equal(t, want, have, "%+v", m)
 	}
 	require.NoError(t, err)
-	for what, m := range map[string]Match{
-		"helper": {Proto: TCP, Status: Helper}, "mark": {Mark: 0x80000001}, "zone": {Zones: []uint16{7}}, "sctp": {Proto: SCTP}, "gre": {Proto: GRE},
-		"icmp": {Tuple: Tuple{Proto: ICMP, ICMPType: 8}}, "icmpv6": {Tuple: Tuple{Proto: ICMPv6, ICMPType: 128}},
-	} {
-		assert.True(t, slices.ContainsFunc(have, func(e Entry) bool { return m.Matches(&e) }), "the mixture lacks %s", what)
-	}
+	return have
 }
 
 func sortEntries(all []Entry) {
@@ -99,7 +125,7 @@ func tupleFromTiMo(t timo.Tuple) Tuple {
 	}
 }
 
-// Every line of `conntrack -L -o id` is what String makes of the same entry.
+// Every line of `conntrack -L -o id,extended` is what String makes of the same entry, behind the family.
 func TestEntriesAgainstConntrackTool(t *testing.T) {
 	r := mixture(t)
 	w := open(t, r.NS, Config{})
@@ -111,10 +137,10 @@ func TestEntriesAgainstConntrackTool(t *testing.T) {
 			if err != nil {
 				return false, err
 			}
-			out, err := r.NS.Run(ctx, "", "conntrack", "-L", "-o", "id", "-f", name)
+			out, err := r.NS.Run(ctx, "", "conntrack", "-L", "-o", "id,extended", "-f", name)
 			have, want = nil, lines(out)
 			for _, e := range all {
-				have = append(have, e.String())
+				have = append(have, fmt.Sprintf("%-8s %d %v", name, family, e))
 			}
 			slices.Sort(have)
 			return len(have) > 4 && slices.Equal(have, want), err
