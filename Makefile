@@ -27,9 +27,9 @@ PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/n
 demo: vm
 	@$(VM) run -kernel $(KERNEL) ./examples/quickstart
 
-# Everything: this host, then three kernels. The last lines are the summary.
+# Everything: this host, then three kernels. The last lines are the summary. The limits leave room for a machine that is half as fast as others.
 test: vm
-	@$(VM) all -kernel $(KERNELS) $(VM_PACKAGES)
+	@$(VM) all -kernel $(KERNELS) -timeout 20m -boot-timeout 45m $(VM_PACKAGES)
 
 # What needs no virtual machine.
 test-quick: vm

@@ -3,6 +3,7 @@ package ruleset_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/go-fastpath/fastpath/flowtable"
@@ -29,7 +30,7 @@ func FuzzDiff(f *testing.F) {
 // TestDiffRandomly goes the fuzzer's ways by chance, the same in every run.
 func TestDiffRandomly(t *testing.T) {
 	n := uint64(80)
-	if testing.Short() {
+	if testing.Short() || os.Getenv("FASTPATH_VM") != "" { // the kernel is an imitated one there too
 		n = 20
 	}
 	for seed := range n {
