@@ -84,29 +84,33 @@ func watchComment(direction string, number int) string {
 	return fmt.Sprintf("%d %s", number, direction)
 }
 
-// Forwarded is how much of a watched flow the router's forward hook saw since Watch.
+// Forwarded is how much of a watched flow the router's forward hook saw since Watch. The counters of others may be gone with a flush.
 func (r *Router) Forwarded(ctx context.Context, t Tuple) (Forwarded, error) {
-	all, err := r.ForwardedAll(ctx)
-	if err != nil {
-		return Forwarded{}, err
-	}
-	seen, ok := all[t]
+	r.probe.mu.Lock()
+	number, ok := r.probe.watched[t]
+	r.probe.mu.Unlock()
 	if !ok {
 		return Forwarded{}, fmt.Errorf("testns: %v is not watched: call Watch first", t)
 	}
-	return seen, nil
+	all, err := r.forwarded(ctx, map[Tuple]int{t: number})
+	return all[t], err
 }
 
 // ForwardedAll is Forwarded of every watched flow, by one call of the tool.
 func (r *Router) ForwardedAll(ctx context.Context) (map[Tuple]Forwarded, error) {
-	ctx, cancel := withDeadline(ctx)
-	defer cancel()
 	r.probe.mu.Lock()
 	watched := maps.Clone(r.probe.watched)
 	r.probe.mu.Unlock()
 	if len(watched) == 0 {
 		return nil, nil
 	}
+	return r.forwarded(ctx, watched)
+}
+
+// forwarded reads the counters of these flows.
+func (r *Router) forwarded(ctx context.Context, watched map[Tuple]int) (map[Tuple]Forwarded, error) {
+	ctx, cancel := withDeadline(ctx)
+	defer cancel()
 	out, err := r.NS.Run(ctx, "", "nft", "-j", "list", "chain", "inet", ProbeTable, "watch")
 	if err != nil {
 		return nil, fmt.Errorf("%w (was the ruleset flushed?)", err)
