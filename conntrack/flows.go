@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// flows are the connections that one call of Changes follows, in 176 bytes each.
+// flows are the connections that one call of Changes follows, in 184 bytes each.
 type flows struct {
 	table[flow, *flow]
 	helpers []string // by flow.helper; the first is ""
