@@ -1,10 +1,13 @@
 package conntrack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 )
 
 // A Victim is a connection that Evict removed, or would. It is a plain value.
@@ -39,8 +42,11 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error
 		return victims, nil
 	}
 	if len(victims) > fewVictims {
-		if err := w.source.DeleteAll(ctx, m); !errors.Is(err, errors.ErrUnsupported) {
-			return victims, err
+		switch err := w.source.DeleteAll(ctx, m); {
+		case err == nil:
+			return victims, nil
+		case !errors.Is(err, errors.ErrUnsupported):
+			return nil, err
 		}
 	}
 	return w.evict(ctx, victims)
@@ -50,29 +56,88 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error
 const fewVictims = 16
 
 // EvictEntries removes these connections, each by a call of its own, and returns those that it removed. A connection that began anew
-// under the same tuple since it was read stays.
+// under the same tuple since it was read stays. One that ended meanwhile is no error; where the kernel says that there is none and shows it
+// all the same, the error is a *StaysError.
 func (w *Watcher) EvictEntries(ctx context.Context, entries []Entry) ([]Entry, error) {
 	var gone []Entry
-	for _, e := range entries {
+	missed, all := map[Key]bool{}, Match{Status: Offload}
+	for i := range entries {
+		e := &entries[i]
 		switch err := w.source.Delete(ctx, e.Key()); {
 		case err == nil:
-			gone = append(gone, e)
-		case !errors.Is(err, fs.ErrNotExist):
+			gone = append(gone, *e)
+		case errors.Is(err, fs.ErrNotExist):
+			missed[e.Key()] = true
+			all.Status &= e.Status
+		default:
 			return gone, fmt.Errorf("conntrack: evict %v: %w", e.Orig, err)
 		}
 	}
-	return gone, nil
+	stay, err := w.amongst(ctx, all, missed)
+	if err == nil && len(stay) > 0 {
+		err = &StaysError{Entries: stay}
+	}
+	return gone, err
 }
 
-func (w *Watcher) evict(ctx context.Context, victims []Victim) (gone []Victim, err error) {
-	for _, v := range victims {
-		one, err := w.EvictEntries(ctx, []Entry{v.Entry})
+// amongst are the connections of these keys that the table shows. It is read, not looked up in: a key by which nothing is deleted finds
+// nothing. Where all of them were in the fast path, those alone are read that are: that is cheap.
+func (w *Watcher) amongst(ctx context.Context, m Match, keys map[Key]bool) ([]Entry, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var there []Entry
+	for e, err := range w.Entries(ctx, m) {
 		if err != nil {
-			return gone, err
+			return nil, fmt.Errorf("conntrack: look whether what was evicted is gone: %w", err)
 		}
-		if len(one) > 0 {
-			gone = append(gone, v)
+		if keys[e.Key()] {
+			delete(keys, e.Key()) // a dump may repeat it
+			there = append(there, e)
 		}
 	}
-	return gone, nil
+	return there, nil
+}
+
+// A StaysError tells of connections that stay although they were to be evicted: asked to delete them the kernel says that it has none such, and
+// lists them all the same. Safe for concurrent reading.
+type StaysError struct{ Entries []Entry }
+
+// So many are named.
+const namedStaying = 3
+
+func (e *StaysError) Error() string {
+	var b strings.Builder
+	for i := range e.Entries[:min(len(e.Entries), namedStaying)] {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(protocolText(e.Entries[i].Orig.Proto) + " " + e.Entries[i].Orig.String())
+	}
+	if more := len(e.Entries) - namedStaying; more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	return fmt.Sprintf("conntrack: still there, the kernel says that it has none such to delete: %s; next: `conntrack -D` with these addresses and ports", b.String())
+}
+
+func protocolText(proto uint8) string {
+	return cmp.Or(ProtocolName(proto), "protocol "+strconv.Itoa(int(proto)))
+}
+
+func (w *Watcher) evict(ctx context.Context, victims []Victim) ([]Victim, error) {
+	entries := make([]Entry, len(victims))
+	risks := make(map[Key]string, len(victims))
+	for i := range victims {
+		entries[i] = victims[i].Entry
+		risks[entries[i].Key()] = victims[i].Risk
+	}
+	removed, err := w.EvictEntries(ctx, entries)
+	gone := make([]Victim, len(removed))
+	for i := range removed {
+		gone[i] = Victim{Entry: removed[i], Risk: risks[removed[i].Key()]}
+	}
+	if len(gone) == 0 {
+		gone = nil
+	}
+	return gone, err
 }

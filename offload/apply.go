@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -23,7 +24,8 @@ const maxStale = 10
 // refuses them.
 //
 // Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
-// lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force.
+// lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force, and flows that it forbids may be in
+// the fast path, or are, and are named. The next Apply of that owner evicts them too, even if its plan is empty.
 func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uint32, err error) {
 	if plan == nil {
 		return 0, fmt.Errorf("offload: apply: %w", errNoPlan)
@@ -33,14 +35,22 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	}
 	defer m.unlock()
 	if plan.Empty() {
-		return m.nothing(ctx, plan)
+		generation, err := m.nothing(ctx, plan)
+		if err == nil && !m.noEvict {
+			err = m.evictOwed(ctx, plan.Owner())
+		}
+		return generation, err
 	}
 	if m.noEvict {
 		_, generation, err := m.commit(ctx, plan)
 		return generation, err
 	}
-	before, unread := m.heldFor(ctx, plan) // where that fails the commit tells why, or is not stopped by it
-	if unread == nil {
+	before, unread := m.heldFor(ctx, plan)
+	switch {
+	case errors.Is(unread, fs.ErrPermission): // the commit tells which operation that is about
+	case unread != nil:
+		return 0, unread
+	default:
 		if err := m.warnOfRisks(ctx, plan, before); err != nil {
 			return 0, err
 		}
@@ -48,6 +58,9 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 	sent, generation, err := m.commit(ctx, plan)
 	switch {
 	case err != nil:
+		if refused := new(ApplyError); !errors.As(err, &refused) { // it may be in force: its answer was lost
+			m.debts.add(plan.Owner(), before)
+		}
 		return generation, err
 	case unread != nil:
 		return generation, fmt.Errorf("offload: apply: %w: %w", ErrNotEvicted, unread)

@@ -27,9 +27,10 @@ var (
 	// ErrConflict says that the ruleset changed since the plan was made, and that the plan would now be another one. Nothing
 	// was changed, unless the message says that the kernel's answer was lost: then nobody can tell. Plan again.
 	ErrConflict = errors.New("the ruleset changed since it was planned")
-	// ErrNotEvicted says that a plan is in force, and that flows which it forbids or excludes may still run in the fast path, where
-	// they meet no rule. Evict them with conntrack.Watcher.Evict, or delete them with `conntrack -D`.
-	ErrNotEvicted = errors.New("the plan is in force, but flows that it forbids may still be in the fast path")
+	// ErrNotEvicted says that flows which have to leave the fast path may still be in it: those that a plan forbids or excludes, which is in force
+	// and which they do not meet there, or stale ones. Where it is known which, the text names the first. The next Apply tries again; or delete
+	// them with `conntrack -D`.
+	ErrNotEvicted = errors.New("flows that have to leave the fast path may still be in it")
 	// ErrRunning says that a Run of this owner is under way already: by this Manager, or by another process in this network
 	// namespace, which RunConfig.Takeover asks to leave.
 	ErrRunning = kernel.ErrRunning

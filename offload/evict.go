@@ -12,10 +12,6 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset/judge"
 )
 
-// maxEvictions is how often a change looks for flows that have to go: some may have entered the fast path by the rules before, while
-// the others were evicted.
-const maxEvictions = 3
-
 // A Victim is a flow in the fast path that a plan forbids or excludes: it meets no rule there until it is evicted. It is a plain value.
 type Victim struct {
 	conntrack.Victim
@@ -53,6 +49,11 @@ func (m *Manager) victims(ctx context.Context, plan *ruleset.Plan, before *rules
 	if len(before.Flowtables()) == 0 || !changesRules(plan) {
 		return nil, nil
 	}
+	return m.concerned(ctx, func() (*judge.Change, error) { return changeOf(plan, before) })
+}
+
+// concerned are the flows in the fast path that a change is about.
+func (m *Manager) concerned(ctx context.Context, changeOf func() (*judge.Change, error)) ([]Victim, error) {
 	w, err := m.watcher(ctx)
 	if w == nil || err != nil {
 		return nil, err
@@ -61,7 +62,7 @@ func (m *Manager) victims(ctx context.Context, plan *ruleset.Plan, before *rules
 	if len(flows) == 0 || err != nil {
 		return nil, err
 	}
-	change, err := changeOf(plan, before)
+	change, err := changeOf()
 	if err != nil || change.Nothing() {
 		return nil, err
 	}
@@ -156,39 +157,6 @@ func (m *Manager) warnOfRisks(ctx context.Context, plan *ruleset.Plan, before *r
 	for _, v := range victims {
 		if v.Risk != "" {
 			m.log.WarnContext(ctx, "evicting a flow may break its connection", "flow", v.Entry.Orig, "because", v.Why, "risk", v.Risk)
-		}
-	}
-	return nil
-}
-
-// evict removes the flows that a plan, which is in force now, forbids or excludes, and those that it strands.
-func (m *Manager) evict(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
-	err := m.evictForbidden(ctx, plan, before)
-	m.evictStranded(ctx, plan, before)
-	return err
-}
-
-// evictForbidden removes the flows that a plan, which is in force now, forbids or excludes.
-func (m *Manager) evictForbidden(ctx context.Context, plan *ruleset.Plan, before *ruleset.Loaded) error {
-	for range maxEvictions {
-		victims, err := m.victims(ctx, plan, before)
-		if len(victims) == 0 && (err == nil || errors.Is(err, errors.ErrUnsupported)) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
-		}
-		w, err := m.watcher(ctx)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
-		}
-		entries := make([]conntrack.Entry, len(victims))
-		for i, v := range victims {
-			entries[i] = v.Entry
-			m.log.InfoContext(ctx, "evict", "flow", v.Entry.Orig, "because", v.Why)
-		}
-		if _, err := w.EvictEntries(ctx, entries); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotEvicted, err)
 		}
 	}
 	return nil

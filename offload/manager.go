@@ -24,6 +24,7 @@ type Manager struct {
 	conflicts   ConflictMode
 	connections connections
 	ways        ways
+	debts       debts
 
 	running  RunConfig
 	runs     runs

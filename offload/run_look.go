@@ -53,6 +53,9 @@ func (r *run) once(ctx context.Context) error {
 	r.known = now.plan.Generation()
 	switch {
 	case now.plan.Empty():
+		if err := r.evictOwed(ctx, now); err != nil {
+			return err
+		}
 		r.leave(now)
 		r.tellDone(ctx, now)
 		return nil
@@ -107,11 +110,11 @@ func (r *run) freeze(ctx context.Context, now *view) bool {
 func (r *run) apply(ctx context.Context, now *view) error {
 	r.tell(ctx, PhaseWorking, nil, nil) // the rest is told when it is done: a device waits
 	generation, err := r.m.Apply(ctx, now.plan)
-	r.notes = nil
-	switch {
-	case errors.Is(err, ErrNotEvicted):
-		r.notes = []string{err.Error()}
-	case err != nil:
+	left := err // flows that the plan forbids, while it is in force
+	if !errors.Is(err, ErrNotEvicted) {
+		left = nil
+	}
+	if err != nil && left == nil {
 		if ctx.Err() == nil && r.m.learnRefusal(err) {
 			return errAgain
 		}
@@ -128,8 +131,20 @@ func (r *run) apply(ctx context.Context, now *view) error {
 	if r.m.drivers.planAgain() {
 		return errAgain
 	}
+	if left != nil {
+		return left
+	}
 	r.tellDone(ctx, now)
 	return nil
+}
+
+// evictOwed tries again to evict what changes before could not.
+func (r *run) evictOwed(ctx context.Context, now *view) error {
+	if r.cfg.Observe || r.m.debts.of(r.owner) == nil {
+		return nil
+	}
+	_, err := r.m.Apply(ctx, now.plan)
+	return err
 }
 
 // tellDone is for the end of a look after which the kernel holds what it should.

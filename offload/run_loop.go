@@ -25,7 +25,6 @@ type run struct {
 	seen    *view // of the look under way
 	refused refused
 	drift   []string // as Status.Drift
-	notes   []string // what the last commit left undone
 	deaf    string   // why there are no announcements
 
 	pace     pace
@@ -84,7 +83,7 @@ func (r *run) take(ctx context.Context) {
 	}
 	if n.update != nil {
 		r.spec, r.updated = n.update, true
-		r.left, r.refused, r.drift, r.notes = nil, newRefused(), nil, nil
+		r.left, r.refused, r.drift = nil, newRefused(), nil
 		r.commits, r.thawAt = nil, time.Time{}
 		r.listenAgain(ctx)
 	}

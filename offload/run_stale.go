@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -46,16 +47,25 @@ func (r *run) watchWays(ctx context.Context) {
 		})
 	})
 	r.background.Go(func() {
+		failed := backoff{shortest: staleEvery, longest: 30 * time.Second}
+		again := time.NewTimer(0)
+		again.Stop()
+		defer again.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-wake:
+			case <-again.C:
 			}
 			if pause(ctx, quiet) != nil {
 				return
 			}
-			r.lookForStale(ctx)
+			if r.lookForStale(ctx) {
+				failed.reset()
+			} else {
+				again.Reset(failed.next())
+			}
 			if pause(ctx, staleEvery) != nil {
 				return
 			}
@@ -63,24 +73,24 @@ func (r *run) watchWays(ctx context.Context) {
 	})
 }
 
-// lookForStale reports what is stale, or evicts it if nobody forbids to write.
-func (r *run) lookForStale(ctx context.Context) {
-	evict := r.cfg.Stale == StaleEvict && !r.cfg.Observe
-	find := r.m.Stale
-	if evict {
-		find = r.m.EvictStale
-	}
-	flows, err := find(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			r.m.log.WarnContext(ctx, "stale flows are not known", "owner", r.owner, "err", err)
+// lookForStale reports what is stale, or evicts it if nobody forbids to write and reports what stays. It is false where that has to be tried again.
+func (r *run) lookForStale(ctx context.Context) bool {
+	var err error
+	if r.cfg.Stale == StaleEvict && !r.cfg.Observe {
+		if _, err = r.m.EvictStale(ctx); err == nil { // the log tells which
+			r.inbox.put(&notice{stale: new([]StaleFlow), what: "stale flows"})
+			return true
 		}
-		return
+		r.m.log.WarnContext(ctx, "stale flows are not evicted", "owner", r.owner, "err", err)
 	}
-	if evict {
-		return // the log tells which
+	flows, unknown := r.m.Stale(ctx)
+	switch {
+	case unknown == nil:
+		r.inbox.put(&notice{stale: &flows, what: "stale flows"})
+	case ctx.Err() == nil:
+		r.m.log.WarnContext(ctx, "stale flows are not known", "owner", r.owner, "err", unknown)
 	}
-	r.inbox.put(&notice{stale: &flows, what: "stale flows"})
+	return err == nil && unknown == nil || ctx.Err() != nil || errors.Is(unknown, errors.ErrUnsupported)
 }
 
 // tellStale adds them to the Status.

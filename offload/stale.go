@@ -42,7 +42,7 @@ func (m *Manager) Stale(ctx context.Context) ([]StaleFlow, error) {
 }
 
 // EvictStale evicts the flows that Stale lists, and returns them: their next packets take the classic path, which finds the way, and
-// are offloaded again. Errors are those of Stale, and ErrNotEvicted.
+// are offloaded again. Errors are those of Stale, and ErrNotEvicted, with those that were evicted beside it.
 func (m *Manager) EvictStale(ctx context.Context) ([]StaleFlow, error) {
 	flows, err := m.Stale(ctx)
 	if err != nil || len(flows) == 0 {
@@ -50,17 +50,23 @@ func (m *Manager) EvictStale(ctx context.Context) ([]StaleFlow, error) {
 	}
 	w, err := m.watcher(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotEvicted, err)
+		return nil, fmt.Errorf("offload: evict stale flows: %w: %w", ErrNotEvicted, err)
 	}
 	entries := make([]conntrack.Entry, len(flows))
+	known := make(map[conntrack.Key]StaleFlow, len(flows))
 	for i, f := range flows {
-		entries[i] = f.Entry
+		entries[i], known[f.Entry.Key()] = f.Entry, f
 		m.log.InfoContext(ctx, "evict", "flow", f.Entry.Orig, "because", f.Why)
 	}
-	if _, err := w.EvictEntries(ctx, entries); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotEvicted, err)
+	gone, err := w.EvictEntries(ctx, entries)
+	if err == nil {
+		return flows, nil
 	}
-	return flows, nil
+	flows = flows[:0]
+	for i := range gone {
+		flows = append(flows, known[gone[i].Key()])
+	}
+	return flows, fmt.Errorf("offload: evict stale flows: %w: %w", ErrNotEvicted, err)
 }
 
 // A surveyor is a Kernel that knows by what packets are sent; this machine's does.

@@ -27,7 +27,7 @@ type Status struct {
 	Pending []string `json:"pending,omitempty"`
 	// Warnings are those of the plan.
 	Warnings []string `json:"warnings,omitempty"`
-	// Stale are flows in the fast path that may not arrive any more, with RunConfig.Stale "report".
+	// Stale are flows in the fast path that may not arrive any more, with RunConfig.Stale "report"; with "evict" those that stay.
 	Stale []StaleFlow `json:"stale,omitempty"`
 	// Err is what went wrong last, "" once it is mended.
 	Err string `json:"err,omitempty"`
