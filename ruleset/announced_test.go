@@ -37,7 +37,7 @@ func TestLoadedAnnouncesAsDeclared(t *testing.T) {
 			k, spec := newKernel(t), announcing(p)
 			k.apply(k.diff(resolve(t, spec)))
 			assert.Equal(t, spec.Announced(), k.load().Announced())
-			k.apply(k.plan(ruleset.SwitchOff(k.load(), "", "now")))
+			k.apply(k.plan(ruleset.SwitchOff(k.load(), "", someTime)))
 			assert.Empty(t, k.load().Announced(), "drained")
 		})
 	}

@@ -60,6 +60,10 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	if off, is := have.Off(want.spec.Owner); is {
 		p.warnings = append(p.warnings, off.warning(want.hasFlowtables()))
 	}
+	if w := have.unconfirmedWarning(want.spec.Owner); w != "" {
+		p.warnings = append(p.warnings, w)
+	}
+	p.warnings = append(p.warnings, have.ignoredWarnings()...)
 	p.others = sync.OnceValue(func() []Finding { return want.Conflicts(have) })
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ func (e *encoder) createTable(op *Operation, t *newTable) {
 	e.b.String(nlmsg.NFTATableName, op.Table)
 	e.b.Uint32BE(nlmsg.NFTATableFlags, 0)
 	udata := e.appendComment(e.scratch[:0], nlmsg.UdataTableComment, ownerComment(t.owner))
+	e.fail(t.err)
 	if t.note != "" {
 		udata = e.appendComment(udata, udataNote, t.note)
 	}

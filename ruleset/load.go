@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -32,13 +33,15 @@ type Loaded struct {
 	rules      []LoadedRule
 	flowtables []LoadedFlowtable
 	parts      map[tableKey]*loadedParts // of the tables that bear a mark
+	marks      []mark.Mark
+	ignored    []IgnoredMark
 }
 
 // A LoadedTable is a table that a kernel held, of any family and anyone's. Safe for concurrent reading.
 type LoadedTable struct {
 	Family Family `json:"family"` // also the families that a Spec cannot name: "arp", "bridge", "netdev"
 	Name   string `json:"name"`
-	// Owner is the name in the mark of its comment, "" if it bears none.
+	// Owner is the name in the mark of its comment, "" if it bears none, or one that cannot be ours.
 	Owner string `json:"owner,omitempty"`
 	// Note is what Plan.Remember left in it.
 	Note   string `json:"note,omitempty"`
@@ -72,6 +75,9 @@ func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loa
 	}
 	l.torn = l.isTorn()
 	slices.SortFunc(l.tables, compareTables)
+	for i := range l.tables {
+		l.readTable(&l.tables[i])
+	}
 	l.finish(o)
 	l.index()
 	return l, nil
@@ -199,7 +205,7 @@ func (l *Loaded) owned(owner string) []LoadedTable {
 	}
 	var list []LoadedTable
 	for _, t := range l.tables {
-		if t.Owner == owner {
+		if t.Owner == owner && mark.OfTable(t.Name) == nil {
 			list = append(list, t)
 		}
 	}
@@ -219,7 +225,7 @@ func readTableUdata(udata []byte) (owner, note string) {
 		text := string(bytes.TrimRight(value, "\x00"))
 		switch typ {
 		case nlmsg.UdataTableComment:
-			if name, ok := strings.CutPrefix(text, ownerPrefix); ok && owner == "" {
+			if name, ok := strings.CutPrefix(text, mark.OwnerPrefix); ok && owner == "" {
 				owner = name
 			}
 		case udataNote:

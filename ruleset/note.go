@@ -1,22 +1,29 @@
 package ruleset
 
 import (
+	"errors"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // udataNote is the type of a note in a table's user data, beside the comment. nft's types are small, and it passes over others.
 const udataNote = 0xf6
 
-// Remember is the plan with a note of at most 100 bytes in the tables that it creates, so that it outlives the process. It is false
+// checkNote takes the notes that Remember leaves.
+func checkNote(note string) error {
+	return errors.Join(checkLength("the note", note, 100), mark.CheckText("the note", note))
+}
+
+// Remember is the plan with a note of at most 100 bytes of printable text in the tables that it creates, so that it outlives the process. It is false
 // if the plan creates none: kernels take user data of new tables alone. LoadedTable.Note reads it.
 func (p *Plan) Remember(note string) (*Plan, bool) {
 	creates := func(op Operation) bool {
 		t, ok := op.object.(*newTable)
 		return ok && t.table != nil // a mark is no table of a Spec
 	}
-	if len(note) > 100 || !slices.ContainsFunc(p.operations, creates) {
+	if checkNote(note) != nil || !slices.ContainsFunc(p.operations, creates) {
 		return p, false
 	}
 	c := *p

@@ -1,55 +1,47 @@
 package ruleset
 
 import (
+	"cmp"
 	"fmt"
-	"hash/fnv"
-	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-// An Off is the mark that the fast path of an owner's tables is switched off. The kernel holds it as an empty table that comes with the
-// draining of the flowtables, in one transaction, and goes when the fast path is switched on. `nft list ruleset` shows it, and it
+// An Off is the mark that the fast path of an owner's tables is switched off. The kernel holds it as an empty table fastpath_off_* that comes
+// with the draining of the flowtables, in one transaction, and goes when the fast path is switched on. `nft list ruleset` shows it, and it
 // goes with the namespace. While it stands, Spec.WithoutFlowtables is what should be planned. It is a plain value.
 type Off struct {
 	Owner string `json:"owner"` // of the tables
 	Since string `json:"since"` // when it was switched off, as RFC 3339 writes it
+	// Restored says that the mark was not made here, but comes from a ruleset that was saved while it stood, and restored: by a reboot, or by
+	// `nft -f`. It stands like any other, until the fast path is switched on.
+	Restored bool `json:"restored,omitempty"`
 }
-
-// offPrefix begins the name of the table; a hash of the owner follows, so that every owner has one.
-const offPrefix = "fastpath_off_"
-
-func (x Off) table() string {
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(x.Owner))
-	return fmt.Sprintf("%s%08x", offPrefix, sum.Sum32())
-}
-
-const offSince = ", off since "
-
-// mark is the owner of the table that is the mark: nobody's Spec has it.
-func (x Off) mark() string { return x.Owner + offSince + x.Since }
 
 // Off tells whether the fast path of an owner's tables ("" is DefaultOwner) is switched off.
 func (l *Loaded) Off(owner string) (Off, bool) {
-	if owner == "" {
-		owner = DefaultOwner
+	for _, m := range l.marksOf(mark.Off, owner) {
+		return Off{m.Owner, m.Values[0], m.Restored}, true
 	}
-	x := Off{Owner: owner}
-	t, ok := l.table(Inet, x.table())
-	if !ok {
-		return x, false
+	return Off{Owner: cmp.Or(owner, DefaultOwner)}, false
+}
+
+// String says whose fast path is off, since when, and what ends it.
+func (x Off) String() string {
+	text := fmt.Sprintf("the fast path of %q is switched off since %s", x.Owner, x.Since)
+	if x.Restored {
+		text += " by a mark that was saved with a ruleset and restored, after a reboot or by hand: switch it on if that is over"
 	}
-	x.Since, ok = strings.CutPrefix(t.Owner, owner+offSince)
-	return x, ok
+	return text
 }
 
 // warning is what to know of a plan that is made while the mark stands.
 func (x Off) warning(accelerated bool) string {
 	if accelerated {
-		return fmt.Sprintf("the fast path of %q is switched off since %s, and this plan brings flowtables: plan Spec.WithoutFlowtables, or switch it on first", x.Owner, x.Since)
+		return x.String() + ", and this plan brings flowtables: plan Spec.WithoutFlowtables, or switch it on first"
 	}
-	return fmt.Sprintf("the fast path of %q is switched off since %s: flowtables are left out until it is switched on", x.Owner, x.Since)
+	return x.String() + ": flowtables are left out until it is switched on"
 }
 
 // SwitchOff plans how the fast path of an owner's tables ("" is DefaultOwner) is drained, from nothing but what a kernel holds: rules with
@@ -57,11 +49,11 @@ func (x Off) warning(accelerated bool) string {
 // says since when (in RFC 3339). Everything else stays as it is, with its handle. The kernel takes the flows out of flowtables that are deleted, and
 // their connections go on on the classic path. The plan is empty if all of that is so already; the mark keeps the time of the first.
 func SwitchOff(have *Loaded, owner, since string) (*Plan, error) {
-	x := Off{Owner: owner, Since: since}
-	if x.Owner == "" {
-		x.Owner = DefaultOwner
-	}
+	x := Off{Owner: cmp.Or(owner, DefaultOwner), Since: since}
 	if err := checkOwner(x.Owner); err != nil {
+		return nil, err
+	}
+	if _, err := mark.Off.Text(x.Owner, since); err != nil {
 		return nil, err
 	}
 	p := emptyPlan(x.Owner, have)
@@ -73,10 +65,7 @@ func SwitchOff(have *Loaded, owner, since string) (*Plan, error) {
 		}
 	}
 	if _, is := have.Off(x.Owner); !is {
-		p.operations = append(p.operations, Operation{
-			Verb: VerbCreate, Kind: KindTable, Family: Inet, Table: x.table(),
-			Reason: "it marks the fast path as switched off", object: &newTable{owner: x.mark()},
-		})
+		p.mark(have, "it marks the fast path as switched off", mark.Off, x.Owner, since)
 	}
 	return p, nil
 }
@@ -88,10 +77,8 @@ func SwitchOn(have *Loaded, owner string) (*Plan, error) {
 	}
 	p := emptyPlan(owner, have)
 	p.again = func(now *Loaded) (*Plan, error) { return SwitchOn(now, owner) }
-	if x, is := have.Off(owner); is {
-		p.operations = append(p.operations, Operation{
-			Verb: VerbDelete, Kind: KindTable, Family: Inet, Table: x.table(), Reason: "the fast path is switched on",
-		})
+	for _, m := range have.marksOf(mark.Off, owner) {
+		p.unmark(m.Table, "the fast path is switched on")
 	}
 	return p, nil
 }

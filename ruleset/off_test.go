@@ -13,6 +13,8 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
+const someTime = "2026-01-02T03:04:05Z"
+
 // TestSwitchOff drains every ruleset of the world from a kernel in memory, without its Spec, and brings it back.
 func TestSwitchOff(t *testing.T) {
 	for name, spec := range ruleset.DeclaredSpecs() {
@@ -61,7 +63,7 @@ func TestSwitchOffCuts(t *testing.T) {
 	}}}
 	k.apply(k.diff(resolve(t, spec)))
 	before := k.load().Rules()
-	plan := k.plan(ruleset.SwitchOff(k.load(), "", "now"))
+	plan := k.plan(ruleset.SwitchOff(k.load(), "", someTime))
 	assert.True(t, plan.Disruptive())
 	k.apply(plan)
 	after := k.load().Rules()
@@ -81,17 +83,17 @@ func TestSwitchOffCuts(t *testing.T) {
 
 // TestSwitchOffNothing: with nothing installed there is only the mark, which other owners do not see and no plan deletes.
 func TestSwitchOffNothing(t *testing.T) {
-	plan, err := ruleset.SwitchOff(nil, "", "now")
+	plan, err := ruleset.SwitchOff(nil, "", someTime)
 	require.NoError(t, err)
-	assert.Regexp(t, `^create table inet fastpath_off_[0-9a-f]{8} { comment "managed by fastpath, off since now"; }\n$`, plan.String())
+	assert.Regexp(t, `^create table inet fastpath_off_[0-9a-f]{32} { comment "managed by fastpath, off since 2026-01-02T03:04:05Z"; }\n$`, plan.String())
 	k := newKernel(t)
-	k.apply(k.plan(ruleset.SwitchOff(k.load(), "a", "now")))
+	k.apply(k.plan(ruleset.SwitchOff(k.load(), "a", someTime)))
 	for owner, want := range map[string]bool{"a": true, "": false, "b": false} {
 		_, is := k.load().Off(owner)
 		assert.Equal(t, want, is, owner)
 	}
 	assert.True(t, k.diff(resolve(t, &ruleset.Spec{Owner: "a"})).Empty(), "it is no table of the owner")
-	_, err = ruleset.SwitchOff(nil, strings.Repeat("x", 200), "now")
+	_, err = ruleset.SwitchOff(nil, strings.Repeat("x", 200), someTime)
 	assert.ErrorContains(t, err, "owner")
 }
 
@@ -104,7 +106,7 @@ func TestRestoreWhileOff(t *testing.T) {
 	backup, err := change.Backup(k.load())
 	require.NoError(t, err)
 	k.apply(change)
-	k.apply(k.plan(ruleset.SwitchOff(k.load(), "", "now")))
+	k.apply(k.plan(ruleset.SwitchOff(k.load(), "", someTime)))
 	k.apply(k.plan(backup.Restore(k.load(), ruleset.Restoration{})))
 	have := k.load()
 	assert.Empty(t, have.Flowtables())
@@ -125,7 +127,7 @@ func TestOffMovesTheGround(t *testing.T) {
 	k.apply(k.diff(resolve(t, &ruleset.Spec{Tables: []ruleset.Table{{Name: "x"}}})))
 	plan := k.diff(resolve(t, &ruleset.Spec{Tables: []ruleset.Table{{Name: "x", Flowtables: []flowtable.Spec{{Name: "fast"}}}}}))
 	assert.True(t, plan.SameGround(k.load()))
-	k.apply(k.plan(ruleset.SwitchOff(k.load(), "", "now")))
+	k.apply(k.plan(ruleset.SwitchOff(k.load(), "", someTime)))
 	assert.False(t, plan.SameGround(k.load()))
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
@@ -58,6 +59,7 @@ type newTable struct {
 	table *Table
 	owner string
 	note  string // what to remember beside it
+	err   error  // why it cannot be made
 }
 
 // A boundFlowtable is a flowtable with the devices that are sent: all of a new one, or those that an existing one gains or loses.
@@ -155,8 +157,5 @@ func (o Operation) Rule() (Rule, bool) {
 	return cloneRule(*r), true
 }
 
-// ownerPrefix begins the comment of every table that this package makes; the owner's name follows.
-const ownerPrefix = "managed by "
-
 // ownerComment is the mark of an owner.
-func ownerComment(owner string) string { return ownerPrefix + owner }
+func ownerComment(owner string) string { return mark.OwnerPrefix + owner }

@@ -53,6 +53,7 @@ func emptyPlan(owner string, have *Loaded) *Plan {
 	p := &Plan{want: &Resolved{spec: Spec{Owner: owner}, declared: Spec{Owner: owner}}}
 	if have != nil {
 		p.generation = have.generation
+		p.warnings = have.ignoredWarnings()
 	}
 	return p
 }

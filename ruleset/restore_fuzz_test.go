@@ -52,7 +52,7 @@ func returnTo(t testing.TB, m *maker, target *flowtable.Target, k anyKernel) {
 	change := planFor(m.spec(), have)
 	backup, err := change.Backup(have)
 	require.NoError(t, err)
-	mark := ruleset.Unconfirmed{Owner: ruleset.DefaultOwner, ID: "1", Until: "then"}
+	mark := ruleset.Unconfirmed{Owner: ruleset.DefaultOwner, ID: "AAAAAAAAAAAAAAAAAAAAAAAAAA", Until: "2026-01-02T03:04:05+01:00"}
 	commit(t, k, change.MarkUnconfirmed(mark))
 
 	now, _ := read(t, k)

@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func thereAndBack(t *testing.T, ns *testns.Namespace, old, change *Spec) *Plan {
 	p, _ := batchBetween(t, before, change)
 	backup, err := p.Backup(before)
 	require.NoError(t, err)
-	mark := Unconfirmed{Owner: DefaultOwner, ID: "x", Until: "later"}
+	mark := Unconfirmed{Owner: DefaultOwner, ID: rand.Text(), Until: "2026-01-02T03:04:05+01:00"}
 	send(t, ns, p.MarkUnconfirmed(mark))
 	is, waits := loadFrom(t, ns).Unconfirmed("")
 	require.True(t, waits)
@@ -178,12 +179,12 @@ func TestFingerprint(t *testing.T) {
 // TestOneUnconfirmed refuses a second change, and a confirmation after another.
 func TestOneUnconfirmed(t *testing.T) {
 	ns := testns.NewT(t, "one")
-	first, second := Unconfirmed{DefaultOwner, "1", "a"}, Unconfirmed{DefaultOwner, "2", "b"}
+	first, second := Unconfirmed{DefaultOwner, rand.Text(), "2026-01-02T03:04:05Z"}, Unconfirmed{DefaultOwner, rand.Text(), "2026-01-02T03:04:06Z"}
 	p, _ := batchBetween(t, loadFrom(t, ns), chainOf(toPort(1)))
 	send(t, ns, p.MarkUnconfirmed(first))
 	p, _ = batchBetween(t, loadFrom(t, ns), chainOf(toPort(2)))
 	_, err := p.MarkUnconfirmed(second).Rebase(loadFrom(t, ns))
-	require.ErrorContains(t, err, "taken back at a")
+	require.ErrorContains(t, err, "taken back at 2026-01-02T03:04:05Z")
 	again, err := p.MarkUnconfirmed(first).Rebase(loadFrom(t, ns))
 	require.NoError(t, err)
 	assert.False(t, slices.ContainsFunc(again.Operations(), func(op Operation) bool { return op.Kind == KindTable }))

@@ -1,10 +1,11 @@
 package ruleset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/mark"
 )
 
 // ErrNotUnconfirmed says that no change, or not this one, waits for its confirmation: it was confirmed, or taken back.
@@ -19,53 +20,33 @@ type Unconfirmed struct {
 	Until string `json:"until"` // when it is taken back, as RFC 3339 writes it
 }
 
-// unconfirmedPrefix begins the name of the table; a hash of the owner follows, so that every owner has one.
-const unconfirmedPrefix = "fastpath_unconfirmed_"
-
-func (u Unconfirmed) table() string {
-	sum := fnv.New32a()
-	_, _ = sum.Write([]byte(u.Owner))
-	return fmt.Sprintf("%s%08x", unconfirmedPrefix, sum.Sum32())
-}
-
-// The words of the mark.
-const (
-	unconfirmedID    = ", unconfirmed "
-	unconfirmedUntil = ", taken back at "
-)
-
-// mark is the owner of the table that is the mark: nobody's Spec has it.
-func (u Unconfirmed) mark() string {
-	return u.Owner + unconfirmedID + u.ID + unconfirmedUntil + u.Until
-}
-
-// Unconfirmed tells whether a change of an owner's tables waits for its confirmation.
+// Unconfirmed tells whether a change of an owner's tables ("" is DefaultOwner) waits for its confirmation.
 func (l *Loaded) Unconfirmed(owner string) (Unconfirmed, bool) {
-	if owner == "" {
-		owner = DefaultOwner
+	for _, m := range l.marksOf(mark.Unconfirmed, owner) {
+		return Unconfirmed{m.Owner, m.Values[0], m.Values[1]}, true
 	}
-	u := Unconfirmed{Owner: owner}
-	t, ok := l.table(Inet, u.table())
-	if !ok {
-		return u, false
+	return Unconfirmed{Owner: cmp.Or(owner, DefaultOwner)}, false
+}
+
+// unconfirmedWarning is what to know of a change that waits, and that nobody takes back; "" is nothing.
+func (l *Loaded) unconfirmedWarning(owner string) string {
+	for _, m := range l.marksOf(mark.Unconfirmed, owner) {
+		if m.Restored {
+			return fmt.Sprintf("table %s %s says that a change of %q waits for its confirmation until %s: it comes from a ruleset that was saved "+
+				"and restored, and nobody takes that change back; confirm it", Inet, m.Table, m.Owner, m.Values[1])
+		}
 	}
-	rest, ok := strings.CutPrefix(t.Owner, owner+unconfirmedID)
-	if !ok {
-		return u, false
-	}
-	u.ID, u.Until, ok = strings.Cut(rest, unconfirmedUntil)
-	return u, ok
+	return ""
 }
 
 // MarkUnconfirmed is the plan with the mark as its last operation. Rebased to a kernel that bears another mark of the owner it is an error.
+// Its ID is one of crypto/rand.Text, and its time as RFC 3339 writes it; others are an error of the plan's Batch.
 func (p *Plan) MarkUnconfirmed(u Unconfirmed) *Plan { return p.marked(p, u) }
 
 func (p *Plan) marked(plain *Plan, u Unconfirmed) *Plan {
 	c := *p
-	c.operations = append(p.Operations(), Operation{
-		Verb: VerbCreate, Kind: KindTable, Family: Inet, Table: u.table(),
-		Reason: "it marks the change as unconfirmed", object: &newTable{owner: u.mark()},
-	})
+	c.operations = p.Operations()
+	c.mark(p.have, "it marks the change as unconfirmed", mark.Unconfirmed, u.Owner, u.ID, u.Until)
 	c.again = func(have *Loaded) (*Plan, error) {
 		fresh, err := plain.Rebase(have)
 		if err != nil {
@@ -105,8 +86,8 @@ func (p *Plan) lift(have *Loaded, u Unconfirmed) error {
 	if is, waits := have.Unconfirmed(u.Owner); !waits || is != u {
 		return fmt.Errorf("%w: %s of %q; it was confirmed or taken back", ErrNotUnconfirmed, u.ID, u.Owner)
 	}
-	p.operations = append(p.operations, Operation{
-		Verb: VerbDelete, Kind: KindTable, Family: Inet, Table: u.table(), Reason: "the change is no longer unconfirmed",
-	})
+	for _, m := range have.marksOf(mark.Unconfirmed, u.Owner) {
+		p.unmark(m.Table, "the change is no longer unconfirmed")
+	}
 	return nil
 }

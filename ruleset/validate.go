@@ -4,10 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
@@ -29,6 +28,9 @@ func (v *validator) check(s *Spec) error {
 		t := &s.Tables[i]
 		key := familyText(t.Family) + " " + t.Name
 		v.unique(tables, key, i, place{table: i}.path("name"), "table", "tables")
+		if mark.OfTable(t.Name) != nil {
+			v.add(place{table: i}.path("name"), fmt.Errorf("%q is kept for the marks that this library makes; rename it", t.Name))
+		}
 		v.checkTable(i, t)
 	}
 	v.checkCompanions(s, tables)
@@ -178,22 +180,10 @@ func sharedDevice(device, first flowtable.Selector, name string) error {
 
 // checkOwner keeps the owner's mark within what a table's comment can hold.
 func checkOwner(owner string) error {
-	if longest := maxComment - len(ownerPrefix); len(owner) > longest {
+	if longest := maxComment - len(mark.OwnerPrefix); len(owner) > longest {
 		return fmt.Errorf("the owner is %d bytes long; a table's comment has room for %d", len(owner), longest)
 	}
-	return checkText("the owner", owner)
-}
-
-// checkText refuses what nft's quoted strings, which have no escapes, cannot hold.
-func checkText(what, text string) error {
-	if !utf8.ValidString(text) {
-		return fmt.Errorf("%s is not UTF-8; write it in UTF-8", what)
-	}
-	i := strings.IndexFunc(text, func(r rune) bool { return r == '"' || r < ' ' || r == 0x7f })
-	if i >= 0 {
-		return fmt.Errorf("%s holds %q, which nft cannot spell; leave it out", what, text[i])
-	}
-	return nil
+	return mark.CheckText("the owner", owner)
 }
 
 // checkLength bounds a text in bytes.

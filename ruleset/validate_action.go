@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
@@ -126,7 +127,7 @@ const maxLogPrefix = 127
 
 func (v *validator) checkLog(p place, l *Logging) {
 	v.addStatement(p, "log.prefix", checkLength("the prefix", l.Prefix, maxLogPrefix))
-	v.addStatement(p, "log.prefix", checkText("the prefix", l.Prefix))
+	v.addStatement(p, "log.prefix", mark.CheckText("the prefix", l.Prefix))
 	if strings.Contains(l.Prefix, "$") {
 		v.addStatement(p, "log.prefix", errors.New(`the prefix holds "$", where nft reads a variable; leave it out`))
 	}

@@ -3,6 +3,8 @@ package ruleset
 import (
 	"errors"
 	"fmt"
+
+	"github.com/go-fastpath/fastpath/internal/mark"
 )
 
 func (v *validator) checkRule(p place, s *scope, r *Rule) {
@@ -10,7 +12,7 @@ func (v *validator) checkRule(p place, s *scope, r *Rule) {
 		v.addRule(p, "do", errors.New("the rule does nothing, which nft cannot spell; give it a statement, or remove it"))
 	}
 	v.addRule(p, "comment", checkLength("the comment", r.Comment, maxComment))
-	v.addRule(p, "comment", checkText("the comment", r.Comment))
+	v.addRule(p, "comment", mark.CheckText("the comment", r.Comment))
 	v.addRule(p, "do", checkSize(s.table.Family, r))
 	known := packetOf(s.table.Family)
 	ended := -1
