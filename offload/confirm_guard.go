@@ -1,6 +1,29 @@
 package offload
 
-import "context"
+import (
+	"context"
+	"sync"
+)
+
+// A guard takes a change back when its time comes.
+type guard interface {
+	// applied says that the change is in force, and that the tables look like this.
+	applied(fingerprint string) error
+	// release says that there is nothing to take back, and waits for the guard's end, within ctx and some seconds. It reports whether it ended.
+	release(ctx context.Context) bool
+	// hangUp leaves the guard alone: nothing more is told. At its time it takes back what bears the mark then, and ends.
+	hangUp()
+	// kill ends the guard, whatever it is at. It is for changes that bear no mark, or none any more.
+	kill()
+}
+
+// checkGuard refuses what startGuard would, before anything is read.
+func (m *Manager) checkGuard() error {
+	if _, ok := m.kernel.(placed); ok {
+		return checkWatchdog(m.watchdog)
+	}
+	return nil
+}
 
 // startGuard has a change watched over: this machine's by another process, an imitated Kernel's by a goroutine.
 func (m *Manager) startGuard(ctx context.Context, w *watch) (guard, error) {
@@ -23,6 +46,7 @@ type goroutine struct {
 	heard  chan news
 	cancel context.CancelFunc
 	ended  chan struct{}
+	hungUp sync.Once
 }
 
 func (g *goroutine) applied(fingerprint string) error {
@@ -30,7 +54,16 @@ func (g *goroutine) applied(fingerprint string) error {
 	return nil
 }
 
-func (g *goroutine) release() {
+func (g *goroutine) release(ctx context.Context) bool {
 	g.cancel()
-	<-g.ended
+	select {
+	case <-g.ended:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
+
+func (g *goroutine) hangUp() { g.hungUp.Do(func() { close(g.heard) }) }
+
+func (g *goroutine) kill() { g.cancel() }

@@ -210,6 +210,7 @@ func TestNoWatchdog(t *testing.T) {
 		command []string
 		says    string
 	}{
+		"hangs":   {[]string{"sleep", "600"}, "call offload.Watchdog"},
 		"none":    {nil, "Config.Watchdog"},
 		"missing": {[]string{"/no/such/watchdog"}, "no such file"},
 		"silent":  {[]string{"true"}, "call offload.Watchdog"},
@@ -217,10 +218,17 @@ func TestNoWatchdog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m.watchdog = c.command
+			ctx, cancel := testContext(t), context.CancelFunc(func() {})
+			if name == "hangs" {
+				ctx, cancel = context.WithTimeout(ctx, 2*time.Second)
+			}
+			defer cancel()
+			t.Setenv(tokenVariable, t.Name())
 			unchanged(t, ns, func() {
-				_, err := m.ApplyConfirm(testContext(t), plan, time.Hour)
+				_, err := m.ApplyConfirm(ctx, plan, time.Hour)
 				require.ErrorContains(t, err, c.says)
 			})
+			assert.Empty(t, bearing(t.Name()), "it is left behind")
 		})
 	}
 }

@@ -6,73 +6,95 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
-	"os/signal"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// The words between a process that applies and its watchdog.
+// What a process that applies and its watchdog agree on.
 const (
-	watchdogReady = "fastpath watchdog ready"
-	watchdogNetNS = "/proc/self/fd/3" // the descriptor that it inherits
-	startPatience = 30 * time.Second  // for a watchdog to be ready
+	watchdogReady    = "fastpath watchdog ready"
+	watchdogNetNS    = 3                   // the descriptor that it inherits
+	watchdogVariable = "FASTPATH_WATCHDOG" // is set in its environment until it calls Watchdog
+	startPatience    = 30 * time.Second    // for a watchdog to be ready
+	tellPatience     = 5 * time.Second     // for a watchdog to listen
 )
 
 // A process is a guard that outlives this one.
 type process struct {
 	cmd   *exec.Cmd
-	input *os.File
-	ended chan struct{}
-	once  sync.Once
+	ended chan struct{} // closed when it was waited for
+
+	mu    sync.Mutex
+	input *os.File // nil once there is nothing more to tell
+}
+
+// checkWatchdog refuses to start a watchdog without a command, and in a process that was started as one and forgot to be it: it would start the
+// next, which forgets it too, and so on without end.
+func checkWatchdog(command []string) error {
+	if os.Getenv(watchdogVariable) != "" {
+		return fmt.Errorf("this process was started as the watchdog of another ApplyConfirm, and goes on as if it was not: call offload.Watchdog "+
+			"first thing in main when the program is started by Config.Watchdog, and end when it returns (%s is set in the environment)", watchdogVariable)
+	}
+	if len(command) == 0 {
+		return errors.New("there is no watchdog: set Config.Watchdog to a command that calls offload.Watchdog, " +
+			`such as []string{"/proc/self/exe", "watchdog"}`)
+	}
+	return nil
 }
 
 // startProcess starts a watchdog in a session of its own, with the network namespace as a descriptor, and waits until it is ready.
 func startProcess(ctx context.Context, command []string, netns string, w *watch) (guard, error) {
-	if len(command) == 0 {
-		return nil, errors.New("there is no watchdog: set Config.Watchdog to a command that calls offload.Watchdog, " +
-			`such as []string{"/proc/self/exe", "watchdog"}`)
+	if err := checkWatchdog(command); err != nil {
+		return nil, err
 	}
-	ns, err := os.Open(netns)
+	p, answer, err := launch(command, netns)
 	if err != nil {
 		return nil, fmt.Errorf("start the watchdog: %w", err)
+	}
+	defer answer.Close()
+	if err := p.brief(ctx, w, answer); err != nil {
+		_ = unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL) // with what it may have started; nobody waited for it yet, so the number is its own
+		p.hangUp()
+		go p.wait()
+		p.endsWithin(context.Background(), tellPatience)
+		return nil, fmt.Errorf("start the watchdog %q: %w", command, err)
+	}
+	go p.wait()
+	return p, nil
+}
+
+// launch starts the command. Its answer is read from a pipe, which the caller closes.
+func launch(command []string, netns string) (p *process, answer *os.File, err error) {
+	ns, err := os.Open(netns)
+	if err != nil {
+		return nil, nil, err
 	}
 	defer ns.Close()
 	input, toChild, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("start the watchdog: %w", err)
+		return nil, nil, err
 	}
 	defer input.Close()
 	fromChild, output, err := os.Pipe()
 	if err != nil {
 		toChild.Close()
-		return nil, fmt.Errorf("start the watchdog: %w", err)
+		return nil, nil, err
 	}
-	defer fromChild.Close()
+	defer output.Close()
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = "/", input, output, []*os.File{ns}
+	cmd.Env = append(os.Environ(), watchdogVariable+"=1")
 	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
-	err = cmd.Start()
-	output.Close()
-	if err != nil {
+	if err := cmd.Start(); err != nil {
 		toChild.Close()
-		return nil, fmt.Errorf("start the watchdog: %w", err)
+		fromChild.Close()
+		return nil, nil, err
 	}
-	p := &process{cmd: cmd, input: toChild, ended: make(chan struct{})}
-	go func() {
-		defer close(p.ended)
-		_ = cmd.Wait() // what it did shows in the kernel
-	}()
-	if err := p.brief(ctx, w, fromChild); err != nil {
-		_ = cmd.Process.Kill()
-		p.release()
-		return nil, fmt.Errorf("start the watchdog %q: %w", command, err)
-	}
-	return p, nil
+	return &process{cmd: cmd, input: toChild, ended: make(chan struct{})}, fromChild, nil
 }
 
 // brief tells the watchdog what to watch over, and waits for its answer.
@@ -83,80 +105,71 @@ func (p *process) brief(ctx context.Context, w *watch, answer *os.File) error {
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
-	stop := context.AfterFunc(ctx, func() { _ = answer.SetReadDeadline(time.Now()) })
-	defer stop()
 	if err := answer.SetReadDeadline(deadline); err != nil {
 		return err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = answer.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	line, err := bufio.NewReader(answer).ReadString('\n')
 	if line != watchdogReady+"\n" {
-		_ = p.cmd.Process.Kill() // it may not even read
+		_ = p.input.SetWriteDeadline(time.Unix(1, 0)) // it may not even read
 		<-told
-		return errors.Join(fmt.Errorf("it does not say that it is ready but %q: the command must call offload.Watchdog", line), err, ctx.Err())
+		return errors.Join(fmt.Errorf("it does not say that it stands guard but %q: the command must call offload.Watchdog, first thing in main", line), err, ctx.Err())
 	}
 	return <-told
 }
 
-func (p *process) applied(fingerprint string) error {
-	return json.NewEncoder(p.input).Encode(news{Applied: fingerprint})
+func (p *process) wait() {
+	defer close(p.ended)
+	_ = p.cmd.Wait() // what it did shows in the kernel
 }
 
-// release tells the watchdog that there is nothing to watch over any more, and waits for its end.
-func (p *process) release() {
-	p.once.Do(func() {
-		_ = json.NewEncoder(p.input).Encode(news{Done: true}) // it may have ended itself
+// endsWithin waits for its end, and reports whether it came.
+func (p *process) endsWithin(ctx context.Context, patience time.Duration) bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (p *process) applied(fingerprint string) error { return p.tell(news{Applied: fingerprint}) }
+
+func (p *process) tell(n news) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.ended:
+		return fmt.Errorf("the watchdog ended by itself: %v", p.cmd.ProcessState)
+	default:
+	}
+	if p.input == nil {
+		return nil
+	}
+	_ = p.input.SetWriteDeadline(time.Now().Add(tellPatience))
+	return json.NewEncoder(p.input).Encode(n)
+}
+
+func (p *process) hangUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.input != nil {
 		_ = p.input.Close()
-	})
-	<-p.ended
+		p.input = nil
+	}
 }
 
-// Watchdog is the other process of ApplyConfirm: a program calls it when it was started by the command of Config.Watchdog, and
-// ends when it returns. It takes the change back if its time comes, and tells the logger (nil is nobody) what it did.
-//
-// It is told what to do through its standard input, and answers on its standard output; the network namespace is its descriptor 3. Its
-// standard error is /dev/null, so that no shell waits for it: give it a logger that goes elsewhere, such as syslog. It ignores
-// SIGHUP, SIGINT and SIGPIPE; SIGTERM makes it take the change back at once. SIGKILL, and a service manager that kills a service's
-// whole control group, leave the change as it is, with its mark.
-func Watchdog(ctx context.Context, log *slog.Logger) error {
-	input := json.NewDecoder(os.Stdin)
-	var w watch
-	if err := input.Decode(&w); err != nil {
-		return fmt.Errorf("offload: the watchdog is started by Manager.ApplyConfirm alone: %w", err)
-	}
-	if w.Backup == nil || w.Window <= 0 {
-		return errors.New("offload: the watchdog is started by Manager.ApplyConfirm alone")
-	}
-	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGPIPE)
-	terminated, stop := signal.NotifyContext(context.WithoutCancel(ctx), unix.SIGTERM)
-	defer stop()
-	m, err := Open(ctx, &Config{NetNS: watchdogNetNS, Logger: log})
-	if err != nil {
-		return err
-	}
-	heard := make(chan news)
-	go hear(ctx, input, heard)
-	if _, err := fmt.Println(watchdogReady); err != nil {
-		return errors.Join(err, m.Close())
-	}
-	err = w.keep(ctx, m, heard, terminated.Done())
-	if err != nil {
-		m.log.ErrorContext(ctx, "an unconfirmed change was not taken back", "owner", w.Mark.Owner, "err", err)
-	}
-	return errors.Join(err, m.Close())
+func (p *process) release(ctx context.Context) bool {
+	_ = p.tell(news{Done: true}) // it may have ended itself
+	p.hangUp()
+	return p.endsWithin(ctx, tellPatience)
 }
 
-// hear reads the news until the process that sends them ends, or says so.
-func hear(ctx context.Context, input *json.Decoder, heard chan<- news) {
-	defer close(heard)
-	for {
-		var n news
-		if err := input.Decode(&n); err != nil {
-			return
-		}
-		select {
-		case heard <- n:
-		case <-ctx.Done():
-			return
-		}
-	}
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	p.endsWithin(context.Background(), tellPatience)
 }

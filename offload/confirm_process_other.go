@@ -8,6 +8,8 @@ import (
 	"log/slog"
 )
 
+func checkWatchdog([]string) error { return errors.ErrUnsupported }
+
 func startProcess(context.Context, []string, string, *watch) (guard, error) {
 	return nil, errors.ErrUnsupported
 }

@@ -92,9 +92,9 @@ func (w *watch) end(ctx context.Context, m *Manager, how ruleset.Restoration) er
 		err = m.takeBack(ctx, w, how)
 		switch {
 		case errors.Is(err, ErrNotUnconfirmed):
-			m.log.InfoContext(ctx, "the change was confirmed", "owner", w.Mark.Owner)
+			m.log.InfoContext(ctx, "the change was confirmed, or it was never made", "owner", w.Mark.Owner)
 			return nil
-		case err == nil, errors.Is(err, ErrTablesChanged):
+		case err == nil, errors.Is(err, ErrTablesChanged), errors.Is(err, ErrNotEvicted):
 			return err
 		}
 		m.log.WarnContext(ctx, "not taken back yet", "owner", w.Mark.Owner, "err", err)

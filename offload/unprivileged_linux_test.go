@@ -25,6 +25,7 @@ var children = map[string]func(context.Context, *Manager) error{
 	"user":      childUser,
 	"big batch": childBigBatch,
 	"confirm":   childConfirm,
+	"forgets":   childForgets,
 	"apply":     childApply,
 	"run":       childRun,
 }
