@@ -50,7 +50,7 @@ func TestApplyConfirmInScripts(t *testing.T) {
 	spec := "cat >spec <<'X'\n" + plainSpec + "\nX\n"
 	out := script(t, ns.Name(), spec+`
 		( flock 9; $F apply --confirm 300s --netns $NS spec ) 9>lock
-		( flock -w 20 9 || { echo "the lock is held"; exit 1; }; $F confirm --netns $NS ) 9>lock`)
+		( flock -n 9 || { echo "the lock is held"; exit 1; }; $F confirm --netns $NS ) 9>lock`)
 	assert.Contains(t, out, "taken back at ")
 	assert.Contains(t, out, "\nconfirmed\n")
 
