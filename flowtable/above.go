@@ -3,7 +3,7 @@ package flowtable
 import "slices"
 
 // Above are the devices, sorted, whose packets all come in by the given ones, as the forward hook sees them (iifname, oifname): a
-// bridge if each of its ports is given, a VLAN device if its parent is, a given device itself. Ports of bridges are not among
+// bridge if each of its ports is given, a VLAN device if its parent is, a given device itself, tunnels among them. Ports of bridges are not among
 // them: the forward hook sees the bridge. Devices that are not there are passed over.
 func (t *Target) Above(devices ...string) []string {
 	a := ascent{topology: topologyOf(t), given: map[string]bool{}, known: map[[2]int]verdict{}}
@@ -47,7 +47,7 @@ func (a *ascent) allGiven(link, wraps int) bool {
 	}
 	l := &a.links[link]
 	all := a.given[l.Name]
-	if len(by.below) > 0 || l.Kind == "bridge" {
+	if len(by.below) > 0 && by.both == "" || l.Kind == "bridge" {
 		all = len(by.below) > 0 && wraps <= maxEncaps &&
 			!slices.ContainsFunc(by.below, func(next int) bool { return !a.allGiven(next, wraps) })
 	}

@@ -1,6 +1,9 @@
 package flowtable
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // lower reports whether devices below are listed in place of those that are picked.
 func (s *Spec) lower() bool { return s.Layers == LayersDefault || s.Layers == LayersLower }
@@ -25,7 +28,8 @@ func (b *binder) lay(d Selector, link int, why string) {
 // comesInBelow warns of a device whose packets come in by others: measured, Linux 7.2 then offloads none of its flows, while 6.1 and 6.12 do.
 func (b *binder) comesInBelow(link int) string {
 	lower := b.lower(b.down(link, nobody))
-	if len(lower) == 0 || len(lower) == 1 && lower[0] == b.links[link].Name {
+	lower = slices.DeleteFunc(lower, func(d string) bool { return d == b.links[link].Name })
+	if len(lower) == 0 {
 		return ""
 	}
 	for i, name := range lower {

@@ -65,9 +65,9 @@ func deviceQuirks() []Quirk {
 		},
 		{
 			ID:     "nft-hides-prefixes",
-			Effect: "nft 1.0.6 lists no flowtable that has a prefix, and exits with 0",
+			Effect: "nft 1.0.6 and 1.1.3 list no flowtable that has a prefix, and exit with 0",
 			Do:     "list with nft 1.1.6 or newer, or with flowctl",
-			Source: "nftables, mnl_nft_flowtable_dump; TestDocsWildcards",
+			Source: "nftables, mnl_nft_flowtable_dump; TestDocsWildcards shows it of 1.0.6",
 		},
 	}
 }

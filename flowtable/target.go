@@ -37,7 +37,12 @@ type Link struct {
 	Address string `json:"address,omitempty"` // of the link layer: "02:00:00:00:00:01"
 	VLAN    VLAN   `json:"vlan,omitzero"`
 	PPPoE   PPPoE  `json:"pppoe,omitzero"`
-	Conduit int    `json:"conduit,omitempty"` // index of the device that a switch's user port is reached by (DSA), 0 is none
+	// Remote is the address of the other end of a tunnel, of kinds ipip and ip6tnl, where it has a fixed one.
+	Remote string `json:"remote,omitempty"`
+	// Underlay is the index of the device that the route to Remote leads to, where no Parent says by which one the tunnel's packets go; 0 is
+	// none or unknown.
+	Underlay int `json:"underlay,omitempty"`
+	Conduit  int `json:"conduit,omitempty"` // index of the device that a switch's user port is reached by (DSA), 0 is none
 	// TCOffload is the driver's feature hw-tc-offload, a hint and no proof: "on", "off", or with " [fixed]" as ethtool prints it; ""
 	// is unknown.
 	TCOffload string `json:"tcOffload,omitempty"`

@@ -69,7 +69,8 @@ func (n *topology) beginning(prefix string) []int {
 // A layer is what lies between a link and the ones below that its packets come in by.
 type layer struct {
 	below []int  // none if the packets come in by the link itself
-	wraps bool   // a header goes on
+	wraps bool   // a header goes on that kernels count
+	both  string // why packets come in by the link itself too; "" if they do not
 	text  string // "VLAN 7", "port of the bridge"; without links below, why the link is where it ends
 }
 
@@ -77,7 +78,7 @@ type layer struct {
 const maxEncaps = 2
 
 // under looks one layer down, as the kernel does where it discovers a forward path (dev_fill_forward_path, net/core/dev.c):
-// through VLAN devices, PPPoE sessions and bridges.
+// through VLAN devices, PPPoE sessions, bridges and tunnels.
 func (n *topology) under(i int) layer {
 	l := &n.links[i]
 	switch {
@@ -94,6 +95,11 @@ func (n *topology) under(i int) layer {
 		return layer{text: session + " over " + spelled(l.PPPoE.Device) + ", which is not there, and so listed itself"}
 	case l.Kind == "bridge":
 		return layer{below: n.portsOf(l), text: "port of the bridge"}
+	case l.isTunnel():
+		if below, there := n.byIndex[cmp.Or(l.Parent, l.Underlay)]; there {
+			return layer{below: []int{below}, text: "in a tunnel (" + l.Kind + ")", both: unpacked(l.Kind) + "; Linux 6.19 and later look through it to " + spelled(n.links[below].Name)}
+		}
+		return layer{text: unpacked(l.Kind) + "; Linux 6.19 and later look through it, and it is not known what it goes by: list that device too"}
 	}
 	return layer{text: n.itself(l)}
 }
@@ -104,6 +110,14 @@ func (v VLAN) text() string {
 		text += " (" + v.Protocol + ")"
 	}
 	return text
+}
+
+// isTunnel reports whether newer kernels look through a link to what its packets are packed into: IPIP since Linux 6.19, IP6IP6 without an
+// encapsulation limit since 7.0 (net/ipv4/ipip.c, net/ipv6/ip6_tunnel.c, fill_forward_path).
+func (l *Link) isTunnel() bool { return l.Kind == "ipip" || l.Kind == "ip6tnl" }
+
+func unpacked(kind string) string {
+	return "a tunnel (" + kind + "), by which packets come in when they are unpacked"
 }
 
 // itself says why a link of a kind that stands on others is listed itself; "" if it stands on none.
@@ -118,10 +132,8 @@ func (n *topology) itself(l *Link) string {
 		return "user port of a switch"
 	case "macvlan", "macvtap", "ipvlan", "veth", "netkit", "vrf":
 		return "a " + l.Kind + ", by which packets come in"
-	case "ipip", "ip6tnl":
-		return "a tunnel (" + l.Kind + "), by which packets come in when they are unpacked; Linux 7.2 looks through it: list the device that it goes by too"
 	case "wireguard", "gre", "gretap", "sit", "vxlan", "geneve", "tun", "xfrm", "vti":
-		return "a tunnel (" + l.Kind + "), by which packets come in when they are unpacked"
+		return unpacked(l.Kind)
 	case "ppp":
 		return "a ppp without PPPoE, by which packets come in when they are unpacked"
 	}

@@ -1,6 +1,9 @@
 package flowtable
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A walker goes down from links through their layers. Cycles end where they close. Its work is bounded whatever the links
 // are: a walk visits a link once for each number of headers above it, and once maxSteps are made in all, walks stop at what others
@@ -67,6 +70,9 @@ func (w *walker) down(start int, skip func(device string) bool) []visit {
 		case wraps > maxEncaps:
 			v.state = tooDeep
 		default:
+			if v.by.both != "" {
+				v.state = comesIn
+			}
 			for _, next := range below {
 				come(next, i, wraps)
 			}
@@ -79,7 +85,7 @@ func (w *walker) down(start int, skip func(device string) bool) []visit {
 func (v *visit) last() string {
 	switch v.state {
 	case comesIn:
-		return v.by.text
+		return cmp.Or(v.by.both, v.by.text)
 	case portless:
 		return "a bridge without ports"
 	case tooDeep:
@@ -125,8 +131,9 @@ func (w *walker) trace(visits []visit, at int) string {
 }
 
 // Lower are the devices that packets of a device come in by, sorted: what lies under VLAN devices and PPPoE sessions, the ports of
-// bridges. A device that stands on none of these is its own. Bridges without ports, and devices that are not there, have none;
-// neither do devices under more headers than kernels look through (two: NF_FLOW_TABLE_ENCAP_MAX).
+// bridges, and of a tunnel that newer kernels look through (ipip, ip6tnl) both itself and what it goes by. A device that stands on none
+// of these is its own. Bridges without ports, and devices that are not there, have none; neither do devices under more headers than
+// kernels look through (two: NF_FLOW_TABLE_ENCAP_MAX).
 func (t *Target) Lower(name string) []string {
 	w := newWalker(topologyOf(t))
 	start, there := w.byName[name]

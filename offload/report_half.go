@@ -12,7 +12,8 @@ import (
 )
 
 // A Half sums up flows that bear the offload bit although the packets of one direction take the classic path: they come in by Device, and
-// neither it nor any device below it is in a flowtable. Up to Linux 6.12 such flows are offloaded all the same, later ones if the
+// neither it nor any device below it is in a flowtable; of a tunnel (flowtable.Target.EntersBy) the one that this kernel takes its packets
+// from is in none. Flows that tc's act_ct offloaded to a table of its own are among them, for both devices. Up to Linux 6.12 such flows are offloaded all the same, later ones if the
 // devices left the flowtable afterwards (docs/devices.md). It is a plain value.
 type Half struct {
 	Device string `json:"device"` // the one that the route to the flow's end names: ppp0, br-lan
@@ -83,12 +84,12 @@ func (m *Manager) ingress(ctx context.Context, offloaded []ends) (*ingress, erro
 	return in, nil
 }
 
-// looksAt reports whether a flowtable may see what comes in by a device: the device is listed, or one below it. Of a bridge with some
-// ports listed it may be those.
+// looksAt reports whether a flowtable may see what comes in by a device: the device is listed, or one below it; of a tunnel the one that this
+// kernel takes its packets from. Of a bridge with some ports listed it may be those.
 func (in *ingress) looksAt(device string) bool {
 	answer, ok := in.asked[device]
 	if !ok {
-		answer = slices.ContainsFunc(append(in.target.Lower(device), device), in.lists)
+		answer = slices.ContainsFunc(in.target.EntersBy(device), in.lists)
 		in.asked[device] = answer
 	}
 	return answer

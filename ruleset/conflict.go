@@ -15,12 +15,13 @@ import (
 //	foreign-flowtable  a flowtable of another table has a device of ours: both see its packets, and the one that is first takes them
 //	skipped-chain      a base chain of another table that connections in the fast path do not come to any more, with rules that they would meet
 //	other-writer       someone else puts rules or stateful objects into a table of ours
+//	dormant-table      a table of ours is dormant: its base chains stop, its flowtables and live flows do not
 //	owned-table        a table that bears our mark belongs to a program's socket: kernels let nobody else write to it
 //
 // Connections that are offloaded skip every hook but ingress and egress. Chains of type nat are no matter: they see first packets alone, and the fast
 // path translates. Nor is what stands behind the rule that accepts established connections, or is for packets of other states or of other
 // protocols than those that are offloaded. Sets and maps of ct states are taken to accept them, and not to drop them: they are not read. What the old iptables, tc and XDP do
-// is not seen. A ruleset without flowtables has conflicts of the codes other-writer and owned-table alone, and one without tables has none.
+// is not seen. A ruleset without flowtables has conflicts of the codes other-writer, dormant-table and owned-table alone, and one without tables has none.
 func (r *Resolved) Conflicts(have *Loaded) []Finding {
 	if have == nil || len(r.spec.Tables) == 0 {
 		return nil
@@ -126,6 +127,10 @@ func (c *conflicts) writers() {
 		if t.Flags&tableOwned != 0 {
 			c.add("owned-table", "table "+where, "end the program that made it, or declare the table under another name",
 				"table %s belongs to a program's socket (nft's `flags owner`): kernels refuse everybody else's changes with EPERM", where)
+		}
+		if t.Flags&tableDormant != 0 {
+			c.add("dormant-table", "table "+where, "apply the ruleset, which wakes it; to stop the fast path switch it off",
+				"someone made table %s dormant: its base chains stop, drops and NAT among them, but its flowtables go on and so do live flows", where)
 		}
 		parts := c.have.parts[tableKey{t.Family, t.Name}]
 		ours, theirs, first := 0, 0, ""

@@ -15,7 +15,7 @@ func TestConflictsDoc(t *testing.T) {
 	}
 	page, err := os.ReadFile("../docs/conflicts.md")
 	require.NoError(t, err)
-	for _, code := range []string{"announced-bit", "foreign-flowtable", "skipped-chain", "other-writer", "owned-table"} {
+	for _, code := range []string{"announced-bit", "foreign-flowtable", "skipped-chain", "other-writer", "dormant-table", "owned-table"} {
 		assert.Contains(t, string(page), "| `"+code+"` |")
 	}
 }

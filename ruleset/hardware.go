@@ -27,6 +27,9 @@ func (r *Resolved) bind(t *flowtable.Target) {
 		table := &r.spec.Tables[i]
 		bindings := flowtable.BindTable(table.Flowtables, t)
 		r.bindings = append(r.bindings, bindings)
+		for j := range bindings {
+			r.unseen = append(r.unseen, blind(t, table, table.Flowtables[j].Name, listedDevices(bindings[j]))...)
+		}
 		table.Flowtables = slices.Clone(table.Flowtables)
 		c := companion{Table: Table{Family: table.Family, Name: companionName(table.Name)}}
 		for j := range table.Flowtables {
@@ -52,6 +55,17 @@ func (r *Resolved) bind(t *flowtable.Target) {
 		}
 		r.devices = append(r.devices, devices)
 	}
+}
+
+// blind warns of listed devices that this kernel looks through to others, which are not listed.
+func blind(t *flowtable.Target, table *Table, name string, listed []string) []string {
+	var list []string
+	for _, device := range t.Unseen(listed...) {
+		lower := slices.DeleteFunc(t.Lower(device), func(d string) bool { return d == device })
+		list = append(list, fmt.Sprintf("flowtable %s %s %s lists %s and not %s below it, by which this kernel (Linux %s) has its packets come in: it offloads no connection over %[4]s; list %[5]s too, as the default layers do",
+			familyText(table.Family), table.Name, name, device, strings.Join(lower, ", "), t.Kernel.Release))
+	}
+	return list
 }
 
 // divide says what becomes of a flowtable that drivers decide on: one mode for all, or software and a part in the companion. It

@@ -47,7 +47,7 @@ func warnings(r *Resolved) []string {
 	for _, f := range r.declared.Lint() {
 		list = append(list, f.String())
 	}
-	return list
+	return append(list, r.unseen...)
 }
 
 // A linter gathers the findings of one Spec.

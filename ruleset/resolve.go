@@ -16,6 +16,7 @@ type Resolved struct {
 	bindings [][][]flowtable.Binding // of each table's flowtables
 	elements []tableElements         // of each table's sets, sorted
 	tables   []checkedTable          // of the declared ones
+	unseen   []string                // what to know of the devices that are listed, one sentence each
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
 }
 

@@ -12,7 +12,10 @@ import (
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
-const linkHeader = 16 // struct ifinfomsg
+const (
+	linkHeader   = 16 // struct ifinfomsg
+	tunnelRemote = 3  // IFLA_IPTUN_REMOTE (include/uapi/linux/if_tunnel.h)
+)
 
 // parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
 func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
@@ -54,7 +57,7 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 		l.Parent = 0
 	}
 	if elsewhere {
-		l.Conduit = 0
+		l.Conduit, l.Remote = 0, ""
 	}
 	return l, nil
 }
@@ -109,6 +112,13 @@ func linkInfo(o nlmsg.Order, b []byte, l *flowtable.Link) error {
 				l.Conduit, err = index(o, a)
 			}
 			return err
+		})
+	case "ipip", "ip6tnl":
+		err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) error {
+			if ip, ok := netip.AddrFromSlice(a.Data); a.Type == tunnelRemote && ok && !ip.IsUnspecified() {
+				l.Remote = ip.String()
+			}
+			return nil
 		})
 	}
 	return err

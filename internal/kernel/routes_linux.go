@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/nlsock"
 )
@@ -59,6 +61,36 @@ func (k *Kernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Add
 func (k *Kernel) routeError(err error) error {
 	if err != nil {
 		return fmt.Errorf("look up routes of %s: %w", k.ns.Label(), err)
+	}
+	return nil
+}
+
+// addUnderlays finds out by which devices tunnels go that are bound to none, as far as the route to the other end tells for certain.
+func (k *Kernel) addUnderlays(ctx context.Context, links []flowtable.Link) error {
+	bound := func(l flowtable.Link) bool { return l.Remote == "" || l.Parent != 0 }
+	if !slices.ContainsFunc(links, func(l flowtable.Link) bool { return !bound(l) }) {
+		return nil
+	}
+	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	if plain, err := plainRouting(ctx, sock); err != nil || !plain {
+		return k.routeError(err)
+	}
+	for i := range links {
+		remote, err := netip.ParseAddr(links[i].Remote)
+		if err != nil || bound(links[i]) {
+			continue
+		}
+		device, own, err := deviceFor(ctx, sock, remote)
+		if err != nil {
+			return k.routeError(err)
+		}
+		if !own && device != links[i].Index {
+			links[i].Underlay = device
+		}
 	}
 	return nil
 }

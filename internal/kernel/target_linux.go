@@ -28,6 +28,9 @@ func (k *Kernel) TargetOf(ctx context.Context, features, defaultRoutes bool) (*f
 	if err := k.addSessions(links); err != nil {
 		return nil, err
 	}
+	if err := k.addUnderlays(ctx, links); err != nil {
+		return nil, err
+	}
 	if features {
 		if err := k.addFeatures(ctx, links); err != nil {
 			return nil, err
