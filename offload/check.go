@@ -1,10 +1,10 @@
 package offload
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -101,17 +101,7 @@ func unchecked(plan *ruleset.Plan) []Unchecked {
 	return list
 }
 
-// hasRawFlowAdd looks for the expression behind `flow add` among raw ones.
+// hasRawFlowAdd reports whether a raw statement offloads.
 func hasRawFlowAdd(r *ruleset.Rule) bool {
-	for i := range r.Do {
-		if r.Do[i].Raw == nil {
-			continue
-		}
-		for _, expr := range r.Do[i].Raw.Expr {
-			if bytes.Contains(expr, []byte("flow_offload\x00")) {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Do, func(s ruleset.Statement) bool { return s.Raw != nil && s.Offloads() })
 }

@@ -110,7 +110,7 @@ func pointsAtTable(attr string) bool {
 
 func (m *Manager) explainRule(ctx context.Context, e *ApplyError) {
 	rule, _ := e.Operation.Rule()
-	flowAdd := slices.ContainsFunc(rule.Do, func(s ruleset.Statement) bool { return s.FlowAdd != "" })
+	flowAdd := rule.Offloads()
 	raw := slices.ContainsFunc(rule.Do, func(s ruleset.Statement) bool { return s.Raw != nil })
 	switch {
 	case flowAdd && e.Errno == enoent && m.lacksFlowtables(ctx, e.Operation.Family):

@@ -88,7 +88,7 @@ func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error)
 	switch {
 	case errors.Is(err, ErrNoFlowtables):
 		f.all = err.Error()
-	case offloads(&op):
+	case spec.Offloads(op):
 		f.all = err.Error()
 	case op.Kind != ruleset.KindFlowtable || op.Verb == ruleset.VerbDelete:
 		return false
@@ -104,12 +104,6 @@ func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error)
 	}
 	f.until = time.Now().Add(wait)
 	return true
-}
-
-// offloads reports whether an operation makes a rule that fills a flowtable.
-func offloads(op *ruleset.Operation) bool {
-	rule, ok := op.Rule()
-	return ok && slices.ContainsFunc(rule.Do, func(s ruleset.Statement) bool { return s.FlowAdd != "" })
 }
 
 // add leaves out the devices that an operation sends; false if there is none, or they are left out already.

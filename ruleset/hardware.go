@@ -193,7 +193,8 @@ func rawRefers(raw *Raw) bool {
 	o := nlmsg.Native()
 	return slices.ContainsFunc(raw.Expr, func(expr []byte) bool {
 		name, data, err := nlmsg.Expression(o, expr)
-		refers := err != nil || name == "lookup" || name == "dynset" || name == "objref"
+		_, offloads := flowtableOf(o, expr, 0)
+		refers := err != nil || offloads || name == "lookup" || name == "dynset" || name == "objref"
 		if name == "immediate" {
 			err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) error {
 				return jumpTarget(o, a.Data, func(object) { refers = true })

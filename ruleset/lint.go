@@ -31,7 +31,7 @@ type Finding struct {
 func (f Finding) String() string { return f.Text + "; " + f.Fix }
 
 // Lint reports what is legal but likely wrong, table by table. It looks at no machine and at no other tables than
-// these, and takes no Raw statement apart. Rules that policies compile to are reported at the policy.
+// these; of Raw statements it sees `flow add` and jumps alone. Rules that policies compile to are reported at the policy.
 func (s *Spec) Lint() []Finding {
 	all := linter{spec: s, announced: s.Announced()}
 	all.bits = sortedBits(all.announced)
@@ -117,7 +117,7 @@ func (t *tableLint) rules(chain int) {
 		r := &c.Rules[i]
 		t.meters(chain, i, r)
 		t.announcements(chain, i, r)
-		if at := flowAddIn(r); at >= 0 {
+		if at := r.flowAdd(); at >= 0 {
 			t.adds[chain] = append(t.adds[chain], i)
 			t.verdictBehind(chain, i, r.Do[at+1:])
 		}
@@ -141,7 +141,7 @@ func (t *tableLint) meters(chain, rule int, r *Rule) {
 
 // announcements are for policies alone.
 func (t *tableLint) announcements(chain, rule int, r *Rule) {
-	if len(t.announced) == 0 || chain >= len(t.declared.Chains) && flowAddIn(r) >= 0 {
+	if len(t.announced) == 0 || chain >= len(t.declared.Chains) && r.Offloads() {
 		return
 	}
 	for i := range r.Do {

@@ -33,50 +33,24 @@ type flowAddAt struct {
 
 // firstFlowAdd is the one that packets come to first.
 func (t *tableLint) firstFlowAdd() (first flowAddAt, found bool) {
-	leads, some := t.leadToFlowAdd()
-	for i := 0; some && i < len(leads); i++ {
+	leads := t.scope.leadTo(func(chain int) bool { return len(t.adds[chain]) > 0 })
+	for i := range leads {
 		c := &t.lowered.Chains[i]
 		priority, err := c.Priority.Int32()
 		if !leads[i] || c.Hook != Forward || err != nil || found && priority >= first.priority {
 			continue
 		}
 		rule := slices.IndexFunc(c.Rules, func(r Rule) bool {
-			return flowAddIn(&r) >= 0 || slices.ContainsFunc(r.Do, func(s Statement) bool {
-				target, ok := t.scope.chains[s.target()]
-				return ok && leads[target]
+			return r.Offloads() || slices.ContainsFunc(r.Do, func(s Statement) bool {
+				return slices.ContainsFunc(s.targets(), func(name string) bool {
+					target, ok := t.scope.chains[name]
+					return ok && leads[target]
+				})
 			})
 		})
 		first, found = flowAddAt{i, rule, priority}, true
 	}
 	return first, found
-}
-
-// leadToFlowAdd marks the chains that hold flow add, or jump to one that does.
-func (t *tableLint) leadToFlowAdd() (leads []bool, some bool) {
-	leads = make([]bool, len(t.adds))
-	from := make([][]int, len(t.adds)) // who jumps to each
-	var next []int
-	for i := range t.adds {
-		for _, j := range t.scope.jumps[i] {
-			from[j.target] = append(from[j.target], i)
-		}
-		if len(t.adds[i]) > 0 {
-			leads[i] = true
-			next = append(next, i)
-		}
-	}
-	some = len(next) > 0
-	for len(next) > 0 {
-		chain := next[len(next)-1]
-		next = next[:len(next)-1]
-		for _, i := range from[chain] {
-			if !leads[i] {
-				leads[i] = true
-				next = append(next, i)
-			}
-		}
-	}
-	return leads, some
 }
 
 // A dropWalk follows packets behind flow add.
@@ -119,8 +93,10 @@ func (w *dropWalk) rules(chain, from int) (targets []int) {
 			return targets
 		}
 		for j := range r.Do {
-			if target, ok := w.scope.chains[r.Do[j].target()]; ok && i >= from {
-				targets = append(targets, target)
+			for _, name := range r.Do[j].targets() {
+				if target, ok := w.scope.chains[name]; ok && i >= from {
+					targets = append(targets, target)
+				}
 			}
 		}
 	}

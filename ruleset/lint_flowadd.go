@@ -11,16 +11,6 @@ const (
 	maxCompared = 1000
 )
 
-// flowAddIn is the index of the rule's flow add, -1 if there is none.
-func flowAddIn(r *Rule) int {
-	for i := range r.Do {
-		if r.Do[i].FlowAdd != "" {
-			return i
-		}
-	}
-	return -1
-}
-
 // verdictBehind looks at what is behind flow add. The kernel ends the rule there if it did not offload
 // (net/netfilter/nft_flow_offload.c), so that a refused connection skips the verdict.
 func (t *tableLint) verdictBehind(chain, rule int, behind []Statement) {
@@ -40,7 +30,7 @@ func (t *tableLint) unreachable(chain int) {
 	seen := 0
 	for i := range c.Rules {
 		r := &c.Rules[i]
-		if flowAddIn(r) < 0 {
+		if !r.Offloads() {
 			if leaves(r) {
 				ended = append(ended, i)
 			}
@@ -124,12 +114,13 @@ func (t *tableLint) families() {
 		meant := chain >= len(t.declared.Chains) && t.declared.Offload[chain-len(t.declared.Chains)].Only.Family != ""
 		for _, rule := range adds {
 			r := &t.lowered.Chains[chain].Rules[rule]
-			at := flowAddIn(r)
+			at := r.flowAdd()
+			name, _ := r.Do[at].flowtable()
 			family := familyMatched(r.Do[:at])
-			if before, ok := filled[r.Do[at].FlowAdd]; meant || family == "" || ok && before != family {
+			if before, ok := filled[name]; meant || family == "" || ok && before != family {
 				family = Inet
 			}
-			filled[r.Do[at].FlowAdd] = family
+			filled[name] = family
 		}
 	}
 	for i := range t.declared.Flowtables {

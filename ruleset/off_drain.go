@@ -110,7 +110,7 @@ func cutRule(o nlmsg.Order, expressions []byte) (cutting, error) {
 		if err != nil {
 			return c, err
 		}
-		if name == "flow_offload" {
+		if _, is := flowtableOf(o, elem.Data, 0); is {
 			c.expressions, c.found = expressions[:len(expressions)-len(rest)], true
 			return c, nil
 		}

@@ -71,25 +71,15 @@ func (s *scope) jumpsOf(c *Chain) []jump {
 	seen := map[int]bool{}
 	for i := range c.Rules {
 		for j := range c.Rules[i].Do {
-			name := c.Rules[i].Do[j].target()
-			if name == "" {
-				continue
-			}
-			if target, ok := s.chains[name]; ok && !seen[target] {
-				seen[target] = true
-				jumps = append(jumps, jump{target, i, j})
+			for _, name := range c.Rules[i].Do[j].targets() {
+				if target, ok := s.chains[name]; ok && !seen[target] {
+					seen[target] = true
+					jumps = append(jumps, jump{target, i, j})
+				}
 			}
 		}
 	}
 	return jumps
-}
-
-// target is the chain that a statement jumps or goes to, or "".
-func (s *Statement) target() string {
-	if s.Jump != "" {
-		return s.Jump
-	}
-	return s.Goto
 }
 
 // reach notes a base chain at every chain that packets come to from it and that is not seen yet.
@@ -109,6 +99,33 @@ func (s *scope) reach(base int, seen []bool) {
 			}
 		}
 	}
+}
+
+// leadTo marks the chains that are, and those that jump to one that leads there.
+func (s *scope) leadTo(is func(chain int) bool) []bool {
+	leads := make([]bool, len(s.jumps))
+	from := make([][]int, len(s.jumps)) // who jumps to each
+	var next []int
+	for i := range s.jumps {
+		for _, j := range s.jumps[i] {
+			from[j.target] = append(from[j.target], i)
+		}
+		if is(i) {
+			leads[i] = true
+			next = append(next, i)
+		}
+	}
+	for len(next) > 0 {
+		chain := next[len(next)-1]
+		next = next[:len(next)-1]
+		for _, i := range from[chain] {
+			if !leads[i] {
+				leads[i] = true
+				next = append(next, i)
+			}
+		}
+	}
+	return leads
 }
 
 // misplaced is the first base chain that reaches a chain and does not suit; nil if all suit, or none reaches it: the kernel

@@ -28,7 +28,7 @@ func (c *policyCheck) rules() {
 // unfitForExclusion says why a statement has no place in a rule that holds packets back; nil if it has.
 func unfitForExclusion(s *Statement, last bool) error {
 	switch {
-	case s.FlowAdd != "":
+	case s.Offloads():
 		return errors.New("flow add in an exclusion would offload what it is to hold back; remove it")
 	case s.Verdict == VerdictReturn && last:
 		return nil
@@ -53,6 +53,10 @@ func (c *policyCheck) also() {
 		st := &only.Also[i]
 		if err := st.checkShape(); err != nil {
 			c.addStatement(p, "", err)
+			continue
+		}
+		if st.Raw != nil && st.Offloads() {
+			c.addStatement(p, "", errors.New("the policy adds flow add itself, behind these statements; remove it"))
 			continue
 		}
 		if st.Match == nil && st.Limit == nil && st.Raw == nil {

@@ -1,9 +1,6 @@
 package ruleset
 
-import (
-	"bytes"
-	"slices"
-)
+import "slices"
 
 // WithoutFlowtables is a deep copy of the Spec that does all of it but offload: without flowtables, policies and `flow add`. It is
 // what is in force while the fast path is switched off.
@@ -29,7 +26,7 @@ func (s *Spec) WithoutFlowtables() *Spec {
 func withoutFlowAdd(rules []Rule) []Rule {
 	kept := rules[:0]
 	for _, r := range rules {
-		at := slices.IndexFunc(r.Do, func(s Statement) bool { return s.offloads() })
+		at := r.flowAdd()
 		if at >= 0 {
 			r.Do = r.Do[:at:at]
 		}
@@ -43,24 +40,15 @@ func withoutFlowAdd(rules []Rule) []Rule {
 	return kept
 }
 
-// offloads reports whether a connection is offloaded by the statement.
-func (s *Statement) offloads() bool {
-	return s.FlowAdd != "" || s.Raw != nil && slices.ContainsFunc(s.Raw.Expr, isFlowOffload)
-}
-
-// isFlowOffload reports whether the attributes of an NFTA_LIST_ELEM begin with the name flow_offload, in whichever byte order: the name
-// stands behind a header of 4 bytes.
-func isFlowOffload(expr []byte) bool {
-	return len(expr) > 4 && bytes.HasPrefix(expr[4:], []byte("flow_offload")) && (len(expr) == 16 || expr[16] == 0)
-}
-
 // emptied are the chains of inline policies that the table's own chains jump to.
 func (t *Table) emptied() []Chain {
 	jumped := map[string]bool{}
 	for i := range t.Chains {
 		for j := range t.Chains[i].Rules {
 			for _, s := range t.Chains[i].Rules[j].Do {
-				jumped[s.target()] = true
+				for _, name := range s.targets() {
+					jumped[name] = true
+				}
 			}
 		}
 	}
