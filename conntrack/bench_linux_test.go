@@ -79,10 +79,10 @@ func BenchmarkFollower(b *testing.B) {
 	cfg, err := (&Config{}).withDefaults()
 	require.NoError(b, err)
 	newFollower := func(match Match) *follower {
-		return &follower{
-			ctx: context.Background(), source: &steady{table: table}, queue: &script{}, cfg: &cfg, match: newMatcher(match), announced: &announced{},
-			flows: newFlows(), ended: newRecent(), yield: func(Change, error) bool { return true },
-		}
+		w := Watcher{source: &steady{table: table}, cfg: cfg, limits: usualLimits()}
+		f := w.follow(context.Background(), match, func(Change, error) bool { return true })
+		f.queue = &script{}
+		return f
 	}
 	b.Run("reading", func(b *testing.B) {
 		f := newFollower(Match{Paths: []Path{Software, Hardware}})

@@ -22,11 +22,16 @@ import (
 // slow. A connection that is followed takes less than 200 bytes; see Config.MaxFlows. An error is the last pair, ctx's own when ctx ended.
 func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error] {
 	return func(yield func(Change, error) bool) {
-		f := follower{
-			ctx: ctx, source: w.source, cfg: &w.cfg, announced: &w.announced, match: newMatcher(m), flows: newFlows(), ended: newRecent(), yield: yield,
-		}
+		f := w.follow(ctx, m, yield)
 		if err := f.run(); err != nil && !errors.Is(err, errStopped) {
 			yield(Change{}, err)
 		}
+	}
+}
+
+// follow makes the follower of one stream.
+func (w *Watcher) follow(ctx context.Context, m Match, yield func(Change, error) bool) *follower {
+	return &follower{
+		ctx: ctx, source: w.source, cfg: &w.cfg, announced: &w.announced, match: newMatcher(m), limits: w.limits, flows: newFlows(w.limits), ended: newRecent(), yield: yield,
 	}
 }

@@ -195,7 +195,7 @@ func TestChangesWithoutCounters(t *testing.T) {
 
 func TestChangesReadsTheTableInsteadOfManyLookups(t *testing.T) {
 	s := &script{}
-	const n = manyLookups + 50
+	n := usualLimits().manyLookups + 50
 	for i := range n {
 		s.table = append(s.table, flowNumber(i, software, 1))
 	}

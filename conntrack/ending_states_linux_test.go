@@ -36,6 +36,9 @@ func endInADump(_ *testing.T, e *ending) {
 	e.source.inDump = atCall(bigTable()/2, func() { e.end() })
 }
 
+// manyLookups are as many as a reading looks up one by one.
+var manyLookups = usualLimits().manyLookups
+
 // endInLookups follows connections by a mark. Of these a reading does not find those that bear another by then, and each is looked up.
 func endInLookups(t *testing.T, e *ending) {
 	e.match = Match{Mark: 7}

@@ -24,6 +24,12 @@ type script struct {
 	inLook  func(s *script)
 	lookups int
 	dumps   []Match
+	limits  limits // of who plays it; zero is the usual ones
+}
+
+// tinyLimits are reached with ten flows.
+func tinyLimits() limits {
+	return limits{chunk: 2, keepChunks: 2, manyLookups: 3, rotation: 2, doubts: 2, grace: time.Millisecond}
 }
 
 func (s *script) Dump(_ context.Context, m Match) iter.Seq2[Entry, error] {
@@ -151,6 +157,9 @@ func (s *script) playAll(cfg Config, m Match) ([]Change, error) {
 	w, err := Open(context.Background(), &cfg)
 	if err != nil {
 		return nil, err
+	}
+	if s.limits != (limits{}) {
+		w.limits = s.limits
 	}
 	var got []Change
 	for c, err := range w.Changes(context.Background(), m) {

@@ -9,9 +9,12 @@ import (
 type flows struct {
 	table[flow, *flow]
 	helpers []string // by flow.helper; the first is ""
+	keep    int      // chunks that are kept when nothing is followed
 }
 
-func newFlows() flows { return flows{table: newTable[flow](), helpers: []string{""}} }
+func newFlows(l limits) flows {
+	return flows{table: newTable[flow](l.chunk), helpers: []string{""}, keep: l.keepChunks}
+}
 
 // add follows e, which is not followed yet.
 func (f *flows) add(k *packedKey, e *Entry, round uint32) *flow {
@@ -21,14 +24,11 @@ func (f *flows) add(k *packedKey, e *Entry, round uint32) *flow {
 	return fl
 }
 
-// Chunks that are kept when nothing is followed: 3 MB.
-const keepChunks = 64
-
 // remove forgets a flow. When none is left of many, so is the memory.
 func (f *flows) remove(fl *flow) {
 	f.table.remove(fl)
-	if f.count == 0 && len(f.chunks) > keepChunks {
-		f.table = newTable[flow]()
+	if f.count == 0 && len(f.chunks) > f.keep {
+		f.empty()
 	}
 }
 

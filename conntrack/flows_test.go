@@ -17,7 +17,7 @@ func TestFlowIsSmall(t *testing.T) {
 }
 
 func TestFlowsKeepEveryField(t *testing.T) {
-	f := newFlows()
+	f := newFlows(usualLimits())
 	for _, c := range allCaptured(t) {
 		e, err := Decode(nil, c.data)
 		require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestFlowsKeepEveryField(t *testing.T) {
 // Against a map, through growth, removal of all, and new beginnings.
 func TestFlowsAgainstAMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	f, model := newFlows(), map[packedKey]Entry{}
+	f, model := newFlows(usualLimits()), map[packedKey]Entry{}
 	for step := range 60000 {
 		e := flowNumber(r.IntN(5000), slow, uint64(step))
 		e.Helper = []string{"", "ftp", "sip"}[r.IntN(3)]

@@ -14,6 +14,7 @@ type follower struct {
 	cfg       *Config
 	match     *matcher
 	announced *announced
+	limits    limits
 	flows     flows
 	yield     func(Change, error) bool
 

@@ -112,7 +112,8 @@ func TestChangesLimit(t *testing.T) {
 
 // What left the kernel's filter is looked up when it does, and then in turn: the cost of a reading does not grow with it.
 func TestChangesLooksParkedFlowsUpInTurn(t *testing.T) {
-	const n = 2 * rotation
+	rotation := usualLimits().rotation
+	n := 2 * rotation
 	s := &script{}
 	for i := range n {
 		s.table = append(s.table, flowNumber(i, software, 1))
@@ -143,7 +144,7 @@ func TestChangesLooksParkedFlowsUpInTurn(t *testing.T) {
 
 // Counters of everything set back at once, by conntrack -Z: memory stays bounded, and each tells what it counted since.
 func TestChangesAllCountersSetBack(t *testing.T) {
-	const n = maxDoubts + 100
+	n := usualLimits().doubts + 100
 	s := &script{}
 	for i := range n {
 		s.table = append(s.table, flowNumber(i, slow, 100))

@@ -43,7 +43,7 @@ type Account struct {
 // key that the entry has at that change. With false it is booked nowhere; the connection is kept all the same, for it may get a key later,
 // and then only what it counts from then on is booked.
 func NewLedger[K comparable](key func(Entry) (K, bool)) *Ledger[K] {
-	return &Ledger[K]{key: key, begun: true, accounts: accounts[K]{byKey: map[K]uint32{}}, flows: ledgerFlows{table: newTable[ledgerFlow]()}}
+	return &Ledger[K]{key: key, begun: true, accounts: accounts[K]{byKey: map[K]uint32{}}, flows: ledgerFlows{table: newTable[ledgerFlow](chunkSize)}}
 }
 
 // Begin says that the next Add is the first of another call of Watcher.Changes; a new or restored Ledger needs none. The connections that

@@ -69,6 +69,9 @@ type chaos struct {
 
 func newChaos(seed uint64, lossy, reuse bool) *chaos {
 	c := &chaos{rand: rand.New(rand.NewPCG(seed, 1)), lossy: lossy, reuse: reuse, waits: 40}
+	if seed%4 > 1 {
+		c.limits = tinyLimits()
+	}
 	c.inDump = func(*script, Entry) { c.some(3) }
 	c.inLook = func(*script) { c.some(3) }
 	c.more()

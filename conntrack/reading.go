@@ -7,12 +7,20 @@ import (
 	"time"
 )
 
-const (
-	manyLookups = 256                   // so many flows are looked up one by one, however small the table
-	rotation    = 512                   // parked flows that one reading looks up
-	grace       = 20 * time.Millisecond // for the notification of an end that a lookup saw first
-	maxDoubts   = 4096
-)
+// limits bound what a follower does at once. Tests make them small.
+type limits struct {
+	chunk       int           // flows for which memory is taken at once, a power of two
+	keepChunks  int           // of those, how many are kept when nothing is followed
+	manyLookups int           // so many flows are looked up one by one, however small the table
+	rotation    int           // parked flows that one reading looks up
+	doubts      int           // flows whose counters went backwards that wait for what the queue says
+	grace       time.Duration // for the notification of an end that a lookup saw first
+}
+
+// usualLimits keep 3 MB.
+func usualLimits() limits {
+	return limits{chunk: chunkSize, keepChunks: 64, manyLookups: 256, rotation: 512, doubts: 4096, grace: 20 * time.Millisecond}
+}
 
 // takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what reading
 // cost, without the caller's share. After a loss every flow is looked for, and those that ended are told at once.
@@ -72,7 +80,7 @@ func (f *follower) observed(e *Entry, news bool) error {
 	}
 	f.mark(fl, flowAbsent|flowDoubted, false)
 	f.mark(fl, flowParked, !f.match.inDump(e))
-	if fl.behind(e) && len(f.doubts) < maxDoubts {
+	if fl.behind(e) && len(f.doubts) < f.limits.doubts {
 		if f.doubts == nil {
 			f.doubts = map[*flow]Entry{}
 		}
@@ -102,7 +110,7 @@ func (f *follower) seekRest(all bool) error {
 		return nil
 	}
 	rest := f.countRest(all)
-	if rest > manyLookups {
+	if rest > f.limits.manyLookups {
 		settings, err := f.source.Settings(f.ctx)
 		if err != nil {
 			return err
@@ -150,7 +158,7 @@ func (f *follower) seekParked() error {
 		if err := f.revisit(fl); err != nil {
 			return err
 		}
-		if n++; n == rotation {
+		if n++; n == f.limits.rotation {
 			f.cursor = at
 			break
 		}
@@ -178,7 +186,7 @@ func (f *follower) revisit(fl *flow) error {
 
 // confirmEnds gives the notifications of ends that were not lost their time, and tells the others.
 func (f *follower) confirmEnds() error {
-	if err := f.listenFor(grace, false); err != nil {
+	if err := f.listenFor(f.limits.grace, false); err != nil {
 		return err
 	}
 	for _, fl := range f.flows.from(0) {

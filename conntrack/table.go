@@ -3,6 +3,7 @@ package conntrack
 import (
 	"hash/maphash"
 	"iter"
+	"math/bits"
 )
 
 // A node is what a table needs in each of its values.
@@ -25,7 +26,8 @@ type value[V any] interface {
 type table[V any, P value[V]] struct {
 	seed    maphash.Seed
 	buckets []uint32 // by hash, the number of the first value; a power of two
-	chunks  []*[chunkSize]V
+	chunks  [][]V
+	shift   uint8  // of a number to its chunk: all have the same size, a power of two
 	free    uint32 // the first that is free
 	count   int
 }
@@ -35,16 +37,21 @@ const (
 	leastBuckets = 64
 )
 
-func newTable[V any, P value[V]]() table[V, P] {
-	return table[V, P]{seed: maphash.MakeSeed(), buckets: make([]uint32, leastBuckets)}
+// newTable makes one whose chunks have this size, a power of two.
+func newTable[V any, P value[V]](chunk int) table[V, P] {
+	return table[V, P]{seed: maphash.MakeSeed(), buckets: make([]uint32, leastBuckets), shift: uint8(bits.TrailingZeros(uint(chunk)))}
 }
 
 func (t *table[V, P]) at(number uint32) P {
-	return &t.chunks[(number-1)/chunkSize][(number-1)%chunkSize]
+	chunk := t.chunks[(number-1)>>t.shift]
+	return &chunk[(number-1)&uint32(len(chunk)-1)]
 }
 
+// chunk is how many values a chunk holds.
+func (t *table[V, P]) chunk() int { return 1 << t.shift }
+
 // room is how many values there could be without another chunk.
-func (t *table[V, P]) room() int { return len(t.chunks) * chunkSize }
+func (t *table[V, P]) room() int { return len(t.chunks) << t.shift }
 
 func (t *table[V, P]) bucket(k *packedKey) *uint32 {
 	return &t.buckets[maphash.Bytes(t.seed, k[:])&uint64(len(t.buckets)-1)]
@@ -86,8 +93,8 @@ func (t *table[V, P]) add(k *packedKey) P {
 // grow adds a chunk of free values.
 func (t *table[V, P]) grow() {
 	first := uint32(t.room() + 1)
-	t.chunks = append(t.chunks, new([chunkSize]V))
-	for i := range uint32(chunkSize - 1) {
+	t.chunks = append(t.chunks, make([]V, t.chunk()))
+	for i := range uint32(t.chunk() - 1) {
 		t.at(first + i).link().next = first + i + 1
 	}
 	t.free = first
@@ -117,13 +124,19 @@ func (t *table[V, P]) remove(v P) {
 	t.count--
 }
 
-// from yields all values with their numbers, those behind a number first. They may be removed meanwhile.
+// empty gives the memory back. Whoever walks goes on in the chunks that were there, which hold no values any more.
+func (t *table[V, P]) empty() { *t = newTable[V, P](t.chunk()) }
+
+// from yields the values that are there when it begins, with their numbers, those behind a number first. While it does, values may be added and
+// removed, the one that was yielded among them, and the table emptied: a value that was removed before its turn is left out, and one that took its
+// place may be yielded.
 func (t *table[V, P]) from(number uint32) iter.Seq2[uint32, P] {
 	return func(yield func(uint32, P) bool) {
-		room := uint32(t.room())
+		walked := *t // its chunks stay where they are, whatever becomes of t
+		room := uint32(walked.room())
 		for i := range room {
 			at := (number+i)%room + 1
-			if v := t.at(at); v.link().used && !yield(at, v) {
+			if v := walked.at(at); v.link().used && !yield(at, v) {
 				return
 			}
 		}

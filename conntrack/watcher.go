@@ -76,6 +76,7 @@ type Watcher struct {
 	source    Source
 	cfg       Config // with defaults
 	announced announced
+	limits    limits
 }
 
 // Open makes a Watcher. The namespace is pinned: its name may go away afterwards.
@@ -96,7 +97,7 @@ func Open(ctx context.Context, cfg *Config) (*Watcher, error) {
 			return nil, err
 		}
 	}
-	return &Watcher{source: c.Source, cfg: c, announced: names}, nil
+	return &Watcher{source: c.Source, cfg: c, announced: names, limits: usualLimits()}, nil
 }
 
 // OpenSource opens the kernel of this machine as a [Source], for one of the caller's own that wraps it: to count, record or slow down what
