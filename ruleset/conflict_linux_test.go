@@ -13,63 +13,61 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-// TestConflictsWithOriginals loads rulesets of the world by nft, as their authors wrote them, and asks what stands in the way of a flowtable
+// TestConflictsWithShapes loads rulesets in shapes of the world by nft, as people write them, and asks what stands in the way of a flowtable
 // on their devices: the chain, and what connections in the fast path skip.
-func TestConflictsWithOriginals(t *testing.T) {
+func TestConflictsWithShapes(t *testing.T) {
 	testns.RequireNamespaces(t)
 	flowtables, reason := testns.HaveFlowtables(testContext(t))
 	require.True(t, flowtables || os.Getenv("FASTPATH_VM") == "", reason)
 	for _, c := range declared() {
-		for _, file := range c.originals {
-			if strings.HasSuffix(file, ".json") {
-				continue
-			}
-			t.Run(file, func(t *testing.T) {
-				text := readOriginal(t, file)
-				if !flowtables {
-					text = withoutFlowtableText(text)
-				} else if _, wildcards := byName(t); !wildcards && strings.Contains(text, "ppp*") {
-					t.Skip("not on this kernel: prefixes as devices of flowtables")
-				}
-				ns := originalNamespace(t, c.spec)
-				require.NoError(t, ns.NFT(testContext(t), text))
-				have := loadFrom(t, ns)
-				findings := resolved(t, neighbourOf(c.spec)).Conflicts(have)
-				shared := 0
-				for _, f := range have.Flowtables() {
-					if len(f.Devices) > 0 {
-						shared++
-					}
-				}
-				assert.Len(t, ofCode(findings, "foreign-flowtable"), shared)
-				want, got := skippedOf(file), skips(findings)
-				if !flowtables { // a counter in front of `flow add` is told where that is gone
-					want, got = withoutCounters(want), withoutCounters(got)
-				}
-				assert.Equal(t, want, got)
-			})
+		if c.shape == "" {
+			continue
 		}
+		t.Run(c.name, func(t *testing.T) {
+			text := readShape(t, c.name+".nft")
+			if !flowtables {
+				text = withoutFlowtableText(text)
+			} else if _, wildcards := byName(t); !wildcards && strings.Contains(text, "ppp*") {
+				t.Skip("not on this kernel: prefixes as devices of flowtables")
+			}
+			ns := shapeNamespace(t, c.spec)
+			require.NoError(t, ns.NFT(testContext(t), text))
+			have := loadFrom(t, ns)
+			findings := resolved(t, neighbourOf(c.spec)).Conflicts(have)
+			shared := 0
+			for _, f := range have.Flowtables() {
+				if len(f.Devices) > 0 {
+					shared++
+				}
+			}
+			assert.Len(t, ofCode(findings, "foreign-flowtable"), shared)
+			want, got := skippedOf(c.name), skips(findings)
+			if !flowtables { // a counter in front of `flow add` is told where that is gone
+				want, got = withoutCounters(want), withoutCounters(got)
+			}
+			assert.Equal(t, want, got)
+		})
 	}
 }
 
-// skippedOf is what of an original connections in the fast path skip. Most firewalls accept established connections first, and nothing is left.
-func skippedOf(file string) map[string]string {
+// skippedOf is what of a ruleset connections in the fast path skip. Most firewalls accept established connections first, and nothing is left.
+func skippedOf(name string) map[string]string {
 	all := map[string]map[string]string{
-		"35-vyos-docs-FT01-rendered.nft":                   {"ip vyos_filter VYOS_FORWARD_filter": "counter"},
-		"08-calico-felix-flowtable.nft":                    {"ip calico filter-FORWARD": "mark set"},
-		"16-antrea-traffic-acceleration.nft":               {"ip antrea forward": "counter"},
-		"40-opennds-two-single-device-flowtables.nft":      {"inet nds_filter ndsFWD": "counter", "inet nds_mangle ndsPOST": "counter"},
-		"11-kube-proxy-shape-google-nftables-testdata.nft": {"inet test-table test-chain": "counter"},
-		"39-zapret-flow_offload-chain.nft":                 {"inet zapret forward": "counter"},
-		"43-nft-qos-static-fastnat.nft":                    {"inet nft-qos-static download": "drop", "inet nft-qos-static upload": "drop"},
-		"47-nixos-vlan-ppp-fastnat.nft":                    {"ip filter forward": "counter"},
-		"30-kernel-docs-nf_flowtable.nft":                  {"inet x y": "counter"},
-		"33-kernel-selftest-nft_flowtable.nft":             {"inet filter forward": "counter, ct mark set, log, drop"},
+		"vyos-ft01":       {"ip numbered through": "counter"},
+		"calico":          {"ip pods base-forward": "mark set"},
+		"antrea":          {"ip nodes between": "counter"},
+		"opennds":         {"inet portal_up begin": "counter", "inet portal_down begin": "counter"},
+		"kube-proxy":      {"inet services watch": "counter"},
+		"zapret":          {"inet inspect begin": "counter"},
+		"nft-qos":         {"inet shaper down": "drop", "inet shaper up": "drop"},
+		"nixos-vlan-ppp":  {"ip flat through": "counter"},
+		"kernel-docs":     {"inet small every": "counter"},
+		"kernel-selftest": {"inet watch through": "counter, ct mark set, log, drop"},
 	}
-	if all[file] == nil {
+	if all[name] == nil {
 		return map[string]string{}
 	}
-	return all[file]
+	return all[name]
 }
 
 func withoutCounters(list map[string]string) map[string]string {

@@ -2,10 +2,10 @@ package ruleset
 
 import "regexp"
 
-// A difference is a way in which our declaration of a ruleset lists otherwise than the original. The patterns take what every nft
+// A difference is a way in which our declaration of a ruleset lists otherwise than nft's own text of it. The patterns take what every nft
 // since 1.0.6 lists, also where there is no /etc/protocols: "6" for "tcp".
 type difference struct {
-	// theirs matches in a line of nft's listing of the original; ours takes its place, which may be several lines, or none at all.
+	// theirs matches in a line of nft's listing of the file in testdata/shapes; ours takes its place, which may be several lines, or none at all.
 	theirs *regexp.Regexp
 	ours   string
 	why    string
@@ -44,18 +44,17 @@ var (
 	comments     = difference{regexp.MustCompile(`^comment ".*"$`), "", "comments of chains and sets"}
 )
 
-// An undeclaredCase is a ruleset that our model cannot express, or must not.
+// An undeclaredCase is a shape that our model cannot express, or must not.
 type undeclaredCase struct {
-	original, source, why string
-	kept                  bool // in testdata/originals
+	shape, why string
+	file       string // in testdata/shapes, if it is written there
 }
 
 func undeclared() []undeclaredCase {
 	return []undeclaredCase{
-		{"10-foomuuri-70-flowtable.nft", "foomuuri, test/70-flowtable/golden.txt",
+		{"foomuuri, its 70th test, with a flowtable",
 			"its skeleton is verdict maps (of devices, pairs of devices, families and states) and sets that packets fill with a limit for each address, besides " +
-				"`fib`, concatenated ICMP types and `log flags`: the model has no maps, and what were left would not be the ruleset", false},
-		{"57-nakato-bpi-r3-input-chain-defect.nft", "nakato/nixos-bpir3-example, issue 7",
-			"refused by Validate, as by kernels: `flow add` in an input chain", true},
+				"`fib`, concatenated ICMP types and `log flags`: the model has no maps, and what were left would not be the ruleset", ""},
+		{"nakato/nixos-bpir3-example, issue 7 (2023): `flow add` in an input chain", "refused by Validate, as by kernels", "input-chain.nft"},
 	}
 }

@@ -13,9 +13,10 @@ import (
 
 const rulesetsDoc = `# Rulesets from the world
 
-What the model of package ruleset carries of rulesets that people run. Each original below is in ruleset/testdata/originals as it
-was found, with variables, includes and templates resolved by hand. It is declared as a Spec (ruleset/declared*_test.go), whose nft
-text is in ruleset/testdata/declared. A test loads the original by nft and the Spec by our batch, on Linux 6.1, 6.12 and 7.2, and
+What the model of package ruleset carries of rulesets that people run. The rulesets are our own, each in the shape of one that is
+found in the world: the same constructs, with other names, addresses, ports and comments. They are in ruleset/testdata/shapes, with
+variables, includes and templates resolved. Each is declared as a Spec (ruleset/declared*_test.go), whose nft text is in
+ruleset/testdata/declared. A test loads the text of the shape by nft and the Spec by our batch, on Linux 6.1, 6.12 and 7.2, and
 compares nft's listings of both rule by rule: they are the same but for the differences given here, each of which must occur.
 
 Written by ` + "`go test ./ruleset -run TestRulesetsDoc -update`" + `.
@@ -39,9 +40,9 @@ func TestRulesetsDoc(t *testing.T) {
 }
 
 func declaredRows() string {
-	text := "| declared | original | source | as it is? |\n|---|---|---|---|\n"
+	text := "| declared | the shape of | whole? |\n|---|---|---|\n"
 	for _, c := range declared() {
-		if c.originals == nil {
+		if c.shape == "" {
 			continue
 		}
 		otherwise, cannot := 0, 0
@@ -62,7 +63,7 @@ func declaredRows() string {
 		case otherwise > 0:
 			as = "whole, in part otherwise"
 		}
-		text += fmt.Sprintf("| %s | %s | %s | %s |\n", c.name, strings.Join(c.originals, ", "), c.source, as)
+		text += fmt.Sprintf("| %s | %s | %s |\n", c.name, c.shape, as)
 	}
 	return text + "\n"
 }
@@ -91,7 +92,7 @@ func differenceRows(title, kind string) string {
 		text += fmt.Sprintf("- %s: %s\n", why, strings.Join(who[why], ", "))
 	}
 	if kind == "Cannot" {
-		text += "- helpers of conntrack as objects, and the rules that assign them: left out of the originals of openwrt-fw4, whose modules are not everywhere\n"
+		text += "- helpers of conntrack as objects, and the rules that assign them: left out of the shapes of openwrt-fw4, for their modules are not everywhere\n"
 	}
 	return text + "\n"
 }
@@ -99,7 +100,11 @@ func differenceRows(title, kind string) string {
 func undeclaredRows() string {
 	text := "## Rulesets that are not declared\n\n"
 	for _, u := range undeclared() {
-		text += fmt.Sprintf("- %s (%s): %s.\n", u.original, u.source, u.why)
+		file := ""
+		if u.file != "" {
+			file = " (" + u.file + ")"
+		}
+		text += fmt.Sprintf("- %s%s: %s.\n", u.shape, file, u.why)
 	}
 	return text
 }

@@ -2,23 +2,23 @@ package ruleset
 
 import "github.com/go-fastpath/fastpath/flowtable"
 
-// fw4Note is how OpenWrt's firewall comments its rules.
-func fw4Note(r Rule, note string) Rule { return r.Note("!fw4: " + note) }
+// zoneNote is how the zone firewalls in the shape of OpenWrt's comment their rules.
+func zoneNote(r Rule, note string) Rule { return r.Note("guard: " + note) }
 
-// fw4Router is what differs between the rulesets of OpenWrt's firewall tests.
+// fw4Router is what differs between the rulesets in the shape of OpenWrt's firewall.
 type fw4Router struct {
 	devices []string // of the flowtable
 	counter bool
 	wan     string
-	// recent is fw4 since 2023: policies of drop, states told apart, no leak past NAT.
+	// recent is the shape since 2023: policies of drop, states told apart, no leak past NAT.
 	recent bool
-	// tested adds the rule and the chains of its own test.
+	// tested adds the rule and the chains that its own tests have.
 	tested bool
 }
 
-// fw4 is OpenWrt's firewall as far as it can be declared.
+// fw4 is a firewall in the shape of OpenWrt's, as far as it can be declared.
 func fw4(f fw4Router) *Spec {
-	t := Table{Name: "fw4", Flowtables: fast("ft", "0", f.devices...)}
+	t := Table{Name: "guard", Flowtables: fast("carry", "0", f.devices...)}
 	t.Flowtables[0].Hardware, t.Flowtables[0].NoCounter = flowtable.HardwareOn, !f.counter
 	t.Chains = append(fw4Base(f), fw4Zones(f)...)
 	t.Chains = append(t.Chains, fw4NAT(f)...)
@@ -27,120 +27,120 @@ func fw4(f fw4Router) *Spec {
 }
 
 // fw4States is the rule, or the two rules, for connections that stand.
-func fw4States(f fw4Router, old, recent string) []Rule {
+func fw4States(f fw4Router, packets string) []Rule {
 	if !f.recent {
-		return []Rule{fw4Note(R(established(), Accept()), "Allow "+old+" established and related flows")}
+		return []Rule{zoneNote(R(established(), Accept()), packets+" of known connections")}
 	}
 	return []Rule{
-		fw4Note(R(CTState.Is(Established), Accept()), "Handle "+recent+" flows"),
-		fw4Note(R(CTState.Is(Related), Accept()), "Handle "+recent+" flows"),
+		zoneNote(R(CTState.Is(Established), Accept()), packets+" that are under way"),
+		zoneNote(R(CTState.Is(Related), Accept()), packets+" that are under way"),
 	}
 }
 
 func fw4Base(f fw4Router) []Chain {
-	input := append([]Rule{fw4Note(R(IIFName.Is("lo"), Accept()), "Accept traffic from loopback")}, fw4States(f, "inbound", "inbound")...)
-	input = append(input,
-		fw4Note(R(IIFName.Is("br-lan"), Jump("input_lan")), "Handle lan IPv4/IPv6 input traffic"),
-		fw4Note(R(IIFName.Is(f.wan), Jump("input_wan")), "Handle wan IPv4/IPv6 input traffic"))
-	forward := append([]Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("ft"))}, fw4States(f, "forwarded", "forwarded")...)
-	forward = append(forward,
-		fw4Note(R(IIFName.Is("br-lan"), Jump("forward_lan")), "Handle lan IPv4/IPv6 forward traffic"),
-		fw4Note(R(IIFName.Is(f.wan), Jump("forward_wan")), "Handle wan IPv4/IPv6 forward traffic"),
-		R(Jump("handle_reject")))
-	output := append([]Rule{fw4Note(R(OIFName.Is("lo"), Accept()), "Accept traffic towards loopback")}, fw4States(f, "outbound", "outbound")...)
+	arriving := append([]Rule{zoneNote(R(IIFName.Is("lo"), Accept()), "ourselves")}, fw4States(f, "packets arriving")...)
+	arriving = append(arriving,
+		zoneNote(R(IIFName.Is(f.wan), Jump("in_net")), "arriving, from net"),
+		zoneNote(R(IIFName.Is("br-home"), Jump("in_home")), "arriving, from home"))
+	passing := append([]Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("carry"))}, fw4States(f, "packets passing")...)
+	passing = append(passing,
+		zoneNote(R(IIFName.Is(f.wan), Jump("pass_net")), "passing, from net"),
+		zoneNote(R(IIFName.Is("br-home"), Jump("pass_home")), "passing, from home"),
+		R(Jump("deny")))
+	leaving := append([]Rule{zoneNote(R(OIFName.Is("lo"), Accept()), "to ourselves")}, fw4States(f, "packets leaving")...)
 	if f.tested {
-		output = append(output, fw4Note(R(L4Proto.Is(TCP), Counter()), "Test-Deprecated-Rule-Option"))
+		leaving = append(leaving, zoneNote(R(L4Proto.Is(TCP), Counter()), "what of it is TCP"))
 	}
-	output = append(output,
-		fw4Note(R(OIFName.Is("br-lan"), Jump("output_lan")), "Handle lan IPv4/IPv6 output traffic"),
-		fw4Note(R(OIFName.Is(f.wan), Jump("output_wan")), "Handle wan IPv4/IPv6 output traffic"))
+	leaving = append(leaving,
+		zoneNote(R(OIFName.Is(f.wan), Jump("out_net")), "leaving, to net"),
+		zoneNote(R(OIFName.Is("br-home"), Jump("out_home")), "leaving, to home"))
 	chains := []Chain{
-		{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: forward},
-		{Name: "output", Hook: Output, Rules: output},
-		{Name: "handle_reject", Rules: []Rule{
-			fw4Note(R(L4Proto.Is(TCP), Drop()), "Reject TCP traffic"), fw4Note(R(Drop()), "Reject any other traffic"),
+		{Name: "passing", Hook: Forward, Policy: VerdictDrop, Rules: passing},
+		{Name: "leaving", Hook: Output, Rules: leaving},
+		{Name: "deny", Rules: []Rule{
+			zoneNote(R(L4Proto.Is(TCP), Drop()), "a reset for TCP"), zoneNote(R(Drop()), "an answer for the rest"),
 		}},
-		{Name: "syn_flood", Rules: fw4SynFlood(f)},
+		{Name: "calm_syn", Rules: fw4CalmSYN(f)},
 	}
 	if f.recent {
-		return append(chains, Chain{Name: "input", Hook: Input, Policy: VerdictDrop, Rules: append(input, R(Jump("handle_reject")))},
-			Chain{Name: "prerouting", Hook: Prerouting, Rules: []Rule{fw4Helpers("Handle lan IPv4/IPv6 helper assignment")}})
+		return append(chains, Chain{Name: "arriving", Hook: Input, Policy: VerdictDrop, Rules: append(arriving, R(Jump("deny")))},
+			Chain{Name: "assist", Hook: Prerouting, Rules: []Rule{fw4Helpers()}})
 	}
-	return append(chains, Chain{Name: "input", Hook: Input, Rules: input})
+	return append(chains, Chain{Name: "arriving", Hook: Input, Rules: arriving})
 }
 
-func fw4Helpers(note string) Rule {
-	return fw4Note(R(IIFName.Is("br-lan"), Jump("helper_lan")), note)
+func fw4Helpers() Rule {
+	return zoneNote(R(IIFName.Is("br-home"), Jump("assist_home")), "helpers for home")
 }
 
-func fw4SynFlood(f fw4Router) []Rule {
-	limit := Statement{Limit: &Limiting{Rate: 25, Per: "second", Burst: 50}}
-	drop := fw4Note(R(Drop()), "Drop excess packets")
+func fw4CalmSYN(f fw4Router) []Rule {
+	limit := Statement{Limit: &Limiting{Rate: 40, Per: "second", Burst: 80}}
+	drop := zoneNote(R(Drop()), "the rest may not")
 	if !f.tested {
 		return []Rule{drop} // the limit is for SYN alone
 	}
-	return []Rule{fw4Note(R(limit, Return()), "Accept SYN packets below rate-limit"), drop}
+	return []Rule{zoneNote(R(limit, Return()), "so many may open"), drop}
 }
 
 func fw4Zones(f fw4Router) []Chain {
-	lan, wan := "accept lan IPv4/IPv6 traffic", "wan IPv4/IPv6 traffic"
-	leak := []Rule{fw4Note(R(OIFName.Is(f.wan), Counter(), Accept()), "accept "+wan)}
+	out := []Rule{zoneNote(R(OIFName.Is(f.wan), Counter(), Accept()), "towards net")}
 	if f.recent {
-		leak = append([]Rule{fw4Note(R(NFProto.Is("ipv4"), OIFName.Is(f.wan), CTState.Is(Invalid), Counter(), Drop()), "Prevent NAT leakage")}, leak...)
+		leak := R(NFProto.Is("ipv4"), OIFName.Is(f.wan), CTState.Is(Invalid), Counter(), Drop())
+		out = append([]Rule{zoneNote(leak, "no private address leaks to net")}, out...)
 	}
 	return []Chain{
-		{Name: "input_lan", Rules: []Rule{R(Jump("accept_from_lan"))}},
-		{Name: "output_lan", Rules: []Rule{R(Jump("accept_to_lan"))}},
-		{Name: "forward_lan", Rules: []Rule{fw4Note(R(Jump("accept_to_wan")), "Accept lan to wan forwarding"), R(Jump("accept_to_lan"))}},
-		{Name: "helper_lan"},
-		{Name: "accept_from_lan", Rules: []Rule{fw4Note(R(IIFName.Is("br-lan"), Counter(), Accept()), lan)}},
-		{Name: "accept_to_lan", Rules: []Rule{fw4Note(R(OIFName.Is("br-lan"), Counter(), Accept()), lan)}},
-		{Name: "input_wan", Rules: []Rule{
-			fw4Note(R(NFProto.Is("ipv4"), UDPDport.Is(68), Counter(), Accept()), "Allow-DHCP-Renew"),
-			fw4Note(R(NFProto.Is("ipv4"), L4Proto.Is("igmp"), Counter(), Accept()), "Allow-IGMP"),
-			fw4Note(R(IP6Saddr.Is("fc00::/6"), IP6Daddr.Is("fc00::/6"), UDPDport.Is(546), Counter(), Accept()), "Allow-DHCPv6"),
-			R(Jump("reject_from_wan")),
+		{Name: "in_home", Rules: []Rule{R(Jump("let_in_home"))}},
+		{Name: "out_home", Rules: []Rule{R(Jump("let_out_home"))}},
+		{Name: "pass_home", Rules: []Rule{zoneNote(R(Jump("let_out_net")), "home reaches net"), R(Jump("let_out_home"))}},
+		{Name: "assist_home"},
+		{Name: "let_in_home", Rules: []Rule{zoneNote(R(IIFName.Is("br-home"), Counter(), Accept()), "home may")}},
+		{Name: "let_out_home", Rules: []Rule{zoneNote(R(OIFName.Is("br-home"), Counter(), Accept()), "towards home")}},
+		{Name: "in_net", Rules: []Rule{
+			zoneNote(R(IP6Saddr.Is("fc00::/6"), IP6Daddr.Is("fc00::/6"), UDPDport.Is(546), Counter(), Accept()), "leases of IPv6"),
+			zoneNote(R(NFProto.Is("ipv4"), UDPDport.Is(68), Counter(), Accept()), "leases of IPv4"),
+			zoneNote(R(NFProto.Is("ipv4"), L4Proto.Is("igmp"), Counter(), Accept()), "groups of IPv4"),
+			R(Jump("deny_in_net")),
 		}},
-		{Name: "output_wan", Rules: []Rule{R(Jump("accept_to_wan"))}},
-		{Name: "forward_wan", Rules: []Rule{
-			fw4Note(R(L4Proto.Is("esp"), Counter(), Jump("accept_to_lan")), "Allow-IPSec-ESP"),
-			fw4Note(R(UDPDport.Is(500), Counter(), Jump("accept_to_lan")), "Allow-ISAKMP"),
-			R(Jump("reject_to_wan")),
+		{Name: "out_net", Rules: []Rule{R(Jump("let_out_net"))}},
+		{Name: "pass_net", Rules: []Rule{
+			zoneNote(R(UDPDport.Is(500), Counter(), Jump("let_out_home")), "keys of IPsec"),
+			zoneNote(R(L4Proto.Is("esp"), Counter(), Jump("let_out_home")), "packets of IPsec"),
+			R(Jump("deny_out_net")),
 		}},
-		{Name: "accept_to_wan", Rules: leak},
-		{Name: "reject_from_wan", Rules: []Rule{fw4Note(R(IIFName.Is(f.wan), Counter(), Jump("handle_reject")), "reject "+wan)}},
-		{Name: "reject_to_wan", Rules: []Rule{fw4Note(R(OIFName.Is(f.wan), Counter(), Jump("handle_reject")), "reject "+wan)}},
+		{Name: "let_out_net", Rules: out},
+		{Name: "deny_in_net", Rules: []Rule{zoneNote(R(IIFName.Is(f.wan), Counter(), Jump("deny")), "net may not come in")}},
+		{Name: "deny_out_net", Rules: []Rule{zoneNote(R(OIFName.Is(f.wan), Counter(), Jump("deny")), "net may not be left for")}},
 	}
 }
 
 func fw4NAT(f fw4Router) []Chain {
-	raw := Chain{Name: "raw_prerouting", Hook: Prerouting, Priority: "raw"}
+	raw := Chain{Name: "raw_in", Hook: Prerouting, Priority: "raw"}
 	if !f.recent {
-		raw.Rules = []Rule{fw4Helpers("lan IPv4/IPv6 CT helper assignment")}
+		raw.Rules = []Rule{fw4Helpers()}
 	}
 	return []Chain{
-		{Name: "dstnat", Type: NATChain, Hook: Prerouting, Priority: "dstnat"},
-		{Name: "srcnat", Type: NATChain, Hook: Postrouting, Priority: "srcnat", Rules: []Rule{
-			fw4Note(R(OIFName.Is(f.wan), Jump("srcnat_wan")), "Handle wan IPv4/IPv6 srcnat traffic"),
+		{Name: "translate_in", Type: NATChain, Hook: Prerouting, Priority: "dstnat"},
+		{Name: "translate_out", Type: NATChain, Hook: Postrouting, Priority: "srcnat", Rules: []Rule{
+			zoneNote(R(OIFName.Is(f.wan), Jump("hide_net")), "leaves by net"),
 		}},
-		{Name: "srcnat_wan", Rules: []Rule{fw4Note(R(NFProto.Is("ipv4"), Masquerade()), "Masquerade IPv4 wan traffic")}},
+		{Name: "hide_net", Rules: []Rule{zoneNote(R(NFProto.Is("ipv4"), Masquerade()), "net sees one address")}},
 		raw,
-		{Name: "raw_output", Hook: Output, Priority: "raw"},
+		{Name: "raw_out", Hook: Output, Priority: "raw"},
 	}
 }
 
 func fw4Mangle(f fw4Router) []Chain {
-	output := Chain{Name: "mangle_output", Hook: Output, Priority: "mangle"}
+	output := Chain{Name: "mark_out", Hook: Output, Priority: "mangle"}
 	if f.recent {
 		output.Type = RouteChain
 	}
 	chains := []Chain{
-		{Name: "mangle_prerouting", Hook: Prerouting, Priority: "mangle"},
+		{Name: "mark_in", Hook: Prerouting, Priority: "mangle"},
 		output,
-		{Name: "mangle_forward", Hook: Forward, Priority: "mangle"},
+		{Name: "mark_pass", Hook: Forward, Priority: "mangle"},
 	}
 	if f.tested {
-		chains = append(chains, Chain{Name: "mangle_postrouting", Hook: Postrouting, Priority: "mangle"}, Chain{Name: "mangle_input", Hook: Input, Priority: "mangle"})
+		chains = append(chains, Chain{Name: "mark_late", Hook: Postrouting, Priority: "mangle"}, Chain{Name: "mark_local", Hook: Input, Priority: "mangle"})
 	}
 	return chains
 }

@@ -3,111 +3,111 @@ package ruleset
 import "github.com/go-fastpath/fastpath/flowtable"
 
 func kernelDocsHardware() *Spec {
-	f := uncounted("f", "0", "eth0", "eth1")
+	f := uncounted("way", "0", "lan0", "wan0")
 	f[0].Hardware = flowtable.HardwareOn
-	return &Spec{Tables: []Table{{Name: "x", Flowtables: f}}}
+	return &Spec{Tables: []Table{{Name: "small", Flowtables: f}}}
 }
 
 func kernelSelftest() *Spec {
 	return &Spec{Tables: []Table{
-		{Name: "filter", Flowtables: uncounted("f1", "0", "veth0", "veth1"), Chains: []Chain{
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(OIFName.Is("veth1"), TCPDport.Is(12345), FlowAdd("f1"), Counter()),
+		{Name: "watch", Flowtables: uncounted("seen", "0", "left0", "right0"), Chains: []Chain{
+			{Name: "through", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+				R(OIFName.Is("right0"), TCPDport.Is(7777), FlowAdd("seen"), Counter()),
 				R(TCPFlags.Is("fin", "rst"), CTMark.Set(0, 1<<32-1), Accept()),
-				R(TCPSport.Is(12345), CTMark.Is(1), Counter(), Log("mark failure "), Drop()),
+				R(CTMark.Is(1), TCPSport.Is(7777), Counter(), Log("seen too late "), Drop()),
 				R(established(), Accept()),
-				R(NFProto.Is("ipv4"), L4Proto.Is("icmp"), Accept()),
 				R(NFProto.Is("ipv6"), L4Proto.Is("icmpv6"), Accept()),
+				R(NFProto.Is("ipv4"), L4Proto.Is("icmp"), Accept()),
 			}},
 		}},
-		{Family: IP, Name: "nat", Chains: []Chain{
-			{Name: "prerouting", Type: NATChain, Hook: Prerouting, Rules: []Rule{
-				R(IIFName.Is("veth0"), IPDaddr.Is("10.6.6.6"), TCPDport.Is(1666), Counter(), DNAT("10.0.2.99", 12345)),
+		{Family: IP, Name: "bend", Chains: []Chain{
+			{Name: "in", Type: NATChain, Hook: Prerouting, Rules: []Rule{
+				R(IIFName.Is("left0"), IPDaddr.Is("192.0.2.80"), TCPDport.Is(8080), Counter(), DNAT("198.51.100.80", 7777)),
 			}},
-			{Name: "postrouting", Type: NATChain, Hook: Postrouting, Rules: []Rule{R(OIFName.Is("veth1"), Counter(), Masquerade())}},
+			{Name: "out", Type: NATChain, Hook: Postrouting, Rules: []Rule{R(OIFName.Is("right0"), Counter(), Masquerade())}},
 		}},
 	}}
 }
 
 func nftVariables() *Spec {
 	s := &Spec{}
-	for _, n := range []string{"1", "2", "3", "4"} {
-		s.Tables = append(s.Tables, Table{Family: IP, Name: "filter" + n, Flowtables: fast("Main_ft"+n, "filter", "lo")})
+	for _, names := range [][2]string{{"first", "self-a"}, {"second", "self-b"}, {"third", "self-c"}, {"fourth", "self-d"}} {
+		s.Tables = append(s.Tables, Table{Family: IP, Name: names[0], Flowtables: fast(names[1], "filter", "lo")})
 	}
 	return s
 }
 
 func kubeProxy() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "test-table", Flowtables: uncounted("test-flowtable", "filter + 5", "dummy0"),
-		Sets: []Set{{Name: "test-set", Type: IfName, Elements: []string{"dummy0"}}},
-		Chains: []Chain{{Name: "test-chain", Hook: Forward, Priority: "mangle", Rules: []Rule{
-			R(IIFName.NotIn("test-set"), Return()),
-			R(OIFName.NotIn("test-set"), Return()),
-			R(CTState.Is(Established), CTPackets.AtLeast(21), FlowAdd("test-flowtable"), Counter()),
+		Name: "services", Flowtables: uncounted("long-lived", "filter + 5", "pods0"),
+		Sets: []Set{{Name: "pod-devices", Type: IfName, Elements: []string{"pods0"}}},
+		Chains: []Chain{{Name: "watch", Hook: Forward, Priority: "mangle", Rules: []Rule{
+			R(OIFName.NotIn("pod-devices"), Return()),
+			R(IIFName.NotIn("pod-devices"), Return()),
+			R(CTPackets.AtLeast(21), CTState.Is(Established), FlowAdd("long-lived"), Counter()),
 		}}},
 	}}}
 }
 
 func phragma() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "openngfw", Flowtables: uncounted("fastpath", "0", "eth0", "eth1"),
+		Name: "walled", Flowtables: uncounted("swift", "0", "lan0", "wan0"),
 		Chains: []Chain{
-			{Name: "input", Hook: Input, Rules: []Rule{
-				R(IIFName.Is("lo"), Accept()), R(established(), Accept()), R(CTState.Is(Invalid), Drop()),
+			{Name: "local", Hook: Input, Rules: []Rule{
+				R(CTState.Is(Invalid), Drop()), R(established(), Accept()), R(IIFName.Is("lo"), Accept()),
 			}},
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(established(), Counter(), FlowAdd("fastpath"), Accept()).Note("flow-offload"),
-				R(established(), Accept()),
+			{Name: "through", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+				R(established(), Counter(), FlowAdd("swift"), Accept()).Note("swift"),
 				R(CTState.Is(Invalid), Drop()),
-				R(IIFName.Is("eth1"), OIFName.Is("eth0"), Counter(), Accept()).Note("rule:lan-to-wan id=rule-lan-to-wan-a7feb9a32169"),
-				R(Counter()).Note("default-drop"),
+				R(established(), Accept()),
+				R(IIFName.Is("lan0"), OIFName.Is("wan0"), Counter(), Accept()).Note("no. 3, staff to the world"),
+				R(Counter()).Note("all the rest"),
 			}},
 		},
 	}}}
 }
 
 func bananaPi() *Spec {
-	f := uncounted("f", "0", "wan", "lan0", "lan1", "lan2", "lan3")
+	f := uncounted("ports", "0", "net0", "sw0", "sw1", "sw2", "sw3")
 	f[0].Hardware = flowtable.HardwareOn
 	return &Spec{Tables: []Table{
-		{Name: "filter", Flowtables: f, Chains: []Chain{
-			{Name: "input", Hook: Input, Policy: VerdictDrop, Rules: []Rule{
-				R(IIFName.Is("br-lan"), Accept()).Note("Allow local network to access the router"),
-				R(IIFName.Is("wan"), established(), Accept()).Note("Allow established traffic"),
-				R(IIFName.Is("wan"), Counter(), Drop()).Note("Drop all other unsolicited traffic from wan"),
-				R(IIFName.Is("lo"), Accept()).Note("Accept everything from loopback interface"),
+		{Name: "board", Flowtables: f, Chains: []Chain{
+			{Name: "local", Hook: Input, Policy: VerdictDrop, Rules: []Rule{
+				R(IIFName.Is("lo"), Accept()).Note("the board to itself"),
+				R(IIFName.Is("br-home"), Accept()).Note("home to the board"),
+				R(IIFName.Is("net0"), established(), Accept()).Note("answers to the board"),
+				R(IIFName.Is("net0"), Counter(), Drop()).Note("nobody asked"),
 			}},
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("f")),
-				R(IIFName.Is("br-lan"), OIFName.Is("wan"), Accept()).Note("Allow trusted LAN to WAN"),
-				R(IIFName.Is("wan"), OIFName.Is("br-lan"), established(), Accept()).Note("Allow established back to LANs"),
+			{Name: "through", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+				R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("ports")),
+				R(IIFName.Is("net0"), OIFName.Is("br-home"), established(), Accept()).Note("answers come back"),
+				R(IIFName.Is("br-home"), OIFName.Is("net0"), Accept()).Note("home goes out"),
 			}},
 		}},
-		{Family: IP, Name: "nat", Chains: []Chain{
-			{Name: "postrouting", Type: NATChain, Hook: Postrouting, Priority: "100", Rules: []Rule{R(OIFName.Is("wan"), Masquerade())}},
+		{Family: IP, Name: "board_nat", Chains: []Chain{
+			{Name: "leave", Type: NATChain, Hook: Postrouting, Priority: "100", Rules: []Rule{R(OIFName.Is("net0"), Masquerade())}},
 		}},
 	}}
 }
 
 func zapret() *Spec {
-	const note = "direct flow offloading exemption"
 	return &Spec{Tables: []Table{{
-		Name: "zapret", Flowtables: uncounted("ft", "-1", "br-lan", "pppoe-wan"),
+		Name: "inspect", Flowtables: uncounted("short", "-1", "br-home", "ppp-net"),
 		Sets: []Set{
-			{Name: "wanif", Type: IfName, Elements: []string{"pppoe-wan"}},
-			{Name: "wanif6", Type: IfName, Elements: []string{"pppoe-wan"}},
-			{Name: "nozapret", Type: IPv4Addr, Interval: true},
+			{Name: "out4", Type: IfName, Elements: []string{"ppp-net"}},
+			{Name: "out6", Type: IfName, Elements: []string{"ppp-net"}},
+			{Name: "plain-hosts", Type: IPv4Addr, Interval: true},
 		},
 		Chains: []Chain{
-			{Name: "forward", Hook: Forward, Priority: "filter - 1", Rules: []Rule{
-				R(OIFName.In("wanif"), Jump("flow_offload")), R(OIFName.In("wanif6"), Jump("flow_offload")),
+			{Name: "begin", Hook: Forward, Priority: "filter - 1", Rules: []Rule{
+				R(OIFName.In("out6"), Jump("short_way")), R(OIFName.In("out4"), Jump("short_way")),
 			}},
-			{Name: "flow_offload", Rules: []Rule{
-				R(TCPDport.Is(80), IPDaddr.NotIn("nozapret"), Return()).Note(note),
-				R(TCPDport.Is(443), CTOriginalPackets.AtLeast(1), CTOriginalPackets.Below(7), IPDaddr.NotIn("nozapret"), Return()).Note(note),
-				R(L4Proto.Is(TCP, UDP), FlowAdd("ft")),
-				R(L4Proto.Is(TCP, UDP), Counter()).Note("if offload works here must not be too much traffic"),
+			{Name: "short_way", Rules: []Rule{
+				R(TCPDport.Is(443), CTOriginalPackets.AtLeast(1), CTOriginalPackets.Below(7), IPDaddr.NotIn("plain-hosts"), Return()).
+					Note("the inspector wants the first ones"),
+				R(TCPDport.Is(80), IPDaddr.NotIn("plain-hosts"), Return()).Note("the inspector wants these all"),
+				R(L4Proto.Is(TCP, UDP), FlowAdd("short")),
+				R(L4Proto.Is(TCP, UDP), Counter()).Note("few while the short way works"),
 			}},
 		},
 	}}}
@@ -115,46 +115,46 @@ func zapret() *Spec {
 
 func nftQoS() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "nft-qos-static", Flowtables: uncounted("fastnat", "filter", "eth0", "eth1"),
-		Sets: []Set{{Name: "limit_ul", Type: IPv4Addr}, {Name: "limit_dl", Type: IPv4Addr}},
+		Name: "shaper", Flowtables: uncounted("unshaped", "filter", "lan0", "wan0"),
+		Sets: []Set{{Name: "too_much_up", Type: IPv4Addr}, {Name: "too_much_down", Type: IPv4Addr}},
 		Chains: []Chain{
-			{Name: "upload", Hook: Prerouting, Rules: []Rule{R(IPSaddr.In("limit_ul"), Drop())}},
-			{Name: "download", Hook: Postrouting, Rules: []Rule{R(IPDaddr.In("limit_dl"), Drop())}},
-			{Name: "forward", Hook: Forward, Rules: []Rule{R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("fastnat"))}},
+			{Name: "up", Hook: Prerouting, Rules: []Rule{R(IPSaddr.In("too_much_up"), Drop())}},
+			{Name: "down", Hook: Postrouting, Rules: []Rule{R(IPDaddr.In("too_much_down"), Drop())}},
+			{Name: "through", Hook: Forward, Rules: []Rule{R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("unshaped"))}},
 		},
 	}}}
 }
 
 func nixosN100() *Spec {
 	return &Spec{Tables: []Table{{
-		Family: IP, Name: "filter", Flowtables: uncounted("f", "0", "enp1s0", "enp2s0", "enp3s0", "enp4s0"),
-		Chains: []Chain{{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-			R(L4Proto.Is(TCP), FlowAdd("f")).Note("Offload tcp/udp established traffic"),
-			R(CTStatus.Is("dnat"), Accept()).Note("Allow NAT through interfaces"),
-			R(IIFName.Is("br-cams"), OIFName.Is("enp1s0"), UDPDport.Is(123), Accept()).Note("Allow NTP extenal access"),
-			R(IIFName.Is("br-cams"), IPSaddr.Is("10.1.1.10"), OIFName.Is("enp1s0"), Accept()).Note("Allow NTP extenal access"),
-			R(IIFName.Is("br-lan", "iot-10"), OIFName.Is("enp1s0"), Accept()).Note("Allow trusted LAN to enp1s0"),
-			R(IIFName.Is("enp1s0"), OIFName.Is("br-lan", "iot-10", "br-cams"), established(), Accept()).Note("Allow established back to LANs"),
+		Family: IP, Name: "small_box", Flowtables: uncounted("tcp-only", "0", "ens1", "ens2", "ens3", "ens4"),
+		Chains: []Chain{{Name: "through", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+			R(L4Proto.Is(TCP), FlowAdd("tcp-only")).Note("TCP goes fast"),
+			R(IIFName.Is("br-watch"), IPSaddr.Is("192.168.77.20"), OIFName.Is("ens1"), Accept()).Note("the recorder"),
+			R(IIFName.Is("br-watch"), OIFName.Is("ens1"), UDPDport.Is(853), Accept()).Note("names for cameras"),
+			R(IIFName.Is("br-home", "things"), OIFName.Is("ens1"), Accept()).Note("out"),
+			R(IIFName.Is("ens1"), OIFName.Is("br-watch", "br-home", "things"), established(), Accept()).Note("and back"),
+			R(CTStatus.Is("dnat"), Accept()).Note("forwarded ports"),
 		}}},
 	}}}
 }
 
 func unreachable() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "filter", Flowtables: uncounted("f", "0", "vethA-r", "vethB-r"),
-		Chains: []Chain{{Name: "forward", Hook: Forward, Rules: []Rule{
-			R(established(), Accept()), R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("f")),
+		Name: "lesson", Flowtables: uncounted("never", "0", "left0", "right0"),
+		Chains: []Chain{{Name: "through", Hook: Forward, Rules: []Rule{
+			R(established(), Accept()), R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("never")),
 		}}},
 	}}}
 }
 
 func inputChain() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "filter", Flowtables: uncounted("f", "filter", "br-lan", "lan0", "lan1", "lan2", "lan3", "lo", "wan"),
-		Chains: []Chain{{Name: "input", Hook: Input, Policy: VerdictDrop, Rules: []Rule{
-			R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("f")),
-			R(IIFName.Is("br-lan"), Accept()).Note("Allow local network to access the router"),
-			R(IIFName.Is("wan"), established(), Accept()).Note("Allow established traffic"),
+		Name: "board", Flowtables: uncounted("ports", "filter", "lo", "net0", "br-home", "sw0", "sw1", "sw2", "sw3"),
+		Chains: []Chain{{Name: "local", Hook: Input, Policy: VerdictDrop, Rules: []Rule{
+			R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("ports")),
+			R(IIFName.Is("net0"), established(), Accept()).Note("answers to the board"),
+			R(IIFName.Is("br-home"), Accept()).Note("home to the board"),
 		}}},
 	}}}
 }

@@ -26,9 +26,9 @@ func established() Statement { return CTState.Is(Established, Related) }
 
 func kernelDocs() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "x", Flowtables: uncounted("f", "0", "eth0", "eth1"),
-		Chains: []Chain{{Name: "y", Hook: Forward, Rules: []Rule{
-			R(NFProto.Is("ipv4"), L4Proto.Is(TCP), FlowAdd("f")),
+		Name: "small", Flowtables: uncounted("way", "0", "lan0", "wan0"),
+		Chains: []Chain{{Name: "every", Hook: Forward, Rules: []Rule{
+			R(NFProto.Is("ipv4"), L4Proto.Is(TCP), FlowAdd("way")),
 			R(Counter()),
 		}}},
 	}}}
@@ -36,48 +36,42 @@ func kernelDocs() *Spec {
 
 func vyosTwo() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "vyos_offload",
+		Name: "two_ways",
 		Flowtables: []flowtable.Spec{
-			{Name: "VYOS_FLOWTABLE_hardware", Priority: "filter - 2", Devices: named("eth0", "eth1"), Hardware: flowtable.HardwareOn},
-			{Name: "VYOS_FLOWTABLE_software", Priority: "filter - 1", Devices: named("eth2", "eth3"), Hardware: flowtable.HardwareOn},
+			{Name: "by_switch", Priority: "filter - 2", Devices: named("lan0", "lan1"), Hardware: flowtable.HardwareOn},
+			{Name: "by_cpu", Priority: "filter - 1", Devices: named("lan2", "lan3"), Hardware: flowtable.HardwareOn},
 		},
 		Chains: []Chain{
-			{Name: "VYOS_FLOWTABLE_hardware", Hook: Forward, Priority: "filter - 2", Rules: []Rule{
-				R(established(), L4Proto.Is(TCP, UDP), FlowAdd("VYOS_FLOWTABLE_hardware")),
-			}},
-			{Name: "VYOS_OFFLOAD_software", Hook: Forward, Priority: "filter - 1", Rules: []Rule{
-				R(established(), L4Proto.Is(TCP, UDP), FlowAdd("VYOS_FLOWTABLE_software")),
-			}},
+			{Name: "by_switch", Hook: Forward, Priority: "filter - 2", Rules: []Rule{R(established(), L4Proto.Is(TCP, UDP), FlowAdd("by_switch"))}},
+			{Name: "slower", Hook: Forward, Priority: "filter - 1", Rules: []Rule{R(established(), L4Proto.Is(TCP, UDP), FlowAdd("by_cpu"))}},
 		},
 	}}}
 }
 
 func vyosFT01() *Spec {
-	const name = "VYOS_FLOWTABLE_FT01"
 	return &Spec{Tables: []Table{
-		{Family: IP, Name: "vyos_filter", Flowtables: fast(name, "0", "eth0", "eth1"), Chains: []Chain{
-			{Name: "VYOS_FORWARD_filter", Hook: Forward, Rules: []Rule{
-				R(established(), Counter(), FlowAdd(name)).Note("ipv4-FWD-filter-10"),
-				R(established(), Counter(), Accept()).Note("ipv4-FWD-filter-20"),
-				R(IPDaddr.Is("192.0.2.100"), TCPDport.Is(1122), IIFName.Is("eth0"), Counter(), Accept()).Note("ipv4-FWD-filter-110"),
-				R(Counter(), Drop()).Note("FWD-filter default-action drop"),
+		{Family: IP, Name: "numbered", Flowtables: fast("shortcut", "0", "lan0", "wan0"), Chains: []Chain{
+			{Name: "through", Hook: Forward, Rules: []Rule{
+				R(established(), Counter(), FlowAdd("shortcut")).Note("rule 5"),
+				R(established(), Counter(), Accept()).Note("rule 6"),
+				R(IIFName.Is("wan0"), IPDaddr.Is("198.51.100.40"), TCPDport.Is(2202), Counter(), Accept()).Note("rule 40"),
+				R(Counter(), Drop()).Note("no rule"),
 			}},
 		}},
-		{Family: IP6, Name: "vyos_filter", Flowtables: fast(name, "0", "eth0", "eth1")},
+		{Family: IP6, Name: "numbered", Flowtables: fast("shortcut", "0", "lan0", "wan0")},
 	}}
 }
 
 func calico() *Spec {
 	return &Spec{Tables: []Table{{
-		Family: IP, Name: "calico",
-		Flowtables: fast("calico", "filter", "cali1234", "cali5678", "vxlan.calico"),
-		Sets:       []Set{{Name: "cali40no-flow-offload", Type: IPv4Addr, Elements: []string{"10.65.0.3"}}},
+		Family: IP, Name: "pods",
+		Flowtables: fast("pods-fast", "filter", "pod0a", "pod0b", "overlay.pods"),
+		Sets:       []Set{{Name: "slow-pods", Type: IPv4Addr, Elements: []string{"10.20.0.9"}}},
 		Chains: []Chain{
-			{Name: "filter-FORWARD", Hook: Forward, Rules: []Rule{R(Jump("cali-FORWARD"))}},
-			{Name: "cali-FORWARD", Rules: []Rule{
-				R(established(), IPSaddr.NotIn("cali40no-flow-offload"), IPDaddr.NotIn("cali40no-flow-offload"), Counter(), FlowAdd("calico")).
-					Note("Offload established Calico flows."),
-				R(MetaMark.Set(0, 0x10000)),
+			{Name: "base-forward", Hook: Forward, Rules: []Rule{R(Jump("work"))}},
+			{Name: "work", Rules: []Rule{
+				R(established(), IPDaddr.NotIn("slow-pods"), IPSaddr.NotIn("slow-pods"), Counter(), FlowAdd("pods-fast")).Note("pods by the short way"),
+				R(MetaMark.Set(0, 0x40000)),
 			}},
 		},
 	}}}
@@ -85,9 +79,9 @@ func calico() *Spec {
 
 func firewalld() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "firewalld", Flowtables: uncounted("fastpath", "filter + 10", "eth0", "eth1"),
-		Chains: []Chain{{Name: "filter_FORWARD", Hook: Forward, Priority: "filter + 10", Rules: []Rule{
-			R(established(), L4Proto.Is(TCP, UDP), FlowAdd("fastpath")),
+		Name: "zones", Flowtables: uncounted("quick", "filter + 10", "lan0", "wan0"),
+		Chains: []Chain{{Name: "through", Hook: Forward, Priority: "filter + 10", Rules: []Rule{
+			R(established(), L4Proto.Is(TCP, UDP), FlowAdd("quick")),
 			R(established(), Accept()),
 		}}},
 	}}}
@@ -95,77 +89,75 @@ func firewalld() *Spec {
 
 func openWrt() *Spec {
 	return &Spec{Tables: []Table{{
-		Name: "fw4", Flowtables: fast("ft", "0", "eth0", "eth1"),
-		Chains: []Chain{{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-			R(L4Proto.Is(TCP, UDP), CTOriginalPackets.AtLeast(30), FlowAdd("ft")),
-			R(CTState.Is(Established), Accept()).Note("!fw4: Handle forwarded flows"),
-			R(CTState.Is(Related), Accept()).Note("!fw4: Handle forwarded flows"),
+		Name: "guard", Flowtables: fast("carry", "0", "port1", "port2"),
+		Chains: []Chain{{Name: "passing", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+			R(L4Proto.Is(TCP, UDP), CTOriginalPackets.AtLeast(30), FlowAdd("carry")),
+			zoneNote(R(CTState.Is(Established), Accept()), "packets passing that are under way"),
+			zoneNote(R(CTState.Is(Related), Accept()), "packets passing that are under way"),
 		}}},
 	}}}
 }
 
 func pppWildcard() *Spec {
 	return &Spec{Tables: []Table{{
-		Name:       "filter",
-		Flowtables: []flowtable.Spec{{Name: "fastnat", Devices: append(named("eth0"), flowtable.Selector{Prefix: "ppp"}), NoCounter: true}},
-		Chains: []Chain{{Name: "forward", Hook: Forward, Rules: []Rule{
-			R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("fastnat")),
+		Name:       "dialin",
+		Flowtables: []flowtable.Spec{{Name: "callers", Devices: append(named("lan0"), flowtable.Selector{Prefix: "ppp"}), NoCounter: true}},
+		Chains: []Chain{{Name: "through", Hook: Forward, Rules: []Rule{
+			R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("callers")),
 		}}},
 	}}}
 }
 
 func nixos() *Spec {
-	inner := []string{"guest", "wifi", "wired", "camera", "mgnt", "wan", "wg0"}
-	outer := []string{"ppp0", "wan", "mobile"}
+	inner := []string{"visitors", "office", "printers", "phones", "lab", "dsl", "tun0"}
+	outer := []string{"lte", "dsl", "ppp-dsl"}
 	return &Spec{Tables: []Table{
-		{Family: IP, Name: "filter", Flowtables: uncounted("fastnat", "", "wifi", "wired", "camera", "mgnt", "wan"), Chains: []Chain{
-			{Name: "output", Hook: Output, Priority: "100"},
-			{Name: "forward", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-				R(L4Proto.Is(TCP, UDP), FlowAdd("fastnat")),
+		{Family: IP, Name: "flat", Flowtables: uncounted("halls", "", "office", "printers", "phones", "lab", "dsl"), Chains: []Chain{
+			{Name: "own", Hook: Output, Priority: "100"},
+			{Name: "through", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
+				R(L4Proto.Is(TCP, UDP), FlowAdd("halls")),
 				R(IIFName.Is(inner...), OIFName.Is(outer...), Counter(), Accept()),
 				R(IIFName.Is(outer...), OIFName.Is(inner...), established(), Counter(), Accept()),
 				R(IIFName.Is(inner[1:]...), OIFName.Is(inner[1:]...), Counter(), Accept()),
-				R(IPSaddr.Is("172.26.0.0/16"), Accept()),
-				R(IPSaddr.Is("172.23.0.0/16"), Accept()),
+				R(IPSaddr.Is("10.66.0.0/16"), Accept()),
+				R(IPSaddr.Is("10.67.0.0/16"), Accept()),
 			}},
 		}},
-		{Family: IP, Name: "nat", Chains: []Chain{
-			{Name: "postrouting", Type: NATChain, Hook: Postrouting, Rules: []Rule{
-				R(OIFName.Is("ppp0"), Masquerade()),
-				R(OIFName.Is("wan"), Masquerade()),
-				R(OIFName.Is("mobile"), Masquerade()),
+		{Family: IP, Name: "flat_nat", Chains: []Chain{
+			{Name: "leave", Type: NATChain, Hook: Postrouting, Rules: []Rule{
+				R(OIFName.Is("lte"), Masquerade()),
+				R(OIFName.Is("dsl"), Masquerade()),
+				R(OIFName.Is("ppp-dsl"), Masquerade()),
 			}},
 		}},
 	}}
 }
 
 func antrea() *Spec {
-	const local = "10.244.2.0/24"
-	peers := Set{Name: "peer-pod-cidr", Type: IPv4Addr, Interval: true, Elements: []string{"10.244.0.0/24", "10.244.1.0/24"}}
-	peers6 := Set{Name: "peer-pod-cidr", Type: IPv6Addr, Interval: true, Elements: []string{"fd00:10:244::/64", "fd00:10:244:1::/64"}}
+	const local = "10.42.0.0/24"
+	far := Set{Name: "far-pods", Type: IPv4Addr, Interval: true, Elements: []string{"10.40.0.0/24", "10.41.0.0/24"}}
+	far6 := Set{Name: "far-pods", Type: IPv6Addr, Interval: true, Elements: []string{"2001:db8:40::/64", "2001:db8:41::/64"}}
 	return &Spec{Tables: []Table{
-		{Family: IP, Name: "antrea", Sets: []Set{peers}, Flowtables: uncounted("fastpath", "filter", "antrea-gw0", "eth0"), Chains: []Chain{
-			{Name: "forward", Hook: Forward, Rules: []Rule{
-				R(IIFName.Is("antrea-gw0"), IPSaddr.Is(local), OIFName.Is("eth0"), IPDaddr.In("peer-pod-cidr"), FlowAdd("fastpath"), Counter()).
-					Note("Accelerate IPv4 connections: local Pod CIDR to remote Pod CIDRs"),
-				R(IIFName.Is("eth0"), IPSaddr.In("peer-pod-cidr"), OIFName.Is("antrea-gw0"), IPDaddr.Is(local), FlowAdd("fastpath"), Counter()).
-					Note("Accelerate IPv4 connections: remote Pod CIDRs to local Pod CIDR"),
+		{Family: IP, Name: "nodes", Sets: []Set{far}, Flowtables: uncounted("express", "filter", "node-gw", "ens1"), Chains: []Chain{
+			{Name: "between", Hook: Forward, Rules: []Rule{
+				R(IIFName.Is("ens1"), IPSaddr.In("far-pods"), OIFName.Is("node-gw"), IPDaddr.Is(local), FlowAdd("express"), Counter()).Note("theirs to ours"),
+				R(IIFName.Is("node-gw"), IPSaddr.Is(local), OIFName.Is("ens1"), IPDaddr.In("far-pods"), FlowAdd("express"), Counter()).Note("ours to theirs"),
 			}},
 		}},
-		{Family: IP6, Name: "antrea", Sets: []Set{peers6}},
+		{Family: IP6, Name: "nodes", Sets: []Set{far6}},
 	}}
 }
 
 func openNDS() *Spec {
 	return &Spec{Tables: []Table{
-		{Name: "nds_mangle", Flowtables: uncounted("ndsftINC", "-100", "eth0.2"), Chains: []Chain{
-			{Name: "ndsPOST", Hook: Forward, Priority: "-100", Rules: []Rule{R(Jump("ndsINC"))}},
-			{Name: "ndsINC", Rules: []Rule{R(OIFName.Is("br-lan"), Counter(), Jump("nds_ft_INC"))}},
-			{Name: "nds_ft_INC", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("ndsftINC"), Counter()), R(Counter(), Return())}},
+		{Name: "portal_down", Flowtables: uncounted("guests-in", "-100", "net0.9"), Chains: []Chain{
+			{Name: "begin", Hook: Forward, Priority: "-100", Rules: []Rule{R(Jump("sort"))}},
+			{Name: "sort", Rules: []Rule{R(OIFName.Is("br-guests"), Counter(), Jump("down"))}},
+			{Name: "down", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("guests-in"), Counter()), R(Counter(), Return())}},
 		}},
-		{Name: "nds_filter", Flowtables: uncounted("ndsftOUT", "-100", "br-lan"), Chains: []Chain{
-			{Name: "ndsFWD", Hook: Forward, Priority: "-100", Rules: []Rule{R(IIFName.Is("br-lan"), Jump("nds_ft_OUT"))}},
-			{Name: "nds_ft_OUT", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("ndsftOUT"), Counter()), R(Counter(), Return())}},
+		{Name: "portal_up", Flowtables: uncounted("guests-out", "-100", "br-guests"), Chains: []Chain{
+			{Name: "begin", Hook: Forward, Priority: "-100", Rules: []Rule{R(IIFName.Is("br-guests"), Jump("up"))}},
+			{Name: "up", Rules: []Rule{R(L4Proto.Is(TCP, UDP), FlowAdd("guests-out"), Counter()), R(Counter(), Return())}},
 		}},
 	}}
 }

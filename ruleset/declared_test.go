@@ -10,77 +10,69 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A declaredCase is a ruleset from the world as our model carries it.
+// A declaredCase is a ruleset in a shape that is found in the world, as our model carries it.
 type declaredCase struct {
-	name   string // of the file in testdata/declared
-	source string
-	// originals are the files in testdata/originals that it declares: the text as it was found, variables, includes and templates
-	// resolved by hand. None for one that we wrote ourselves.
-	originals []string
-	// differs says what we declare in another way, or cannot declare. TestDeclaredAgainstOriginals holds it to nft's listings.
+	name string // of the files in testdata/declared and testdata/shapes
+	// shape is the project and the version whose ruleset has this shape. The text in testdata/shapes is our own: names, addresses, ports and
+	// comments are other ones, and so is the order where that does not matter. Without a shape it is of our own devising, and has no such file.
+	shape string
+	// differs says what we declare in another way, or cannot declare. TestDeclaredAgainstShapes holds it to nft's listings.
 	differs []difference
 	spec    *Spec
 }
 
-// declared are rulesets that people run. They show what the model carries and what it does not.
+// declared are rulesets in shapes that people run. They show what the model carries and what it does not.
 func declared() []declaredCase {
 	return slices.Concat(declaredFirewalls(), declaredRouters(), declaredKernel())
 }
 
-// declaredFirewalls are those that programs write.
+// declaredFirewalls are in shapes that programs write.
 func declaredFirewalls() []declaredCase {
-	fw4Recent := fw4Router{devices: []string{"eth0", "eth1"}, counter: true, wan: "pppoe-wan", recent: true, tested: true}
-	fw4PPPoE := fw4Router{devices: []string{"eth0", "eth1"}, wan: "pppoe-wan", tested: true}
-	fw4Logical := fw4Router{devices: []string{"br-lan", "wan"}, wan: "wan"}
+	fw4Recent := fw4Router{devices: []string{"port1", "port2"}, counter: true, wan: "ppp-net", recent: true, tested: true}
+	fw4PPPoE := fw4Router{devices: []string{"port1", "port2"}, wan: "ppp-net", tested: true}
+	fw4Logical := fw4Router{devices: []string{"br-home", "net0"}, wan: "net0"}
 	return []declaredCase{
-		{"openwrt-fw4", "OpenWrt, firewall4, its first test, with hardware offload (2023 and later)",
-			[]string{"01-fw4-hw-default.nft", "06-fw4-2023-counter.nft"},
-			[]difference{byIndex, stateMap, tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Recent)},
-		{"openwrt-fw4-2022", "OpenWrt, firewall4 of January 2022: logical devices in the flowtable",
-			[]string{"03-fw4-sw-2022-brlan-wan.nft"}, []difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Logical)},
+		{"openwrt-fw4", "OpenWrt, firewall4 since 2023, with hardware offload", []difference{byIndex, stateMap, tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Recent)},
+		{"openwrt-fw4-2022", "OpenWrt, firewall4 of January 2022: logical devices in the flowtable", []difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4Logical)},
 		{"openwrt-fw4-2022-pppoe", "OpenWrt, firewall4 of February 2022: PPPoE resolved to its lower device",
-			[]string{"05-fw4-pppoe-lower-devs.nft"}, []difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4PPPoE)},
-		{"openwrt-30-packets", "OpenWrt fw4 with `ct original packets ge 30`", []string{"54-owrt-ct-packets-30-patch.nft"}, []difference{stateMap}, openWrt()},
-		{"vyos-two-flowtables", "VyOS, vyos-1x pull request 2062: two flowtables", []string{"37-vyos-pr2062-two-flowtables.nft"}, []difference{stateSet}, vyosTwo()},
-		{"vyos-ft01", "VyOS documentation, firewall/flowtables, rendered", []string{"35-vyos-docs-FT01-rendered.nft"}, []difference{stateSet}, vyosFT01()},
-		{"calico", "Calico, felix: flowtable with a set of exceptions", []string{"08-calico-felix-flowtable.nft"}, nil, calico()},
-		{"firewalld", "firewalld, NftablesFlowtable=eth0 eth1", []string{"38-firewalld-fastpath.nft"}, []difference{stateSet}, firewalld()},
-		{"antrea", "Antrea, docs/design/traffic-acceleration.md", []string{"16-antrea-traffic-acceleration.nft"}, []difference{byIndex, comments}, antrea()},
-		{"opennds", "openNDS, two flowtables with one device each in two tables", []string{"40-opennds-two-single-device-flowtables.nft"}, nil, openNDS()},
-		{"kube-proxy", "google/nftables, integration/testdata/add_flowtables.nft: the shape of kube-proxy's", []string{"11-kube-proxy-shape-google-nftables-testdata.nft"},
-			[]difference{moreThan}, kubeProxy()},
-		{"phragma", "phragma, internal/renderers/nftables/testdata/flowoffload.nft", []string{"14-phragma-flowoffload.nft"}, nil, phragma()},
-		{"zapret", "zapret, issue 355 with the flowtable of common/nft.sh", []string{"39-zapret-flow_offload-chain.nft"}, []difference{meterRange}, zapret()},
+			[]difference{tcpFlagsMask, rejects, icmp, clampMSS}, fw4(fw4PPPoE)},
+		{"openwrt-30-packets", "OpenWrt, firewall4 of 2023 with a patch: only connections of 30 packets and more", []difference{stateMap}, openWrt()},
+		{"vyos-two-flowtables", "VyOS 1.4, pull request 2062 of vyos-1x: two flowtables", []difference{stateSet}, vyosTwo()},
+		{"vyos-ft01", "VyOS 1.5, the example of its documentation on flowtables", []difference{stateSet}, vyosFT01()},
+		{"calico", "Calico, felix of 2025: a flowtable with a set of exceptions", nil, calico()},
+		{"firewalld", "firewalld 2.0, NftablesFlowtable with two devices", []difference{stateSet}, firewalld()},
+		{"antrea", "Antrea, its design of 2025 for the acceleration of traffic between nodes", []difference{byIndex, comments}, antrea()},
+		{"opennds", "openNDS 10: two flowtables with one device each, in two tables", nil, openNDS()},
+		{"kube-proxy", "google/nftables of 2024, a flowtable of its tests: as kube-proxy's, by KEP 4963", []difference{moreThan}, kubeProxy()},
+		{"phragma", "phragma of 2025, the flow offload of its renderer", nil, phragma()},
+		{"zapret", "zapret, the flow offload of its nftables scripts in 2024", []difference{meterRange}, zapret()},
 	}
 }
 
-// declaredRouters are those that people write by hand.
+// declaredRouters are in shapes that people write by hand.
 func declaredRouters() []declaredCase {
 	return []declaredCase{
-		{"ppp-wildcard", "netfilter-devel 2022: ppp* as a device of a flowtable", []string{"45-ppp-wildcard-wish.nft"}, []difference{ipProtocol}, pppWildcard()},
-		{"nft-qos", "netfilter-devel 2022: sets of addresses to limit beside a flowtable", []string{"43-nft-qos-static-fastnat.nft"},
-			[]difference{ipProtocol, typeofSets, dynamicSets}, nftQoS()},
-		{"nixos-vlan-ppp", "a NixOS router with VLANs and PPPoE", []string{"47-nixos-vlan-ppp-fastnat.nft"}, []difference{ipProtocol4, clampMSS}, nixos()},
-		{"nixos-bpi-r3", "ghostbuster91/nixos-router, nixos/network.nix", []string{"17-nixos-bpi-r3-hw.nft"}, []difference{ipProtocol, stateSet, icmp}, bananaPi()},
-		{"nixos-n100", "a NixOS router with three bridges of one port, TCP only", []string{"48-nixos-n100-tcp-only.nft"}, []difference{ipProtocol4, stateSet}, nixosN100()},
-		{"unreachable", "a course on nftables: a `flow add` that no packet of an established connection reaches", []string{"55-lesson-unreachable-flow-add.nft"},
-			[]difference{ipProtocol}, unreachable()},
-		{"router", "a home router: masquerade, a forwarded port, IPv6, exceptions by mark", nil, nil, router()},
+		{"ppp-wildcard", "a wish on netfilter-devel in 2022: all devices of PPP by a prefix", []difference{ipProtocol}, pppWildcard()},
+		{"nft-qos", "a ruleset on netfilter-devel in 2022: sets of addresses to limit beside a flowtable", []difference{ipProtocol, typeofSets, dynamicSets}, nftQoS()},
+		{"nixos-vlan-ppp", "a NixOS router with VLANs and PPPoE, NixOS 23", []difference{ipProtocol4, clampMSS}, nixos()},
+		{"nixos-bpi-r3", "ghostbuster91/nixos-router of 2023: ports of a switch, in hardware", []difference{ipProtocol, stateSet, icmp}, bananaPi()},
+		{"nixos-n100", "a NixOS router of 2024 with three bridges of one port, TCP only", []difference{ipProtocol4, stateSet}, nixosN100()},
+		{"unreachable", "a course on nftables: a `flow add` that no packet of an established connection reaches", []difference{ipProtocol}, unreachable()},
+		{"router", "", nil, router()},
 	}
 }
 
-// declaredKernel are those of Linux and nftables.
+// declaredKernel are in shapes that Linux and nftables show.
 func declaredKernel() []declaredCase {
 	return []declaredCase{
-		{"kernel-docs", "Linux, Documentation/networking/nf_flowtable.rst, the example configuration", []string{"30-kernel-docs-nf_flowtable.nft"}, []difference{ipProtocol}, kernelDocs()},
-		{"kernel-docs-counter", "Linux, Documentation/networking/nf_flowtable.rst, counters", []string{"31-kernel-docs-nf_flowtable-counter.nft"}, nil,
-			&Spec{Tables: []Table{{Name: "x", Flowtables: fast("f", "0", "eth0", "eth1")}}}},
-		{"kernel-docs-hw", "Linux, Documentation/networking/nf_flowtable.rst, hardware offload", []string{"32-kernel-docs-nf_flowtable-hw.nft"}, nil, kernelDocsHardware()},
-		{"kernel-selftest", "Linux, tools/testing/selftests/netfilter/nft_flowtable.sh", []string{"33-kernel-selftest-nft_flowtable.nft"},
-			[]difference{byIndex, packetLength}, kernelSelftest()},
-		{"nft-variables", "nftables, tests/shell/testcases/flowtable/dumps/0012flowtable_variable_0.nft", []string{"20-nftests-0012-variables.nft"}, nil, nftVariables()},
-		{"nft-no-devices", "nftables, tests/shell/features/flowtable_no_devices.nft", []string{"23-nftests-no-devices.nft"}, nil,
-			&Spec{Tables: []Table{{Family: IP, Name: "filter2", Flowtables: fast("main_ft2", "filter")}}}},
+		{"kernel-docs", "Linux 6.12, Documentation/networking/nf_flowtable.rst, the example configuration", []difference{ipProtocol}, kernelDocs()},
+		{"kernel-docs-counter", "Linux 6.12, Documentation/networking/nf_flowtable.rst, counters", nil,
+			&Spec{Tables: []Table{{Name: "small", Flowtables: fast("way", "0", "lan0", "wan0")}}}},
+		{"kernel-docs-hw", "Linux 6.12, Documentation/networking/nf_flowtable.rst, hardware offload", nil, kernelDocsHardware()},
+		{"kernel-selftest", "Linux 6.12, tools/testing/selftests/net/netfilter/nft_flowtable.sh", []difference{byIndex, packetLength}, kernelSelftest()},
+		{"nft-variables", "nftables 1.1.6, a test of its shell suite: flowtables from variables, in four tables", nil, nftVariables()},
+		{"nft-no-devices", "nftables 1.1.6, a probe of its shell suite: a flowtable without devices", nil,
+			&Spec{Tables: []Table{{Family: IP, Name: "bare", Flowtables: fast("waiting", "filter")}}}},
 	}
 }
 
@@ -90,7 +82,7 @@ func TestDeclared(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			require.NoError(t, c.spec.Validate())
 			roundTrip(t, c.spec)
-			got := "# " + c.source + "\n"
+			got := c.firstLine()
 			for _, d := range c.differs {
 				got += "# " + d.kind() + ": " + d.why + "\n"
 			}
@@ -112,26 +104,44 @@ func TestDeclaredRefused(t *testing.T) {
 	require.ErrorContains(t, inputChain().Validate(), "flow add")
 }
 
-// TestOriginalsAreAccountedFor: each file is declared, or listed with the reason why not.
-func TestOriginalsAreAccountedFor(t *testing.T) {
-	var want []string
-	for _, c := range declared() {
-		want = append(want, c.originals...)
+// firstLine says whose shape a ruleset has.
+func (c *declaredCase) firstLine() string {
+	if c.shape == "" {
+		return "# A home router: masquerade, a forwarded port, IPv6, exceptions by mark\n"
 	}
-	for _, u := range undeclared() {
-		if u.kept {
-			want = append(want, u.original)
+	return shapeLine(c.shape)
+}
+
+func shapeLine(shape string) string {
+	return "# The shape of " + shape + "; written for fastpath's tests.\n"
+}
+
+// TestShapesAreAccountedFor: each file is declared, or listed with the reason why not, and says whose shape it has.
+func TestShapesAreAccountedFor(t *testing.T) {
+	want := map[string]string{"firewalld.json": `{"nftables": [` + "\n"} // firewalld.nft in the form that firewalld sends
+	for _, c := range declared() {
+		if c.shape != "" {
+			want[c.name+".nft"] = c.firstLine()
 		}
 	}
-	want = append(want, "38-firewalld-fastpath.json") // the same ruleset as firewalld sends it
-	var got []string
-	files, err := os.ReadDir(filepath.Join("testdata", "originals"))
+	for _, u := range undeclared() {
+		if u.file != "" {
+			want[u.file] = shapeLine(u.shape)
+		}
+	}
+	got := map[string]string{}
+	files, err := os.ReadDir(filepath.Join("testdata", "shapes"))
 	require.NoError(t, err)
 	for _, f := range files {
-		got = append(got, f.Name())
-		text, err := os.ReadFile(filepath.Join("testdata", "originals", f.Name()))
-		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(string(text), "# Source: ") || strings.HasSuffix(f.Name(), ".json"), "%s names no source", f.Name())
+		first, _, _ := strings.Cut(readShape(t, f.Name()), "\n")
+		got[f.Name()] = first + "\n"
 	}
-	require.ElementsMatch(t, want, got)
+	require.Equal(t, want, got)
+}
+
+func readShape(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "shapes", file))
+	require.NoError(t, err)
+	return string(text)
 }

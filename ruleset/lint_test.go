@@ -122,7 +122,7 @@ func TestLintMarksAndMeters(t *testing.T) {
 		"fix":"leave the bit out of the mask, or announce with another bit"}`, string(text))
 }
 
-// TestLintDeclared is what a reviewer says of rulesets that people run.
+// TestLintDeclared is what a reviewer says of rulesets in shapes that people run.
 func TestLintDeclared(t *testing.T) {
 	got := map[string][]string{}
 	for _, c := range declared() {
@@ -143,19 +143,19 @@ func TestLintDeclared(t *testing.T) {
 		"phragma":            {"verdict-after-flow-add tables[0].chains[1].rules[0]"},
 		"ppp-wildcard":       {"one-family tables[0].flowtables[0]"},
 		"unreachable":        {"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]"},
-		"zapret":             {"accounting tables[0].chains[1].rules[1]"},
+		"zapret":             {"accounting tables[0].chains[1].rules[0]"},
 	}, got)
 }
 
-// TestLintLesson is a course's ruleset in which nothing is ever offloaded.
+// TestLintLesson is a ruleset in the shape of a course's, in which nothing is ever offloaded.
 func TestLintLesson(t *testing.T) {
-	s := oneTable(Table{Name: "filter", Flowtables: fast("f", "0", "vethA-r", "vethB-r"), Chains: []Chain{{Name: "forward", Hook: Forward, Rules: []Rule{
+	s := oneTable(Table{Name: "lesson", Flowtables: fast("never", "0", "left0", "right0"), Chains: []Chain{{Name: "through", Hook: Forward, Rules: []Rule{
 		R(CTState.Is(Established, Related), Accept()),
-		R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("f")),
+		R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("never")),
 	}}}})
 	require.NoError(t, s.Validate())
 	assert.Equal(t, []string{"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]"}, findingsOf(s))
-	assert.Equal(t, `chain inet filter forward: no established packet comes to flow add, because rule 1 before it ends with "accept" for all of them; move it in front of that rule`,
+	assert.Equal(t, `chain inet lesson through: no established packet comes to flow add, because rule 1 before it ends with "accept" for all of them; move it in front of that rule`,
 		s.Lint()[1].String())
 	assert.Equal(t, []string{s.Lint()[0].String(), s.Lint()[1].String()}, warnings(resolved(t, s)))
 }

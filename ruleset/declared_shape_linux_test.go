@@ -3,7 +3,6 @@ package ruleset
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,65 +14,59 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-// TestDeclaredAgainstOriginals loads each original by nft and each declaration by our batch, and compares what nft lists, part by
-// part and rule by rule. What is listed otherwise must be one of the differences of the case, and each of these must occur. A
-// kernel without flowtables is given both without them.
-func TestDeclaredAgainstOriginals(t *testing.T) {
+// TestDeclaredAgainstShapes loads each shape by nft and each declaration by our batch, and compares what nft lists, part by part
+// and rule by rule. What is listed otherwise must be one of the differences of the case, and each of these must occur. A kernel
+// without flowtables is given both without them.
+func TestDeclaredAgainstShapes(t *testing.T) {
 	testns.RequireNamespaces(t)
 	flowtables, reason := testns.HaveFlowtables(testContext(t))
 	require.True(t, flowtables || os.Getenv("FASTPATH_VM") == "", reason)
 	for _, c := range declared() {
-		for _, file := range c.originals {
-			t.Run(file, func(t *testing.T) {
-				text, spec := readOriginal(t, file), c.spec
-				if !flowtables {
-					text, spec = withoutFlowtableText(text), withoutFlowtables(spec)
-				} else if _, wildcards := byName(t); !wildcards && strings.Contains(text, "ppp*") {
-					t.Skip("not on this kernel: prefixes as devices of flowtables")
-				}
-				theirs, ours := originalNamespace(t, c.spec), originalNamespace(t, c.spec)
-				require.NoError(t, theirs.NFT(testContext(t), text))
-				apply(t, ours, spec)
-				compareParts(t, c, flowtables, partsOf(listing(t, theirs)), partsOf(listing(t, ours)))
-			})
+		if c.shape == "" {
+			continue
 		}
+		t.Run(c.name, func(t *testing.T) {
+			text, spec := readShape(t, c.name+".nft"), c.spec
+			if !flowtables {
+				text, spec = withoutFlowtableText(text), withoutFlowtables(spec)
+			} else if _, wildcards := byName(t); !wildcards && strings.Contains(text, "ppp*") {
+				t.Skip("not on this kernel: prefixes as devices of flowtables")
+			}
+			theirs, ours := shapeNamespace(t, c.spec), shapeNamespace(t, c.spec)
+			require.NoError(t, theirs.NFT(testContext(t), text))
+			apply(t, ours, spec)
+			compareParts(t, c, flowtables, partsOf(listing(t, theirs)), partsOf(listing(t, ours)))
+		})
 	}
 }
 
-// TestFirewalldJSON compares with firewalld's ruleset as it sends it, in JSON, and our JSON with it.
+// TestFirewalldJSON compares with the shape that firewalld sends, in JSON, and our JSON with it.
 func TestFirewalldJSON(t *testing.T) {
 	testns.RequireFlowtables(t)
-	theirs, ours := originalNamespace(t, firewalld()), originalNamespace(t, firewalld())
-	_, err := theirs.Run(testContext(t), readOriginal(t, "38-firewalld-fastpath.json"), "nft", "-j", "-f", "-")
+	theirs, ours := shapeNamespace(t, firewalld()), shapeNamespace(t, firewalld())
+	_, err := theirs.Run(testContext(t), readShape(t, "firewalld.json"), "nft", "-j", "-f", "-")
 	require.NoError(t, err)
 	loadJSON(t, ours, firewalld(), nil)
 	c := declaredCase{differs: []difference{stateSet}, spec: firewalld()}
 	want, got := partsOf(listing(t, theirs)), partsOf(listing(t, ours))
-	rules := want["table inet firewalld chain filter_FORWARD"]
-	want["table inet firewalld chain filter_FORWARD"] = append(rules, "ct state established,related accept") // theirs ends sooner
+	rules := want["table inet zones chain through"]
+	want["table inet zones chain through"] = append(rules, "ct state established,related accept") // theirs ends sooner
 	compareParts(t, c, true, want, got)
 }
 
 // TestInputChainRefused: what Validate refuses the kernel refuses too.
 func TestInputChainRefused(t *testing.T) {
 	testns.RequireFlowtables(t)
-	ns := originalNamespace(t, inputChain())
-	err := ns.NFT(testContext(t), readOriginal(t, "57-nakato-bpi-r3-input-chain-defect.nft"))
+	ns := shapeNamespace(t, inputChain())
+	err := ns.NFT(testContext(t), readShape(t, "input-chain.nft"))
 	require.ErrorContains(t, err, "Operation not supported")
 	assert.Empty(t, listing(t, ns))
 }
 
-func readOriginal(t *testing.T, file string) string {
+// shapeNamespace has the devices of the flowtables and those that the shapes name by index.
+func shapeNamespace(t *testing.T, spec *Spec) *testns.Namespace {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "originals", file))
-	require.NoError(t, err)
-	return string(text)
-}
-
-// originalNamespace has the devices of the flowtables and those that the originals name by index.
-func originalNamespace(t *testing.T, spec *Spec) *testns.Namespace {
-	t.Helper()
-	ns := testns.NewT(t, "original")
+	ns := testns.NewT(t, "shape")
 	var lines []string
 	for i, name := range deviceNames(spec) {
 		kind := "dummy"
@@ -147,7 +140,7 @@ func compareParts(t *testing.T, c declaredCase, flowtables bool, theirs, ours pa
 	}
 	for block := range ours {
 		_, there := theirs[block]
-		assert.True(t, there, "the original has no %s", block)
+		assert.True(t, there, "the shape has no %s", block)
 	}
 	for block, lines := range theirs {
 		got, there := ours[block]
