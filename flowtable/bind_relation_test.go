@@ -85,15 +85,15 @@ func TestBindTable(t *testing.T) {
 func TestLowerAndAbove(t *testing.T) {
 	f := topologyFixtures(t)
 	router, vlans := f["pppoe-over-vlan"].Target, f["bridge-vlan-filtering"].Target
-	assert.Equal(t, []string{"wan"}, router.Lower("pppoe-wan"))
-	assert.Equal(t, []string{"lan1", "lan2", "lan3", "lan4"}, router.Lower("br-lan"))
+	assert.Equal(t, []string{"net0"}, router.Lower("ppp-net"))
+	assert.Equal(t, []string{"sw1", "sw2", "sw3", "sw4"}, router.Lower("br-home"))
 	assert.Equal(t, []string{"lan1", "lan2"}, vlans.Lower("br0.10"))
 	assert.Equal(t, []string{"lo"}, router.Lower("lo"))
 	assert.Empty(t, router.Lower("eth9"))
 	assert.Empty(t, (*Target)(nil).Lower("eth9"))
 
-	assert.Equal(t, []string{"pppoe-wan", "wan", "wan.1234"}, router.Above("wan", "lan1", "nobody"))
-	assert.Equal(t, []string{"br-lan", "pppoe-wan", "wan", "wan.1234"}, router.Above("wan", "lan1", "lan2", "lan3", "lan4"))
+	assert.Equal(t, []string{"net0", "net0.35", "ppp-net"}, router.Above("net0", "sw1", "nobody"))
+	assert.Equal(t, []string{"br-home", "net0", "net0.35", "ppp-net"}, router.Above("net0", "sw1", "sw2", "sw3", "sw4"))
 	assert.Equal(t, []string{"br0", "br0.10", "br0.20"}, vlans.Above("lan1", "lan2"))
 	assert.Empty(t, vlans.Above("lan1"))
 	qinq := f["qinq"].Target

@@ -17,7 +17,7 @@ func TestValidateAccepts(t *testing.T) {
 		{Name: "cali40-no/flow_offload.v4"},
 		{Name: strings.Repeat("f", 255)},
 		{Name: "flow_"},
-		{Name: "f", Devices: []Selector{{Name: "eth0"}, {Name: "eth0.2"}, {Name: "vxlan.calico"}, {Prefix: "ppp"}}},
+		{Name: "f", Devices: []Selector{{Name: "eth0"}, {Name: "eth0.2"}, {Name: "overlay.pods"}, {Prefix: "ppp"}}},
 		{Name: "f", Devices: []Selector{{Name: strings.Repeat("d", 15)}}, Priority: "filter - 10", Hardware: HardwareOn, NoCounter: true},
 		{Name: "f", Priority: "-2147483648"},
 		{Name: "f", Devices: []Selector{{Name: "ppp"}, {Prefix: "pppoe"}}},

@@ -42,7 +42,7 @@ func judged(t *testing.T, spec *ruleset.Spec) *judge.Ruleset {
 // someFlows are connections of both families and protocols between devices that the rulesets name.
 func someFlows() []judge.Flow {
 	var flows []judge.Flow
-	for _, devices := range [][2]string{{"eth0", "eth1"}, {"lan0", "wan0"}, {"br-lan", "pppoe-wan"}, {"", ""}} {
+	for _, devices := range [][2]string{{"port1", "port2"}, {"lan0", "wan0"}, {"br-home", "ppp-net"}, {"", ""}} {
 		for _, addrs := range [][2]string{{"192.168.1.2", "203.0.113.2"}, {"10.0.0.1", "192.0.2.1"}, {"2001:db8:1::2", "2001:db8:2::2"}} {
 			for _, protocol := range []uint8{6, 17} {
 				for _, port := range []uint16{22, 443, 5060, 40000} {
