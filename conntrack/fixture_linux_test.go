@@ -67,6 +67,7 @@ func mixture(t *testing.T) *testns.Router {
 	r := testns.NewRouterT(t, &testns.RouterConfig{Sysctls: map[string]string{
 		"net.netfilter.nf_conntrack_timestamp": "1",
 		"net.netfilter.nf_conntrack_events":    "1", // 2, the default, is silent about what began before anybody listened
+		"net.netfilter.nf_conntrack_tcp_loose": "0", // what is evicted is not picked up again by a segment on its way
 	}})
 	ctx := within(t, 30*time.Second)
 	require.NoError(t, r.NS.NFT(ctx, `table inet fixture {
