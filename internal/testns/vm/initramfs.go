@@ -18,7 +18,7 @@ import (
 var guestTools = []string{"nft", "conntrack", "ip", "bridge", "tc", "sh", "bash"}
 
 // hostGuestTools are the host's on every kernel: they speak to the kernel by interfaces that do not change.
-var hostGuestTools = []string{"pppd", "pppoe", "pppoe-server", "wg"}
+var hostGuestTools = []string{"pppd", "pppoe", "pppoe-server", "wg", "flock"}
 
 // pppPlugin lets pppd speak PPPoE through the kernel. Its folder is named after pppd's version.
 const pppPlugin = "usr/lib/pppd/*/rp-pppoe.so"

@@ -29,6 +29,7 @@ var hostTools = map[string]string{
 	"wg":                 "wireguard-tools",
 	"dpkg-deb":           "dpkg",
 	"unshare":            "util-linux",
+	"flock":              "util-linux",
 }
 
 // EnsureTools installs the host's missing tools from the suites that the system
