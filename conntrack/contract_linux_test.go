@@ -49,7 +49,10 @@ func onTheKernel(t *testing.T) tracking {
 func wanted(e *conntrack.Entry) timo.Flow {
 	src, dst := e.Orig.Src, e.Orig.Dst
 	f := timo.NewFlow(e.Orig.Proto, timo.Status(e.Status), src.Addr(), dst.Addr(), src.Port(), dst.Port(), 600, e.Mark)
-	f.Zone = e.Zone
+	f.TupleOrig.Zone, f.TupleReply.Zone = e.Orig.Zone, e.Reply.Zone
+	if e.Orig.Zone == 0 && e.Reply.Zone == 0 {
+		f.Zone = e.Zone
+	}
 	return f
 }
 

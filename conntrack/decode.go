@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -47,7 +48,7 @@ func (d *decoder) entry(e *Entry, data []byte) error {
 	if !e.Orig.Src.IsValid() || !e.Reply.Src.IsValid() {
 		return fmt.Errorf("conntrack entry: %w: no tuple", nlmsg.ErrMalformed)
 	}
-	e.Zone |= e.Orig.Zone | e.Reply.Zone // the kernel gives one of the three
+	e.Zone = cmp.Or(e.Zone, e.Orig.Zone, e.Reply.Zone) // the kernel gives one of the three
 	return nil
 }
 

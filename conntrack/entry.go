@@ -19,24 +19,30 @@ type Entry struct {
 	Status         Status
 	Mark           uint32 // ct mark
 	Use            uint32 // references that the kernel holds; 0 where it did not say
-	Zone           uint16 // conntrack zone, 0 is the default one; Tuple.Zone says if it holds for one direction only
+	Zone           uint16 // conntrack zone, 0 is the default one; in one direction only if that one's Tuple.Zone says so
 	State          State  // of TCP, SCTP, DCCP; zero where the kernel gives none: other protocols, offloaded entries
 	HasTimeout     bool   // false for offloaded entries in dumps: the kernel gives none
 	Labels         Labels // ct label
 	Flowtable      string // what Config.Announced says of an offloaded connection; "" is unknown, or none
 }
 
-// A Key names a connection. The kernel's id is a hash that another connection may share, and a connection that is deleted and made again
-// from the same memory with the same tuple can have the same id, hence tuple and zone; the last case shows only in the counters.
-// It is a plain, comparable value.
+// A Key names a connection, by what the kernel looks it up by. The kernel's id is a hash that another connection may share, and a connection that
+// is deleted and made again from the same memory with the same tuple can have the same id, hence tuple and zone; the last case shows only in the
+// counters. It is a plain, comparable value.
 type Key struct {
 	ID   uint32
-	Zone uint16
+	Zone uint16 // of the original direction, so 0 where the connection's zone holds for the reply direction only
 	Orig Tuple
 }
 
 // Key names e's connection.
-func (e *Entry) Key() Key { return Key{ID: e.ID, Zone: e.Zone, Orig: e.Orig} }
+func (e *Entry) Key() Key {
+	k := Key{ID: e.ID, Zone: e.Zone, Orig: e.Orig}
+	if e.Reply.Zone != 0 && e.Orig.Zone == 0 {
+		k.Zone = 0
+	}
+	return k
+}
 
 // Path is the path that e's offload bits claim; see [Path].
 func (e *Entry) Path() Path { return e.Status.Path() }
@@ -47,7 +53,7 @@ func (e *Entry) SNAT() (netip.AddrPort, bool) { return e.Reply.Dst, e.Reply.Dst 
 // DNAT is the destination that packets are really sent to, and whether it differs from the one they asked for.
 func (e *Entry) DNAT() (netip.AddrPort, bool) { return e.Reply.Src, e.Reply.Src != e.Orig.Dst }
 
-// String is the line that `conntrack -L -o id` prints for e.
+// String is the line that `conntrack -L -o id` prints for e. A zone is zone=, or zone-orig= and zone-reply= where it holds for that direction only.
 func (e Entry) String() string {
 	b := fmt.Appendf(nil, "%-8s %d ", cmp.Or(ProtocolName(e.Orig.Proto), "unknown"), e.Orig.Proto)
 	if e.HasTimeout {
@@ -56,12 +62,12 @@ func (e Entry) String() string {
 	if e.State != 0 {
 		b = append(append(b, e.State.String()...), ' ')
 	}
-	b = e.Sent.appendText(e.Orig.appendText(b))
+	b = e.Sent.appendText(appendZone(e.Orig.appendFields(b), " zone-orig=", e.Orig.Zone))
 	if e.Status&SeenReply == 0 {
 		b = append(b, " [UNREPLIED]"...)
 	}
 	b = append(b, ' ')
-	b = e.Received.appendText(e.Reply.appendText(b))
+	b = e.Received.appendText(appendZone(e.Reply.appendFields(b), " zone-reply=", e.Reply.Zone))
 	switch {
 	case e.Path() == Hardware:
 		b = append(b, " [HW_OFFLOAD]"...)
@@ -71,8 +77,8 @@ func (e Entry) String() string {
 		b = append(b, " [ASSURED]"...)
 	}
 	b = appendField(b, " mark=", uint64(e.Mark))
-	if e.Zone != 0 && e.Orig.Zone == 0 && e.Reply.Zone == 0 {
-		b = appendField(b, " zone=", uint64(e.Zone))
+	if e.Orig.Zone == 0 && e.Reply.Zone == 0 {
+		b = appendZone(b, " zone=", e.Zone)
 	}
 	if e.Helper != "" {
 		b = append(append(b, " helper="...), e.Helper...)

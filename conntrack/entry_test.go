@@ -65,6 +65,31 @@ func TestEntryJSON(t *testing.T) {
 	assert.NotContains(t, back, "stop")
 }
 
+// A zone stands where it holds; the key has that of the original direction.
+func TestEntryZones(t *testing.T) {
+	for _, c := range []struct {
+		both, orig, reply, key uint16
+		text, json             string
+	}{
+		{8, 0, 0, 8, " mark=0 zone=8 id=", `"zone":8,"path":"slow","orig":{"src":"10.0.0.1:1024","dst":"192.0.2.1:53","proto":17},`},
+		{8, 8, 0, 8, " dport=53 zone-orig=8 packets=", `"dst":"192.0.2.1:53","proto":17,"zone":8},"reply"`},
+		{8, 0, 8, 0, " dport=1024 zone-reply=8 packets=", `"dst":"10.0.0.1:1024","proto":17,"zone":8},"status"`},
+	} {
+		e := flowNumber(1, slow, 1)
+		e.Zone, e.Orig.Zone, e.Reply.Zone = c.both, c.orig, c.reply
+		assert.Contains(t, e.String(), c.text)
+		b, err := json.Marshal(e)
+		require.NoError(t, err)
+		assert.Contains(t, string(b), c.json)
+		assert.Contains(t, string(b), `"zone":8,"path"`)
+		assert.Equal(t, c.key, e.Key().Zone)
+		f := newFlows(usualLimits())
+		k := e.Key()
+		p := packKey(&k)
+		assert.Equal(t, e, f.entry(f.add(&p, &e, 1)))
+	}
+}
+
 func TestStatusAndPath(t *testing.T) {
 	assert.Equal(t, "ASSURED,HW_OFFLOAD,0x30000", (Assured | HWOffload | 3<<16).String())
 	assert.Empty(t, Status(0).String())
@@ -92,7 +117,10 @@ func TestTupleReversed(t *testing.T) {
 	for _, c := range allCaptured(t) {
 		e, err := Decode(binary.LittleEndian, c.data)
 		require.NoError(t, err)
-		assert.Equal(t, e.Orig, e.Orig.Reversed().Reversed())
+		back := e.Orig.Reversed().Reversed()
+		back.Zone = e.Orig.Zone
+		assert.Equal(t, e.Orig, back)
+		e.Reply.Zone = 0
 		_, snat := e.SNAT()
 		_, dnat := e.DNAT()
 		if !snat && !dnat {

@@ -19,13 +19,14 @@ type Victim struct {
 
 // Evict removes the connections that m matches and returns those that it removed; with dry it only returns them, and with the Risk
 // of each. Beware that the zero Match is every connection. A connection that ended meanwhile is no error and not returned. On an
-// error the victims so far are returned beside it.
+// error the victims so far are returned beside it; see EvictEntries.
 //
 // Where the kernel's own filter says what m does (family, mark, paths and status, Linux 5.15, one zone, Linux 6.8), many connections go
-// in one call; it takes also those that came to match since they were read, and they are not returned. Else each goes by a call of
-// its own, and one that began anew under the same tuple stays.
+// in one call. That takes those that match at that moment: some that came to match since they were read, which are not returned, and not
+// those that ceased to, which are. Else each goes by a call of its own, and one that began anew under the same tuple stays.
 //
-// The next packet of an evicted flow begins a new connection.
+// The next packet of an evicted flow begins a new connection, whichever side sends it. Where that is the server, conntrack takes the server
+// for the side that began: Orig is the other way round, and Sent counts what the server sends.
 func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error) {
 	settings, err := w.source.Settings(ctx)
 	if err != nil {

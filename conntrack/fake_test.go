@@ -52,7 +52,7 @@ func (s *script) Dump(_ context.Context, m Match) iter.Seq2[Entry, error] {
 
 func (s *script) find(k Key) (Entry, error) {
 	for _, e := range s.table {
-		if e.Orig == k.Orig && e.Zone == k.Zone {
+		if now := e.Key(); now.Orig == k.Orig && now.Zone == k.Zone {
 			return e, nil
 		}
 	}

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -34,9 +35,9 @@ func (f *flows) remove(fl *flow) {
 
 // entry is what was last reported of fl.
 func (f *flows) entry(fl *flow) Entry {
-	k := fl.key.key()
+	k, reply := fl.key.key(), fl.reply.tuple()
 	e := Entry{
-		ID: k.ID, Zone: k.Zone, Orig: k.Orig, Reply: fl.reply.tuple(), Status: fl.status, Mark: fl.mark, Use: fl.use, State: fl.state, Labels: fl.labels,
+		ID: k.ID, Zone: cmp.Or(k.Zone, reply.Zone), Orig: k.Orig, Reply: reply, Status: fl.status, Mark: fl.mark, Use: fl.use, State: fl.state, Labels: fl.labels,
 		Helper: f.helpers[fl.helper], Timeout: time.Duration(fl.timeout) * time.Second, HasTimeout: fl.is(flowHasTimeout),
 	}
 	e.Sent, e.Received = fl.counters()

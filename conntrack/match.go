@@ -14,7 +14,7 @@ type Match struct {
 	Prefixes   []netip.Prefix // one of the four addresses of both tuples lies in one of them; empty is every address
 	Tuple      Tuple          // the tuple of either direction; what is not set, a port of 0 among it, is not compared
 	Mark, Mask uint32         // ct mark & Mask == Mark; Mask 0 beside a Mark is all bits, both zero is every mark
-	Zones      []uint16       // any of these; empty is every zone
+	Zones      []uint16       // any of these, whichever direction it holds for; empty is every zone, and 0 those that have none in either
 	Status     Status         // these bits have the value that they have here
 	StatusMask Status         // bits of Status to look at; 0 is those that are set in Status
 	Family     Family         // 0 is both

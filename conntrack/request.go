@@ -103,7 +103,8 @@ func pathBits(paths []Path) (mask, value Status) {
 	return 0, 0
 }
 
-// keyRequest encodes a request of this type for one connection. CTA_ID makes a delete fail (ENOENT) where the tuple now belongs to another
+// keyRequest encodes a request of this type for one connection. A zone that stands beside the tuple holds for both directions, which comes to the
+// same, for the kernel compares that of the tuple's direction only (nf_conntrack_find_get). CTA_ID makes a delete fail (ENOENT) where the tuple now belongs to another
 // incarnation; a get ignores it.
 func keyRequest(b *nlmsg.Builder, typ uint16, k *Key) {
 	b.BeginNetfilter(nlmsg.SubsysCTNetlink<<8|typ, nlmsg.FlagRequest|nlmsg.FlagAck, 0, byte(familyOf(k.Orig.Src.Addr())), 0)

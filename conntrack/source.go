@@ -11,8 +11,8 @@ import (
 type Source interface {
 	// Dump yields the table once. It may leave out what m does not match and need not: the Watcher looks again.
 	Dump(ctx context.Context, m Match) iter.Seq2[Entry, error]
-	// Lookup reads the connection that has k's tuple and zone now; its ID may be another. The error matches fs.ErrNotExist
-	// where there is none.
+	// Lookup reads the connection that has k's tuple in k's zone now; its ID may be another. Kernels compare the tuples of both directions, each
+	// in the zone that the connection has in that direction. The error matches fs.ErrNotExist where there is none.
 	Lookup(ctx context.Context, k Key) (Entry, error)
 	// Delete removes one connection; the error matches fs.ErrNotExist where it is gone or another has its tuple.
 	Delete(ctx context.Context, k Key) error

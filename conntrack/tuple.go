@@ -26,13 +26,14 @@ type Tuple struct {
 	ICMPType uint8          `json:"icmpType,omitempty"` // ICMP and ICMPv6 only, as the other two
 	ICMPCode uint8          `json:"icmpCode,omitempty"`
 	ICMPID   uint16         `json:"icmpID,omitempty"`
-	Zone     uint16         `json:"zone,omitempty"` // set where Entry.Zone holds for this direction only
+	Zone     uint16         `json:"zone,omitempty"` // set where Entry.Zone holds for this direction only; the other is in zone 0 then
 }
 
 // String reads like the fields of conntrack(8): "src=192.0.2.1 dst=192.0.2.2 sport=1025 dport=80".
-func (t Tuple) String() string { return string(t.appendText(nil)) }
+func (t Tuple) String() string { return string(appendZone(t.appendFields(nil), " zone=", t.Zone)) }
 
-func (t Tuple) appendText(b []byte) []byte {
+// appendFields appends all but the zone.
+func (t Tuple) appendFields(b []byte) []byte {
 	b = append(b, "src="...)
 	b = t.Src.Addr().AppendTo(b)
 	b = append(b, " dst="...)
@@ -48,10 +49,14 @@ func (t Tuple) appendText(b []byte) []byte {
 	case GRE:
 		b = fmt.Appendf(b, " srckey=%#x dstkey=%#x", t.Src.Port(), t.Dst.Port())
 	}
-	if t.Zone != 0 {
-		b = appendField(b, " zone=", uint64(t.Zone))
-	}
 	return b
+}
+
+func appendZone(b []byte, name string, zone uint16) []byte {
+	if zone == 0 {
+		return b
+	}
+	return appendField(b, name, uint64(zone))
 }
 
 func appendField(b []byte, name string, v uint64) []byte {
@@ -59,9 +64,9 @@ func appendField(b []byte, name string, v uint64) []byte {
 }
 
 // Reversed is the tuple that packets of the other direction have where nothing is translated. An ICMP type becomes that
-// of the answer.
+// of the answer. A zone that holds for one direction only does not hold for the other.
 func (t Tuple) Reversed() Tuple {
-	t.Src, t.Dst = t.Dst, t.Src
+	t.Src, t.Dst, t.Zone = t.Dst, t.Src, 0
 	switch t.Proto {
 	case ICMP:
 		t.ICMPType = answer(t.ICMPType, icmpAnswers[:])

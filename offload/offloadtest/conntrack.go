@@ -1,6 +1,7 @@
 package offloadtest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -34,7 +35,7 @@ func (k *Kernel) Conntrack() conntrack.Source { return source{k} }
 
 // AddFlow begins a connection, and notifies, as nf_conntrack_events says: neither of its beginning nor of anything later with 0, and
 // with 2 only if somebody listens now. An ID of 0 is filled in, a Reply without addresses is Orig reversed, and a Start with
-// nf_conntrack_timestamp. It replaces one of the same tuple and zone.
+// nf_conntrack_timestamp. A Zone that a Tuple has is the Entry's. It replaces one of the same tuple and zone.
 func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -48,6 +49,7 @@ func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	if e.Start.IsZero() && k.sysctls[timestamps] == "1" {
 		e.Start = time.Now()
 	}
+	e.Zone = cmp.Or(e.Zone, e.Orig.Zone, e.Reply.Zone)
 	k.table.remove(e.Key())
 	c := connection{Entry: e, tells: k.sysctls[events] == "1" || k.sysctls[events] == "2" && len(k.table.queues) > 0}
 	k.table.entries = append(k.table.entries, c)
@@ -95,9 +97,26 @@ func (k *Kernel) Overrun() {
 	}
 }
 
-// find looks a connection up as ctnetlink does, by tuple and zone; -1 if there is none.
+// find looks a connection up as ctnetlink does, by the tuple of either direction, in the zone that holds for that one; -1 if there is none.
 func (c *connections) find(key conntrack.Key) int {
-	return slices.IndexFunc(c.entries, func(e connection) bool { return e.Orig == key.Orig && e.Zone == key.Zone })
+	return slices.IndexFunc(c.entries, func(e connection) bool {
+		return within(e.Orig, e.Key().Zone) == within(key.Orig, cmp.Or(key.Zone, key.Orig.Zone)) ||
+			within(e.Reply, replyZone(e.Zone, e.Orig.Zone)) == within(key.Orig, replyZone(key.Zone, key.Orig.Zone))
+	})
+}
+
+// within is t in a zone that both directions have.
+func within(t conntrack.Tuple, zone uint16) conntrack.Tuple {
+	t.Zone = zone
+	return t
+}
+
+// replyZone is the zone of the reply direction, where orig is that of the original one alone.
+func replyZone(zone, orig uint16) uint16 {
+	if orig != 0 {
+		return 0
+	}
+	return zone
 }
 
 func (c *connections) remove(key conntrack.Key) (connection, bool) {
