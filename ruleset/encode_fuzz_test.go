@@ -8,10 +8,11 @@ import (
 	"testing"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/ruleset/replay"
 )
 
 // FuzzCompile: every Spec that Validate lets pass has a plan, nft text, and a batch in both byte orders whose messages walk to
-// the end, are numbered, and belong to their operations.
+// the end, are numbered, and belong to their operations; and an image that a loader takes.
 func FuzzCompile(f *testing.F) {
 	for _, spec := range goldenSpecs() {
 		doc, err := json.Marshal(spec)
@@ -42,6 +43,11 @@ func FuzzCompile(f *testing.F) {
 				t.Fatal(err)
 			}
 			checkBatch(t, b)
+			if image, err := r.Image(order); err == nil { // Raw statements are of one byte order
+				if _, err := replay.Read(image); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
+	"github.com/go-fastpath/fastpath/ruleset/replay"
 )
 
 // build writes the nft file and the image that a SPEC and a list of devices give. Equal input gives equal files.
@@ -38,13 +39,16 @@ func build(std *streams, args []string) error {
 	return write(std, resolved, *nft, *image, byteOrder)
 }
 
-// write makes both files, of which "" is not wanted, before it writes the first.
+// write makes both files, of which "" is not wanted, before it writes the first. The image is one that a loader takes.
 func write(std *streams, r *ruleset.Resolved, nft, image string, order binary.ByteOrder) error {
 	static, err := staticFile(r)
 	if err != nil && nft != "" {
 		return usageError{err}
 	}
 	img, err := r.Image(order)
+	if err == nil {
+		_, err = replay.Read(img)
+	}
 	if err != nil && image != "" {
 		return usageError{err}
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -201,9 +203,21 @@ func TestCheckRefuses(t *testing.T) {
 		"cut":      {good[:len(good)-5], "bytes"},
 		"damaged":  {good[:200] + "x" + good[201:], "checksum"},
 		"appended": {good + "x", "bytes"},
+		"forged":   {forged(good), "message 1 of the base (add table inet router) declares no table of its own, or the next one does not delete that table"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			firmware("", "check", writeFile(t, test.data)).assertRefused(t, exitUsage, test.says)
 		})
 	}
+}
+
+// forged has a base that deletes every table instead of its own, and a right checksum.
+func forged(good string) string {
+	image := []byte(good)
+	name := bytes.Index(image, []byte("\x0b\x00\x01\x00router\x00"))
+	second := name + 1 + bytes.Index(image[name+1:], []byte("\x0b\x00\x01\x00router\x00"))
+	image[second+2] = 99 // an attribute that kernels do not know: a DELTABLE without a name
+	end := len(image) - 4
+	binary.BigEndian.PutUint32(image[end:], crc32.ChecksumIEEE(image[:end]))
+	return string(image)
 }

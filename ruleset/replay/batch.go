@@ -27,10 +27,12 @@ func outline(o binary.ByteOrder, b []byte) (batch, error) {
 		switch {
 		case !ok:
 			return t, malformed("message " + strconv.Itoa(t.messages) + " of the batch is cut off")
-		case len(m.data) < genMsgLen || m.seq != uint32(t.messages):
+		case len(m.data) < genMsgLen || m.seq != uint32(t.messages) || len(m.data)%4 != 0:
 			return t, malformed("message " + strconv.Itoa(t.messages) + " is not of a batch that this library made")
 		case (t.messages == 0) != (m.typ == typeBatchBegin) || last == typeBatchEnd:
 			return t, malformed("the batch does not begin with its one BATCH_BEGIN, or goes on behind BATCH_END")
+		case (m.typ == typeBatchBegin || m.typ == typeBatchEnd) && binary.BigEndian.Uint32(m.data) != subsysNFTables:
+			return t, malformed("the batch is not for nf_tables")
 		}
 		if m.typ == typeBatchBegin {
 			t.pinned = len(m.data) > genMsgLen
@@ -48,6 +50,19 @@ func outline(o binary.ByteOrder, b []byte) (batch, error) {
 // otherOrder reports whether b begins with a BATCH_BEGIN of the other byte order.
 func otherOrder(o binary.ByteOrder, b []byte) bool {
 	return len(b) >= beginLen && o.Uint16(b[4:]) == typeBatchBegin<<8
+}
+
+// inside are the messages between BATCH_BEGIN and BATCH_END.
+func (t batch) inside() []message {
+	list := make([]message, 0, t.messages)
+	for rest := t.bytes; len(rest) > 0; {
+		var m message
+		m, rest, _ = nextMessage(t.order, rest)
+		if m.typ != typeBatchBegin && m.typ != typeBatchEnd {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // object says what message i does; "" for the frame and what is not there.

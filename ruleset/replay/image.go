@@ -41,8 +41,8 @@ type Image struct {
 	// Devices are added one by one afterwards.
 	Devices []Device
 
-	tables []table
-	base   batch
+	made base // what Base makes
+	base batch
 }
 
 // A Device is one device that an image adds to a flowtable. Safe for concurrent reading.
@@ -58,11 +58,12 @@ type Device struct {
 
 // String is the device with its flowtable: "device eth0 of flowtable inet router fast".
 func (d Device) String() string {
-	return "device " + d.Name + " of flowtable " + d.Family + " " + d.Table + " " + d.Flowtable
+	return "device " + shown(d.Name) + " of flowtable " + d.Family + " " + shown(d.Table) + " " + shown(d.Flowtable)
 }
 
-// Read reads an image and checks it whole: its checksum, and that each of its batches does what its place in the image says
-// and nothing else. It needs neither the devices nor Linux. Errors match ErrMalformed, and ErrChecksum if that is the cause.
+// Read reads an image and checks it whole: its checksum, and each message of its batches: they make tables of one owner in
+// place of those that are there, and what is in them, and add devices to their flowtables. What no image holds is refused, as docs/firmware.md
+// tells in full. It needs neither the devices nor Linux. Errors match ErrMalformed, and ErrChecksum if that is the cause.
 func Read(image []byte) (*Image, error) {
 	order, err := readHeader(image)
 	if err != nil {
@@ -131,12 +132,12 @@ func (i *Image) section(n int, kind uint32, content []byte) error {
 		return malformed("section " + strconv.Itoa(n) + " of the image is pinned to a generation")
 	case n == 0 && kind == sectionBase:
 		i.Base, i.base = content, b
-		i.tables, err = tablesOf(b)
+		i.made, err = readBase(b)
 		return err
 	case n > 0 && kind == sectionDevice:
-		d, ok := deviceOf(b)
+		d, ok := i.made.deviceOf(b)
 		if !ok {
-			return malformed("section " + strconv.Itoa(n) + " of the image does more, or less, than add one device")
+			return refused("section " + strconv.Itoa(n) + " of the image does more, or less, than add one device to a flowtable of the base")
 		}
 		i.Devices = append(i.Devices, d)
 		return nil
@@ -146,50 +147,39 @@ func (i *Image) section(n int, kind uint32, content []byte) error {
 
 // Attributes of flowtables.
 const (
-	flowtableTable = 1
-	flowtableName  = 2
-	flowtableHook  = 3
-	hookDevices    = 3
-	deviceName     = 1
-	devicePrefix   = 2
+	flowtableName = 2
+	flowtableHook = 3
+	hookDevices   = 3
+	deviceName    = 1
+	devicePrefix  = 2
 )
 
-// deviceOf reads a batch that adds one device to a flowtable that exists: table, name and a hook with the device. Flags would
-// switch off what they do not name, and NLM_F_EXCL would refuse the update.
-func deviceOf(b batch) (Device, bool) {
-	_, rest, _ := nextMessage(b.order, b.bytes)
-	m, _, _ := nextMessage(b.order, rest)
-	if b.messages != 3 || m.typ != newFlowtable || m.flags&flagExcl != 0 {
+// deviceOf reads a batch that adds one device to a flowtable of the base: table, name and a hook with the device. Flags would switch
+// off what they do not name, and NLM_F_EXCL would refuse the update.
+func (b *base) deviceOf(t batch) (Device, bool) {
+	messages := t.inside()
+	if len(messages) != 1 {
 		return Device{}, false
 	}
-	family, attrs := m.netfilter()
-	d := Device{Family: familyName(family), Batch: b.bytes, batch: b}
-	for _, want := range []uint16{flowtableTable, flowtableName, flowtableHook} {
-		a, more, ok := nextAttribute(b.order, attrs)
-		if !ok || a.typ != want {
-			return Device{}, false
-		}
-		switch attrs = more; want {
-		case flowtableTable:
-			d.Table = text(a.data)
-		case flowtableName:
-			d.Flowtable = text(a.data)
-		default:
-			d.Name = onlyDevice(b.order, a.data)
-		}
+	m := messages[0]
+	v, ok := formDevice.read(t.order, m)
+	if !ok || !b.made[key(m, "flowtable", v[0], v[1])] {
+		return Device{}, false
 	}
-	return d, len(attrs) == 0 && d.Name != ""
+	name := onlyDevice(t.order, v[2])
+	d := Device{Family: familyName(m.data[0]), Table: text(v[0]), Flowtable: text(v[1]), Name: name, Batch: t.bytes, batch: t}
+	return d, name != ""
 }
 
 // onlyDevice is the device of a hook that names one and nothing else; "" for any other.
 func onlyDevice(o binary.ByteOrder, hook []byte) string {
-	list, more, ok := nextAttribute(o, hook)
-	if !ok || list.typ != hookDevices || len(more) > 0 {
+	list, ok := readParts(o, hook, hookOfDevice)
+	if !ok {
 		return ""
 	}
-	device, more, ok := nextAttribute(o, list.data)
+	device, more, ok := nextAttribute(o, list[0])
 	switch {
-	case !ok || len(more) > 0:
+	case !ok || len(more) > 0 || !isName(device.data):
 		return ""
 	case device.typ == deviceName:
 		return text(device.data)

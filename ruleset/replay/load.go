@@ -47,7 +47,7 @@ func (i *Image) load(wanted func(Device) bool, base bool) ([]Skipped, error) {
 		return nil, err
 	}
 	defer s.close()
-	if err := s.refuseForeign(i.tables); err != nil {
+	if err := s.refuseForeign(i.made.tables); err != nil {
 		return nil, err
 	}
 	if base {

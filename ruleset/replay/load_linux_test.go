@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"io/fs"
 	"os"
@@ -128,6 +129,18 @@ func TestLoadRefusesForeign(t *testing.T) {
 		require.ErrorIs(t, err, replay.ErrForeign)
 		assert.ErrorContains(t, err, "table inet router")
 		assert.Equal(t, before, listing(t, ns))
+	}
+}
+
+// TestLoadTouchesNothingOfOthers: of an image that would delete or change what others have, nothing is sent.
+func TestLoadTouchesNothingOfOthers(t *testing.T) {
+	ns := testns.NewT(t, "others")
+	require.NoError(t, ns.NFT(t.Context(), "table inet theirs { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; chain forward { type filter hook forward priority 0; drop; }; }; table ip router { }"))
+	before := listing(t, ns)
+	for name, base := range hostile(t) {
+		_, err := load(ns, container(binary.LittleEndian, section{1, base}))
+		require.Error(t, err, name)
+		require.Equal(t, before, listing(t, ns), name)
 	}
 }
 

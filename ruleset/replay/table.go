@@ -10,7 +10,7 @@ type table struct {
 }
 
 // String is the table as nft names it.
-func (t table) String() string { return "table " + familyName(t.family) + " " + t.name }
+func (t table) String() string { return "table " + familyName(t.family) + " " + shown(t.name) }
 
 // Attributes of tables, and the comment in their user data.
 const (
@@ -18,26 +18,6 @@ const (
 	tableUserdata = 6
 	udataComment  = 0
 )
-
-// tablesOf are the tables that a base makes: those that must not exist when their message is reached.
-func tablesOf(b batch) ([]table, error) {
-	var tables []table
-	for rest := b.bytes; len(rest) > 0; {
-		m, more, ok := nextMessage(b.order, rest)
-		if !ok {
-			break
-		}
-		if rest = more; m.typ != newTable || m.flags&flagExcl == 0 {
-			continue
-		}
-		t := tableOf(b.order, m)
-		if t.mark == "" {
-			return nil, malformed(t.String() + " of the image bears no owner's mark")
-		}
-		tables = append(tables, t)
-	}
-	return tables, nil
-}
 
 func tableOf(o binary.ByteOrder, m message) table {
 	family, attrs := m.netfilter()

@@ -23,8 +23,10 @@ const (
 
 	flagRequest = 0x1
 	flagAck     = 0x4
+	flagEcho    = 0x8
 	flagExcl    = 0x200
 	flagCreate  = 0x400
+	flagAppend  = 0x800
 
 	attrTypeMask = 0x3fff
 )
@@ -99,6 +101,16 @@ func text(b []byte) string {
 	return string(b)
 }
 
+// shown is a name for a person: quoted where a terminal could do other things with it than print.
+func shown(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' {
+			return strconv.QuoteToASCII(name)
+		}
+	}
+	return name
+}
+
 func align(n int) int { return (n + 3) &^ 3 }
 
 // familyName is nft's name of a family of nfgenmsg.
@@ -133,9 +145,9 @@ func (m message) object(o binary.ByteOrder) string {
 		return ""
 	}
 	family, attrs := m.netfilter()
-	s := verb + kinds[number].name + " " + familyName(family) + " " + text(find(o, attrs, 1))
+	s := verb + kinds[number].name + " " + familyName(family) + " " + shown(text(find(o, attrs, 1)))
 	if attr := kinds[number].attr; attr != 0 {
-		s += " " + text(find(o, attrs, attr))
+		s += " " + shown(text(find(o, attrs, attr)))
 	}
 	return s
 }
