@@ -3,10 +3,12 @@ package offload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/runlock"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -63,6 +65,15 @@ func (r *memory) keep(l *ruleset.Loaded) {
 	r.loaded = l
 }
 
+// step brings what was read last forward over one commit that changed nothing of it.
+func (r *memory) step(from uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loaded != nil && from != 0 && r.loaded.Generation() == from {
+		r.loaded = r.loaded.At(next(from))
+	}
+}
+
 func (r *memory) learn(byName bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +91,7 @@ func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, erro
 			return nil, fmt.Errorf("offload: %w", err)
 		}
 		if !have.Torn() {
-			if have.Generation() != 0 {
+			if have.Generation() != 0 && !fleeting(have) {
 				m.memory.keep(have)
 			}
 			return have, nil
@@ -90,6 +101,14 @@ func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, erro
 		}
 	}
 	return nil, fmt.Errorf("offload: the kernel's ruleset changed %d times while it was read; try again when those who change it are done", maxTorn)
+}
+
+// fleeting reports whether a table goes when its socket is closed (`flags owner`): the kernel deletes it without a new generation, so what was
+// read has to be read again. With `persist` it stays.
+func fleeting(have *ruleset.Loaded) bool {
+	return slices.ContainsFunc(have.Tables(), func(t ruleset.LoadedTable) bool {
+		return t.Flags&runlock.FlagOwner != 0 && t.Flags&runlock.FlagPersist == 0
+	})
 }
 
 // maxTorn bounds how often a ruleset is read that changes meanwhile. A large set moves its memory for some time after it was filled.

@@ -23,7 +23,8 @@ type RunConfig struct {
 	// MaxChanges is how many commits Run makes in a minute before it freezes: it then reports, and waits for a minute or for Update. 0
 	// is 60, negative is no limit.
 	MaxChanges int
-	// Takeover asks another Run of this owner in this network namespace to leave, and waits for that.
+	// Takeover asks another Run of this owner in this network namespace to leave, and waits for that until the context ends. Where the other
+	// does not leave, the error says which process to end.
 	Takeover bool
 	// Stale says what to do about flows whose way changed while they were in the fast path (Manager.Stale).
 	Stale StaleMode
@@ -41,7 +42,8 @@ const (
 // Run keeps a ruleset as declared until ctx ends: it applies the Spec, and again what differs whenever devices come and go, others change
 // our tables, or Update brings another Spec. What was applied stays in force when it returns. Statuses tells where it stands.
 //
-// It returns ctx's error, or one that matches ErrTakenOver; at the start those of Spec.Validate and ErrRunning. Everything else is
+// It returns ctx's error, or one that matches ErrTakenOver; at the start those of Spec.Validate, ErrRunning, and what keeps it from taking
+// the owner's lock: without CAP_NET_ADMIN an error that matches fs.ErrPermission, before Linux 5.12 errors.ErrUnsupported. Everything else is
 // tried again with a growing pause, and is in the Status. A flowtable that the kernel refuses is left without the devices in question, or
 // is left out with the rules that fill it, so that the rest is in force.
 //

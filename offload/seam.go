@@ -19,7 +19,8 @@ type (
 	// A Lockable Kernel keeps two Managers from running for one owner in one network namespace.
 	Lockable interface {
 		// Lock takes the owner's lock, which ends with release or with the process. Where another holds it, the error matches ErrRunning;
-		// with takeover the other is asked to leave, and waited for. Who is asked to leave sees lost closed.
+		// with takeover the other is asked to leave, and waited for. Who is asked to leave sees lost closed. This machine's lock is a table with
+		// `flags owner`: taking it moves the ruleset's generation, ending it does not. It needs CAP_NET_ADMIN and Linux 5.12.
 		Lock(ctx context.Context, owner string, takeover bool) (lost <-chan struct{}, release func() error, err error)
 	}
 	// A Prober asks drivers whether they take a flowtable with nft's `flags offload`.

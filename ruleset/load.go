@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/runlock"
 )
 
 // A Message is one nf_tables message as a kernel sends or takes it. Safe for concurrent reading.
@@ -89,11 +90,25 @@ func (l *Loaded) Owner() string { return l.owner }
 // Generation is the ruleset's generation when the dump began; 0 if it did not say.
 func (l *Loaded) Generation() uint32 { return l.generation }
 
+// At is the same at another generation: somebody committed in between, and nothing of what a Loaded tells came of it.
+func (l *Loaded) At(generation uint32) *Loaded {
+	c := *l
+	c.generation = generation
+	c.messages = slices.Clone(l.messages)
+	for i := range c.messages {
+		if m := &c.messages[i]; m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewGen) {
+			m.Data = generationData(nlmsg.Native(), generation)
+		}
+	}
+	return &c
+}
+
 // Torn reports whether the messages do not belong together: they are of different generations, or a set changed its memory while
 // it was listed. Read again.
 func (l *Loaded) Torn() bool { return l.torn }
 
-// Tables are all tables, ours and others', sorted by family and name.
+// Tables are all tables, ours and others', sorted by family and name. The locks of those who keep an owner's ruleset are none: they come
+// and go with processes, and hold nothing.
 func (l *Loaded) Tables() []LoadedTable { return slices.Clone(l.tables) }
 
 // Flowtables are those of all tables, in the kernel's order.
@@ -152,6 +167,9 @@ func (l *Loaded) addTable(o nlmsg.Order, family byte, b []byte) error {
 	}
 	if !named { // an empty name is one: kernels take it
 		return fmt.Errorf("%w: a table without a name", nlmsg.ErrMalformed)
+	}
+	if t.Family == Inet && runlock.Is(t.Name, t.Flags, t.Use) {
+		return nil
 	}
 	l.tables = append(l.tables, t)
 	return nil

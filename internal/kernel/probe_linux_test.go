@@ -155,9 +155,9 @@ func TestProbeBesideLiveTable(t *testing.T) {
 	assert.Equal(t, flowtable.Accepted, got[1].Result, got[1].Evidence)
 
 	asked := simulator(t, "n_bind")
-	_, end := startChild(t, r.NS, childProbes, 0)
+	asker := startChild(t, r.NS, childProbes, nil)
 	require.NoError(t, testns.Poll(ctx, time.Millisecond, func() (bool, error) { return simulator(t, "n_bind") > asked+4, nil }))
-	end(syscall.SIGKILL)
+	asker.end(syscall.SIGKILL)
 
 	assert.Equal(t, devices, bound(), "every device was let go")
 	assert.Equal(t, before, listing())

@@ -23,9 +23,10 @@ import (
 
 // onReal is this machine's kernel in a namespace of its own.
 type onReal struct {
-	ns    *testns.Namespace
-	where *nlsock.Namespace
-	k     *kernel.Kernel
+	ns      *testns.Namespace
+	where   *nlsock.Namespace
+	k       *kernel.Kernel
+	sockets map[string]*nlsock.Socket
 }
 
 // newReal has the rows' devices, or none.
@@ -37,21 +38,39 @@ func newReal(t *testing.T, devices ...string) onReal {
 	k, err := kernel.Open(ns.Path())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, k.Close()) })
-	m := onReal{ns, where, k}
+	m := onReal{ns, where, k, map[string]*nlsock.Socket{}}
+	t.Cleanup(func() {
+		for _, s := range m.sockets {
+			require.NoError(t, s.Close())
+		}
+	})
 	for _, name := range devices {
 		m.change(t, []string{"add", name})
 	}
 	return m
 }
 
-func (m onReal) transact(t *testing.T, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message) {
+func (m onReal) transact(t *testing.T, on string, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message) {
 	t.Helper()
-	s, err := m.where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
-	require.NoError(t, err)
-	defer s.Close()
+	s := m.sockets[on]
+	if s == nil {
+		var err error
+		s, err = m.where.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})
+		require.NoError(t, err)
+		m.sockets[on] = s
+	}
+	if on == "" {
+		defer m.close(t, on)
+	}
 	acks, echoes, err := s.CommitEchoes(soon(t), b, messages)
 	require.NoError(t, err)
 	return acks, echoes
+}
+
+func (m onReal) close(t *testing.T, socket string) {
+	t.Helper()
+	require.NoError(t, m.sockets[socket].Close())
+	delete(m.sockets, socket)
 }
 
 func (m onReal) dump(t *testing.T) []ruleset.Message {

@@ -9,7 +9,7 @@ import (
 
 func rows() []row {
 	return slices.Concat(flowtableRows(), updateRows(), deleteRows(), deviceRows(), placementRows(), batchRows(), ruleRows(), setRows(), compiledRows(), expressionRows(),
-		changeRuleRows(), changeReferenceRows(), changeChainRows(), changeTableRows(), changeFlowtableRows(), changeElementRows(), changeIntervalRows(), echoRows())
+		changeRuleRows(), changeReferenceRows(), changeChainRows(), changeTableRows(), ownedRows(), changeFlowtableRows(), changeElementRows(), changeIntervalRows(), echoRows())
 }
 
 // same is a row with one answer on all kernels.

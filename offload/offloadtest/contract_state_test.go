@@ -37,6 +37,11 @@ func stateText(t *testing.T, messages []ruleset.Message) string {
 			lines = append(lines, messageText(t, m, nil, setType))
 		case nlmsg.NFTMsgNewGen:
 			lines = append(lines, messageText(t, m, nil, nlmsg.NFTAGenProcPID, nlmsg.NFTAGenProcName))
+		case nlmsg.NFTMsgNewTable: // the port of the socket that owns it is nobody's to choose
+			lines = append(lines, messageText(t, m, nil, nlmsg.NFTATableOwner))
+			if list.get(nlmsg.NFTATableOwner).there {
+				lines = append(lines, "owned")
+			}
 		case nlmsg.NFTMsgNewSetElem:
 			if len(elements) > 0 && setName(set) != setName(m) {
 				flush()

@@ -31,11 +31,14 @@ type step struct {
 	spec  *ruleset.Spec
 	link  string // "add d2", "del d0", "rename d0 d9"
 	dry   bool   // without BATCH_END
+	on    string // the socket that a batch comes by, which stays open; "" is one of its own, which is closed then
+	close string // the socket to be closed
 }
 
 // A machine runs steps: an imitated kernel or a real one.
 type machine interface {
-	transact(t *testing.T, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message)
+	transact(t *testing.T, on string, b []byte, messages int) ([]nlmsg.Ack, []nlmsg.Message)
+	close(t *testing.T, socket string)
 	dump(t *testing.T) []ruleset.Message
 	change(t *testing.T, command []string)
 }
@@ -120,6 +123,9 @@ func (r *row) run(t *testing.T, m machine) transcript {
 		case s.link != "":
 			m.change(t, strings.Fields(s.link))
 			continue
+		case s.close != "":
+			m.close(t, s.close)
+			continue
 		case s.spec != nil:
 			b := compile(t, m, s.spec)
 			bytes := b.Bytes()
@@ -127,12 +133,12 @@ func (r *row) run(t *testing.T, m machine) transcript {
 				bytes = b.DryRun()
 			}
 			flowtables = flowtables || hasFlowtables(s.spec)
-			acks, sent := m.transact(t, bytes, b.Messages())
+			acks, sent := m.transact(t, s.on, bytes, b.Messages())
 			answers, echoes = append(answers, answerText(bytes, acks)), echoes+echoText(t, sent)
 		default:
 			b := s.bytes(generationOf(t, m))
 			flowtables = flowtables || b.flowtables
-			acks, sent := m.transact(t, b.Bytes(), b.messages+2)
+			acks, sent := m.transact(t, s.on, b.Bytes(), b.messages+2)
 			answers, echoes = append(answers, answerText(b.Bytes(), acks)), echoes+echoText(t, sent)
 		}
 	}
@@ -208,7 +214,7 @@ func answerText(bytes []byte, acks []nlmsg.Ack) string {
 }
 
 func errnoName(errno int32) string {
-	names := map[int32]string{eNOENT: "ENOENT", e2BIG: "E2BIG", eBUSY: "EBUSY", eEXIST: "EEXIST", eINVAL: "EINVAL", eNFILE: "ENFILE",
+	names := map[int32]string{ePERM: "EPERM", eNOENT: "ENOENT", e2BIG: "E2BIG", eBUSY: "EBUSY", eEXIST: "EEXIST", eINVAL: "EINVAL", eNFILE: "ENFILE",
 		eFBIG: "EFBIG", eMLINK: "EMLINK", eRANGE: "ERANGE", eRESTART: "ERESTART", eOPNOTSUPP: "EOPNOTSUPP"}
 	if name, ok := names[errno]; ok {
 		return name
@@ -217,12 +223,27 @@ func errnoName(errno int32) string {
 }
 
 // onFake is an imitated kernel as a machine.
-type onFake struct{ k *Kernel }
+type onFake struct {
+	k       *Kernel
+	sockets map[string]uint32
+}
 
-func (m onFake) transact(_ *testing.T, b []byte, _ int) ([]nlmsg.Ack, []nlmsg.Message) {
+func (m onFake) transact(_ *testing.T, on string, b []byte, _ int) ([]nlmsg.Ack, []nlmsg.Message) {
 	m.k.mu.Lock()
 	defer m.k.mu.Unlock()
-	return m.k.transact(b)
+	if on == "" {
+		return m.k.transactOnce(b)
+	}
+	if m.sockets[on] == 0 {
+		m.sockets[on] = m.k.socket()
+	}
+	return m.k.transact(m.sockets[on], b)
+}
+
+func (m onFake) close(_ *testing.T, socket string) {
+	m.k.mu.Lock()
+	defer m.k.mu.Unlock()
+	m.k.closeSocket(m.sockets[socket])
 }
 
 func (m onFake) dump(t *testing.T) []ruleset.Message {
@@ -252,7 +273,7 @@ func newFake(t *testing.T, m model) onFake {
 	target := [...]func(...string) *flowtable.Target{Linux61, Linux612, Linux72}[m]
 	k := New(t, target("lo", "d0", "d1", "hwno0"))
 	k.Refuse("hwno0")
-	return onFake{k}
+	return onFake{k, map[string]uint32{}}
 }
 
 var modelNames = [...]string{"6.1", "6.12", "7.2"}

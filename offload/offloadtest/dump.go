@@ -78,6 +78,9 @@ func (d *dumper) table(t *table) {
 		if d.model != linux61 {
 			d.b.Uint32BE(nlmsg.NFTATableFlags, t.flags)
 		}
+		if t.socket != 0 {
+			d.b.Uint32BE(nlmsg.NFTATableOwner, t.socket)
+		}
 		d.userdata(nlmsg.NFTATableUserdata, t.userdata)
 	})
 }

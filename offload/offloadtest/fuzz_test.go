@@ -21,7 +21,7 @@ func FuzzTransact(f *testing.F) {
 			k := newFake(t, m).k
 			for range 2 { // the second time on what the first left
 				before, generation := k.Ruleset(), k.Generation()
-				acks, _ := k.transact(b)
+				acks, _ := k.transactOnce(b)
 				refused := len(acks) == 0
 				for _, a := range acks {
 					refused = refused || a.Errno != 0

@@ -45,8 +45,10 @@ type Kernel struct {
 
 	defaultRoutes []string // names of devices
 	subscribers   map[*subscriber]bool
-	losing        bool // the next event
-	locks         map[string]*ownerLock
+	losing        bool   // the next event
+	sockets       uint32 // the last that was opened
+	locks         map[*heldLock]bool
+	freed         chan struct{} // closed when a table went with its socket
 	table         connections
 }
 
@@ -152,7 +154,7 @@ func (k *Kernel) send(ctx context.Context, batch []byte, at moment) ([]ruleset.M
 	case f.err != nil:
 		return nil, f.err
 	}
-	acks, echoes := k.transact(batch)
+	acks, echoes := k.transactOnce(batch)
 	if f.lost {
 		return nil, &ruleset.CommitError{Unknown: true}
 	}
@@ -215,11 +217,11 @@ func (k *Kernel) foreign() {
 	k.announceRuleset()
 }
 
-// ForeignFlush is another program's `nft flush ruleset`.
+// ForeignFlush is another program's `nft flush ruleset`. Tables that belong to a socket stay.
 func (k *Kernel) ForeignFlush() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.state.tables = nil
+	k.state.tables = slices.DeleteFunc(slices.Clone(k.state.tables), func(t *table) bool { return t.socket == 0 })
 	k.foreign()
 }
 
@@ -227,7 +229,7 @@ func (k *Kernel) ForeignFlush() {
 func (k *Kernel) ForeignDelete(family ruleset.Family, name string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	i := slices.IndexFunc(k.state.tables, func(t *table) bool { return familyName(t.family) == string(family) && t.name == name })
+	i := slices.IndexFunc(k.state.tables, func(t *table) bool { return familyName(t.family) == string(family) && t.name == name && t.socket == 0 })
 	if i < 0 {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 
 // Errors of Linux by number, whatever system runs the test (include/uapi/asm-generic/errno*.h).
 const (
+	ePERM      = 1
 	eNOENT     = 2
 	e2BIG      = 7
 	eBUSY      = 16

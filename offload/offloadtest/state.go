@@ -17,6 +17,7 @@ type table struct {
 	handle     uint64
 	handles    uint64 // given to the table's objects so far
 	flags      uint32
+	socket     uint32 // that owns it, by `flags owner`; 0 is none
 	userdata   []byte
 	chains     []*chain
 	sets       []*set

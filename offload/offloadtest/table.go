@@ -4,12 +4,16 @@ import (
 	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/runlock"
 )
 
 // Flags that are common to the deletions.
 const flagNonRecursive = 0x100 // NLM_F_NONREC
 
 const tableFlags = 7 // dormant, owner, persist
+
+// ownedByOther reports whether another socket than the one that the batch came by owns the table: it may only be read then.
+func (t *transaction) ownedByOther(x *table) bool { return x.socket != 0 && x.socket != t.socket }
 
 func (t *transaction) newTable(r *request) *refusal {
 	if bad := r.attrs.checkNames(nlmsg.NFTATableName); bad != nil {
@@ -27,6 +31,8 @@ func (t *transaction) newTable(r *request) *refusal {
 	}
 	if old := t.state.table(r.family, name.String()); old != nil {
 		switch {
+		case t.ownedByOther(old):
+			return refuse(ePERM)
 		case r.has(nlmsg.FlagExcl):
 			return name.refuse(eEXIST)
 		case r.has(nlmsg.FlagReplace), flags&^tableFlags != 0:
@@ -34,6 +40,9 @@ func (t *transaction) newTable(r *request) *refusal {
 		}
 		if old.flags == flags || !r.attrs.get(nlmsg.NFTATableFlags).there {
 			return nil // a comment is ignored
+		}
+		if (old.flags^flags)&runlock.FlagOwner != 0 {
+			return refuse(eOPNOTSUPP)
 		}
 		if old.turned || old.unhooked {
 			return refuse(eINVAL)
@@ -45,10 +54,14 @@ func (t *transaction) newTable(r *request) *refusal {
 		return refuse(eOPNOTSUPP)
 	}
 	t.tableHandles++
-	t.state.tables = append(t.state.tables, &table{
+	fresh := &table{
 		family: r.family, name: name.String(), handle: t.tableHandles, flags: flags,
 		userdata: slices.Clone(r.attrs.get(nlmsg.NFTATableUserdata).Data),
-	})
+	}
+	if flags&runlock.FlagOwner != 0 {
+		fresh.socket = t.socket
+	}
+	t.state.tables = append(t.state.tables, fresh)
 	t.changed = true
 	return nil
 }
@@ -57,7 +70,7 @@ func (t *transaction) newTable(r *request) *refusal {
 func (t *transaction) delTable(r *request) *refusal {
 	name, handle := r.attrs.get(nlmsg.NFTATableName), r.attrs.get(nlmsg.NFTATableHandle)
 	if r.family == 0 || !name.there && !handle.there {
-		t.deleteTables(func(x *table) bool { return r.family == 0 || x.family == r.family })
+		t.deleteTables(func(x *table) bool { return (r.family == 0 || x.family == r.family) && !t.ownedByOther(x) })
 		return nil
 	}
 	match, point := func(x *table) bool { return x.family == r.family && x.name == name.String() }, name
@@ -70,6 +83,8 @@ func (t *transaction) delTable(r *request) *refusal {
 		return nil
 	case i < 0:
 		return point.refuse(eNOENT)
+	case t.ownedByOther(t.state.tables[i]):
+		return point.refuse(ePERM)
 	case r.has(flagNonRecursive) && t.state.tables[i].use() > 0:
 		return refuse(eBUSY)
 	}

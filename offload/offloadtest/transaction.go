@@ -9,6 +9,7 @@ import (
 // A transaction works one batch into a copy of the state.
 type transaction struct {
 	*Kernel
+	socket  uint32 // that the batch came by
 	state   *state
 	setIDs  map[setID]*set
 	changed bool
@@ -25,9 +26,16 @@ type setID struct {
 	id    uint32
 }
 
-// transact answers a batch, and commits it unless it lacks its end or a message is refused. Like the kernel it says nothing
+// transactOnce answers a batch that comes by a socket of its own, which is closed then.
+func (k *Kernel) transactOnce(batch []byte) ([]nlmsg.Ack, []nlmsg.Message) {
+	s := k.socket()
+	defer k.closeSocket(s)
+	return k.transact(s, batch)
+}
+
+// transact answers a batch that comes by a socket, and commits it unless it lacks its end or a message is refused. Like the kernel it says nothing
 // at all to what it cannot read.
-func (k *Kernel) transact(batch []byte) ([]nlmsg.Ack, []nlmsg.Message) {
+func (k *Kernel) transact(socket uint32, batch []byte) ([]nlmsg.Ack, []nlmsg.Message) {
 	o := nlmsg.Native()
 	begin, rest, err := nlmsg.NextMessage(o, batch)
 	if err != nil {
@@ -49,14 +57,14 @@ func (k *Kernel) transact(batch []byte) ([]nlmsg.Ack, []nlmsg.Message) {
 	case generation.u32() != 0 && generation.u32() != k.state.generation:
 		return []nlmsg.Ack{{Seq: begin.Seq, Errno: eRESTART}}, nil
 	}
-	t := k.pass(rest, begin)
+	t := k.pass(socket, rest, begin)
 	if t.failed {
 		k.abort(t)
 		return t.acks, nil
 	}
 	if !k.validate(t) { // the kernel takes it back and goes through the batch again, with its eyes open
 		k.abort(t)
-		t = k.pass(rest, begin)
+		t = k.pass(socket, rest, begin)
 		k.abort(t)
 		k.strict = k.strict && k.model != linux61
 		if t.ended && !t.failed {
@@ -90,8 +98,8 @@ func single(m nlmsg.Message) []nlmsg.Ack {
 }
 
 // pass goes through the messages once. An error does not end it: all are told.
-func (k *Kernel) pass(b []byte, begin nlmsg.Message) *transaction {
-	t := &transaction{Kernel: k, state: k.state.clone(), setIDs: map[setID]*set{}}
+func (k *Kernel) pass(socket uint32, b []byte, begin nlmsg.Message) *transaction {
+	t := &transaction{Kernel: k, socket: socket, state: k.state.clone(), setIDs: map[setID]*set{}}
 	if k.acksFrames() && begin.Flags&nlmsg.FlagAck != 0 {
 		t.acks = append(t.acks, nlmsg.Ack{Seq: begin.Seq})
 	}
@@ -143,6 +151,7 @@ func (k *Kernel) commit(t *transaction) (echoes []nlmsg.Message) {
 	t.state.settle()
 	k.state = t.state
 	k.announceRuleset()
+	k.tellHolders()
 	return echoes
 }
 
@@ -241,10 +250,14 @@ func (t *transaction) tableOf(r *request, typ uint16) (*table, *refusal) {
 	if !a.there {
 		return nil, refuse(eINVAL)
 	}
-	if tab := t.state.table(r.family, a.String()); tab != nil {
+	switch tab := t.state.table(r.family, a.String()); {
+	case tab == nil:
+		return nil, a.refuse(eNOENT)
+	case t.ownedByOther(tab):
+		return nil, a.refuse(ePERM)
+	default:
 		return tab, nil
 	}
-	return nil, a.refuse(eNOENT)
 }
 
 // unboundSet reports whether the batch made an anonymous set that no rule uses: the kernel refuses to commit it.

@@ -1,0 +1,64 @@
+package runlock
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+func TestNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, owner := range []string{"", "a", "A", "a ", "ä", Table("a"), strings.Repeat("long", 60), strings.Repeat("long", 61)} {
+		for _, name := range []string{Table(owner), Request(owner)} {
+			assert.False(t, seen[name], "%q", owner)
+			seen[name] = true
+			assert.True(t, Is(name, FlagOwner, 0))
+			assert.False(t, Is(name, 0, 0), "no socket holds it")
+			assert.False(t, Is(name, FlagOwner, 1), "it holds something")
+			assert.False(t, Is("x"+name, FlagOwner, 0))
+		}
+	}
+}
+
+// What stands in a comment can be spelled by nft, whatever the owner, and is read back whoever wrote it.
+func TestComment(t *testing.T) {
+	for _, owner := range []string{"", "a", "quo\"ted\\", "\x1b[2J\n", strings.Repeat("ö", 100), "x, process 7, since then"} {
+		c := Comment(owner, 4321, "2026-11-28T12:00:00Z")
+		assert.Less(t, len(c), 120)
+		assert.NotContains(t, c, `"`)
+		for _, r := range c {
+			assert.True(t, r >= ' ' && r <= '~', "%q", c)
+		}
+		assert.Equal(t, 4321, processOf(c))
+	}
+	for _, c := range []string{"", "fastpath run of x", ", process ", ", process -1", ", process x", ", process 4194305", ", process 99999999999999999999"} {
+		assert.Zero(t, processOf(c), c)
+	}
+}
+
+func TestReadClaim(t *testing.T) {
+	table := func(write func(*nlmsg.Builder)) nlmsg.Message {
+		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+		b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), 0, 0, nlmsg.FamilyInet, 0)
+		write(b)
+		b.End()
+		return nlmsg.Message{Data: b.Bytes()[16:]}
+	}
+	c, err := Read(table(func(b *nlmsg.Builder) {
+		b.Uint32BE(nlmsg.NFTATableOwner, 0xe47c2bd6)
+		b.Data(nlmsg.NFTATableUserdata, append([]byte{9, 1, 0, nlmsg.UdataTableComment, 12}, ", process 9\x00"...))
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, Claim{true, 0xe47c2bd6, 9}, c)
+	c, err = Read(table(func(b *nlmsg.Builder) { b.Data(nlmsg.NFTATableUserdata, []byte{0, 200, 'x'}) }))
+	require.NoError(t, err)
+	assert.Equal(t, Claim{}, c)
+	_, err = Read(table(func(b *nlmsg.Builder) { b.Data(nlmsg.NFTATableOwner, []byte{1}) }))
+	assert.Error(t, err)
+	_, err = Read(nlmsg.Message{})
+	assert.Error(t, err)
+}
