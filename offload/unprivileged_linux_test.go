@@ -112,6 +112,12 @@ func childNobody(ctx context.Context, m *Manager) error {
 	} else {
 		return errors.New("a plan without privilege")
 	}
+	for _, takeover := range []bool{false, true} {
+		m.running.Takeover = takeover
+		if err := says(m.Run(ctx, plain()), fs.ErrPermission, "the lock of owner", "CAP_NET_ADMIN", "unshare -rn"); err != nil {
+			return err
+		}
+	}
 	resolved, err := plain().Resolve(target)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
+	"github.com/go-fastpath/fastpath/internal/runlock"
 )
 
 // maxComment is the longest comment in bytes that nft takes (NFTNL_UDATA_COMMENT_MAXLEN without the NUL).
@@ -28,8 +29,8 @@ func (v *validator) check(s *Spec) error {
 		t := &s.Tables[i]
 		key := familyText(t.Family) + " " + t.Name
 		v.unique(tables, key, i, place{table: i}.path("name"), "table", "tables")
-		if mark.OfTable(t.Name) != nil {
-			v.add(place{table: i}.path("name"), fmt.Errorf("%q is kept for the marks that this library makes; rename it", t.Name))
+		if mark.OfTable(t.Name) != nil || runlock.Reserved(t.Name) {
+			v.add(place{table: i}.path("name"), fmt.Errorf("%q is kept for the marks and locks that this library makes; rename it", t.Name))
 		}
 		v.checkTable(i, t)
 	}

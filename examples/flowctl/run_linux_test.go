@@ -90,15 +90,23 @@ func TestRunTakeover(t *testing.T) {
 	name := writeFile(t, plainSpec)
 	first := startProcess(t, "run", "--netns", ns.Name(), name)
 	first.await(t, 0, "steady, generation ")
-	before := listRuleset(t, ns)
+	before := listTable(t, ns, "plain")
 	second := startProcess(t, "run", "--takeover", "--netns", ns.Name(), name)
 	second.await(t, 0, "steady, generation ")
 	require.Error(t, first.cmd.Wait())
 	assert.Equal(t, exitFailed, first.cmd.ProcessState.ExitCode())
 	assert.Contains(t, first.out.String(), "took over")
-	assert.Equal(t, before, listRuleset(t, ns))
+	assert.Equal(t, before, listTable(t, ns, "plain"))
 	assert.NotContains(t, second.out.String(), "msg=applied")
 	require.NoError(t, second.endWith(t, os.Interrupt), "%s", second.out)
+}
+
+// listTable is what nft lists of one table, with handles.
+func listTable(t *testing.T, ns *testns.Namespace, name string) string {
+	t.Helper()
+	text, err := ns.Run(t.Context(), "", "nft", "--handle", "list", "table", "inet", name)
+	require.NoError(t, err)
+	return text
 }
 
 // TestStatus: what is declared is not there, then it is; nothing is changed by asking.

@@ -33,7 +33,7 @@ func (e *entrant) rival(ctx context.Context) (*rival, error) {
 		c, err = e.k.claim(ctx, name)
 	}
 	if c == nil || err != nil {
-		return nil, err
+		return nil, e.k.explain(fmt.Sprintf("look for the lock of owner %q", e.owner), err)
 	}
 	return &rival{*c, name, asks}, nil
 }
@@ -57,11 +57,11 @@ func (k *Kernel) claim(ctx context.Context, name string) (*runlock.Claim, error)
 		err = fmt.Errorf("%w: the kernel answers GETTABLE without a table", nlmsg.ErrMalformed)
 	}
 	if err != nil {
-		return nil, k.explain("read the table inet "+name, err)
+		return nil, fmt.Errorf("read the table inet %s: %w", name, err)
 	}
 	c, err := runlock.Read(answer[0])
 	if err != nil {
-		return nil, fmt.Errorf("read the table inet %s in %s: %w", name, k.ns.Label(), err)
+		return nil, fmt.Errorf("read the table inet %s: %w", name, err)
 	}
 	return &c, nil
 }

@@ -26,7 +26,12 @@ func hash(owner string) string {
 // Is reports whether a table of family inet is a lock or a request: by its name, because a socket owns it, and because it is empty.
 // It is nobody's ruleset, and goes without a new generation.
 func Is(name string, flags, use uint32) bool {
-	return (strings.HasPrefix(name, lockPrefix) || strings.HasPrefix(name, requestPrefix)) && flags&FlagOwner != 0 && use == 0
+	return Reserved(name) && flags&FlagOwner != 0 && use == 0
+}
+
+// Reserved reports whether a name is one of a lock or a request: no Spec has such a table.
+func Reserved(name string) bool {
+	return strings.HasPrefix(name, lockPrefix) || strings.HasPrefix(name, requestPrefix)
 }
 
 // FlagOwner is NFT_TABLE_F_OWNER: the table belongs to the socket that made it (Linux 5.12). FlagPersist, NFT_TABLE_F_PERSIST, keeps it
