@@ -17,6 +17,7 @@ type Manager struct {
 	log    *slog.Logger
 	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
 	memory memory
+	live   liveSets
 
 	adopt       bool
 	watchdog    []string

@@ -51,14 +51,15 @@ func (r *run) once(ctx context.Context) error {
 		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift)
 	}
 	r.known = now.plan.Generation()
+	r.lookAtLive(ctx, now.have)
+	fresh := r.left == nil
 	switch {
 	case now.plan.Empty():
 		if err := r.evictOwed(ctx, now); err != nil {
 			return err
 		}
 		r.leave(now)
-		r.tellDone(ctx, now)
-		return nil
+		return r.done(ctx, now, fresh)
 	case r.cfg.Observe:
 		r.tell(ctx, PhaseObserving, now, nil)
 		return nil
@@ -68,13 +69,14 @@ func (r *run) once(ctx context.Context) error {
 	case r.freeze(ctx, now):
 		return nil
 	}
-	return r.apply(ctx, now)
+	return r.apply(ctx, now, fresh)
 }
 
 // view plans, without what was refused lately.
 func (r *run) view(ctx context.Context) (*view, error) {
 	r.refused.expire(time.Now())
-	full, err := r.m.planNow(ctx, r.spec)
+	spec := r.withLive(r.spec)
+	full, err := r.m.planNow(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	if r.refused.nothing() {
 		return v, nil
 	}
-	if v.planned, err = r.m.planNow(ctx, r.refused.without(r.spec, full.target)); err != nil {
+	if v.planned, err = r.m.planNow(ctx, r.refused.without(spec, full.target)); err != nil {
 		return nil, err
 	}
 	v.target = full.target
@@ -107,7 +109,7 @@ func (r *run) freeze(ctx context.Context, now *view) bool {
 }
 
 // apply commits the plan. What is refused at a flowtable is left out from now on, for some time.
-func (r *run) apply(ctx context.Context, now *view) error {
+func (r *run) apply(ctx context.Context, now *view, fresh bool) error {
 	r.tell(ctx, PhaseWorking, nil, nil) // the rest is told when it is done: a device waits
 	generation, err := r.m.Apply(ctx, now.plan)
 	left := err // flows that the plan forbids, while it is in force
@@ -124,15 +126,30 @@ func (r *run) apply(ctx context.Context, now *view) error {
 		}
 		return err
 	}
-	r.commits.add(time.Now())
-	r.changes++
-	r.known = generation
+	r.count(generation)
 	r.leave(now)
 	if r.m.drivers.planAgain() {
 		return errAgain
 	}
 	if left != nil {
 		return left
+	}
+	return r.done(ctx, now, fresh)
+}
+
+// count notes a commit of ours.
+func (r *run) count(generation uint32) {
+	r.commits.add(time.Now())
+	r.changes++
+	r.known = generation
+}
+
+// done is for when the kernel holds what is declared. A Run that only reports others' changes puts nothing back but when its Spec is new to it.
+func (r *run) done(ctx context.Context, now *view, fresh bool) error {
+	if !r.cfg.Observe && (!r.cfg.ReportOnly || fresh) {
+		if frozen, err := r.keepLive(ctx, now); frozen || err != nil {
+			return err
+		}
 	}
 	r.tellDone(ctx, now)
 	return nil

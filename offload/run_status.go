@@ -55,6 +55,7 @@ func (r *run) describe(ctx context.Context, s *Status, now *view) {
 	s.Generation = r.known
 	s.Devices = r.deviceStatuses(ctx, now, held)
 	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
+	s.LiveSets = r.liveStatuses()
 	s.Warnings = now.plan.Warnings()
 	s.Pending = nil
 	if s.Phase == PhaseSteady || s.Phase == PhaseOff || r.left != nil && r.left.plan == now.plan {

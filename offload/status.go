@@ -21,6 +21,8 @@ type Status struct {
 	Devices []DeviceStatus `json:"devices,omitempty"`
 	// Flowtables as the kernel holds them, in the order of the Spec.
 	Flowtables []FlowtableStatus `json:"flowtables,omitempty"`
+	// LiveSets are the live sets that AddElements put something into, and those that others deleted or took something from.
+	LiveSets []LiveSetStatus `json:"liveSets,omitempty"`
 	// Drift is what others changed within our tables: the operations that undo it, or undid it last, one nft command each.
 	Drift []string `json:"drift,omitempty"`
 	// Pending are the operations that are still to be done, one nft command each.

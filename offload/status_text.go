@@ -34,6 +34,9 @@ func (s *Status) String() string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, d.Device, state, clock(d.Since), d.Why)
 	}
 	w.Flush()
+	for _, l := range s.LiveSets {
+		l.write(&b)
+	}
 	list(&b, "way", s.ways())
 	list(&b, "changed by others", s.Drift)
 	list(&b, "to be done", s.Pending)
@@ -69,6 +72,24 @@ func (f *FlowtableStatus) write(b *strings.Builder) {
 	}
 	if f.Failed != "" {
 		fmt.Fprintf(b, ", failed: %s", f.Failed)
+	}
+	b.WriteByte('\n')
+}
+
+func (l *LiveSetStatus) write(b *strings.Builder) {
+	fmt.Fprintf(b, "live set %s %s %s: %d remembered", l.Family, l.Table, l.Set, l.Remembered)
+	for _, part := range []struct {
+		n    int
+		text string
+	}{
+		{l.Missing, "of them not in the kernel"}, {l.Unremembered, "not remembered, because there are too many"}, {l.Removed, "deleted by others and forgotten"},
+	} {
+		if part.n > 0 {
+			fmt.Fprintf(b, ", %d %s", part.n, part.text)
+		}
+	}
+	if l.Anew > 0 {
+		fmt.Fprintf(b, "; made anew %d times, last at %s: %d put back, %d of others lost", l.Anew, clock(l.At), l.PutBack, l.Lost)
 	}
 	b.WriteByte('\n')
 }

@@ -47,6 +47,12 @@ func (s *LoadedSet) Elements() []string {
 	return words
 }
 
+// Len is how many elements Elements has.
+func (s *LoadedSet) Len() int { return len(s.ranges) }
+
+// Type is the type of its elements; "" if a Set cannot have it.
+func (s *LoadedSet) Type() SetType { return s.setType() }
+
 // content is a hash of what the set holds, whatever its name.
 func (s *LoadedSet) content() digest {
 	return digestRanges(s.ranges, min(int(s.KeyLen), len(nftvalue.Range{}.Low)))
