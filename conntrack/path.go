@@ -4,7 +4,8 @@ import "fmt"
 
 // A Path says which path the kernel claims for a connection's packets. It is a plain value.
 //
-// It is a claim: after a device left the flowtable the bit stays while packets take the slow path. Where both bits
+// It is a claim: after a device left the flowtable the bit stays while packets take the slow path, and tc's action ct sets it for a table of
+// its own, without any flowtable. Where both bits
 // disagree the hardware bit wins, as in conntrack(8) and /proc/net/nf_conntrack: for up to a second after a flow left its
 // flowtable the driver may still hold its rule.
 type Path uint8

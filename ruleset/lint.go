@@ -19,6 +19,7 @@ import (
 //	one-device             a flowtable with one device
 //	one-family             an inet table whose rules offload one family alone
 //	unreachable-flow-add   flow add where what could be offloaded never comes
+//	unreplied-udp          UDP connections come to flow add before their first answer, and stay unreplied
 //	verdict-after-flow-add a verdict behind flow add in one rule: what is not offloaded does not come to it
 type Finding struct {
 	Code string `json:"code"`
@@ -85,6 +86,7 @@ func (l *linter) table(index int) {
 		}
 	}
 	t.drops()
+	t.unreplied()
 }
 
 func (t *tableLint) add(code, path, fix, format string, args ...any) {

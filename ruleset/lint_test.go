@@ -28,21 +28,22 @@ func TestLintFlowAdd(t *testing.T) {
 	add := R(CTState.Is(Established), L4Proto.Is(TCP, UDP), FlowAdd("f"))
 	base := func(rules ...Rule) Chain { return Chain{Name: "c", Hook: Forward, Rules: rules} }
 	const unreachable = "unreachable-flow-add tables[0].chains[0].rules[1]"
+	const unreplied = "unreplied-udp tables[0].chains[0].rules[1]"
 	for name, c := range map[string]struct {
 		chains []Chain
 		want   []string
 	}{
 		"fine":                   {[]Chain{base(R(CTState.Is(Invalid), Drop()), add, R(CTState.Is(Established, Related), Accept()))}, nil},
-		"behind accept":          {[]Chain{base(R(CTState.Is(Established, Related), Accept()), R(L4Proto.Is(TCP, UDP), FlowAdd("f")))}, []string{unreachable}},
+		"behind accept":          {[]Chain{base(R(CTState.Is(Established, Related), Accept()), R(L4Proto.Is(TCP, UDP), FlowAdd("f")))}, []string{unreachable, unreplied}},
 		"behind counted accept":  {[]Chain{base(R(Counter(), CTState.Not(Invalid), Log("x"), Accept()), add)}, []string{unreachable}},
 		"behind all":             {[]Chain{base(R(Drop()), add)}, []string{unreachable}},
 		"behind its own match":   {[]Chain{base(R(IIFName.Is("a", "b"), Goto("d")), R(IIFName.Is("b"), FlowAdd("f"))), {Name: "d"}}, []string{unreachable}},
 		"behind part of it":      {[]Chain{base(R(IIFName.Is("a"), Accept()), add)}, nil},
-		"behind one protocol":    {[]Chain{base(R(L4Proto.Is(TCP), Accept()), R(FlowAdd("f")))}, nil},
+		"behind one protocol":    {[]Chain{base(R(L4Proto.Is(TCP), Accept()), R(FlowAdd("f")))}, []string{unreplied}},
 		"behind both protocols":  {[]Chain{base(R(L4Proto.Is(TCP, UDP), Return()), R(FlowAdd("f")))}, []string{unreachable}},
 		"behind a limit":         {[]Chain{base(R(Limit(1, "second"), Accept()), add)}, nil},
 		"behind new":             {[]Chain{base(R(CTState.Is(New), Accept()), add)}, nil},
-		"behind another mask":    {[]Chain{base(R(CTMark.Has(1, 1), Accept()), R(CTMark.Has(1, 3), FlowAdd("f")))}, nil},
+		"behind another mask":    {[]Chain{base(R(CTMark.Has(1, 1), Accept()), R(CTMark.Has(1, 3), FlowAdd("f")))}, []string{unreplied}},
 		"behind a jump":          {[]Chain{base(R(CTState.Is(Established), Jump("d")), add), {Name: "d"}}, nil},
 		"behind another flowadd": {[]Chain{base(add, R(CTState.Is(Established), FlowAdd("f")))}, nil},
 		"nobody comes":           {[]Chain{{Name: "c", Rules: []Rule{add}}}, []string{"unreachable-flow-add tables[0].chains[0].rules[0]"}},
@@ -79,9 +80,9 @@ func TestLintDrops(t *testing.T) {
 		"other packets": {policy(Chain{Name: "c", Hook: Forward, Priority: "20", Rules: []Rule{
 			R(CTState.Is(Invalid), Drop()), R(CTState.Not(Established, Related), Drop()), R(L4Proto.Is("icmp"), Drop())}}), nil},
 		"in its own chain": {forwardTable(Chain{Name: "c", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-			R(IIFName.Is("bad0"), Drop()), R(Counter(), Jump("d")), drop, accept}}, Chain{Name: "d", Rules: []Rule{R(FlowAdd("f"))}}), at("chains[0].rules[2]")},
+			R(IIFName.Is("bad0"), Drop()), R(Counter(), Jump("d")), drop, accept}}, Chain{Name: "d", Rules: []Rule{R(CTState.Is(Established), FlowAdd("f"))}}), at("chains[0].rules[2]")},
 		"before it in its own chain": {forwardTable(Chain{Name: "c", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{
-			drop, R(Counter(), FlowAdd("f")), accept}}), nil},
+			drop, R(Counter(), CTState.Is(Established), FlowAdd("f")), accept}}), nil},
 		"without flow add": {forwardTable(Chain{Name: "c", Hook: Forward, Policy: VerdictDrop, Rules: []Rule{drop}}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,11 +95,11 @@ func TestLintDrops(t *testing.T) {
 func TestLintFlowtables(t *testing.T) {
 	s := oneTable(Table{Name: "x", Flowtables: []flowtable.Spec{{Name: "f", Devices: named("lan0")}, {Name: "g", Devices: []flowtable.Selector{{Prefix: "ppp"}}}, {Name: "h"}},
 		Chains: []Chain{{Name: "c", Hook: Forward, Rules: []Rule{
-			R(NFProto.Is("ipv4"), FlowAdd("f")), R(IPSaddr.Is("192.0.2.1"), FlowAdd("f")), R(IPSaddr.Is("192.0.2.1"), FlowAdd("g")), R(DSCP6.Is(1), FlowAdd("g")),
+			R(CTState.Not(New), Counter()), R(CTState.Is(New), Return()), R(NFProto.Is("ipv4"), FlowAdd("f")), R(IPSaddr.Is("192.0.2.1"), FlowAdd("f")), R(IPSaddr.Is("192.0.2.1"), FlowAdd("g")), R(DSCP6.Is(1), FlowAdd("g")),
 		}}}})
 	assert.Equal(t, []string{"one-device tables[0].flowtables[0]", "one-family tables[0].flowtables[0]"}, findingsOf(s))
 	s.Tables[0].Family = IP
-	s.Tables[0].Chains[0].Rules = s.Tables[0].Chains[0].Rules[1:3]
+	s.Tables[0].Chains[0].Rules = s.Tables[0].Chains[0].Rules[1:5]
 	assert.Equal(t, []string{"one-device tables[0].flowtables[0]"}, findingsOf(s), "a table of one family means it")
 	assert.Empty(t, findingsOf(policyTable(Inet, Policy{Flowtable: "fast", Only: Selection{Family: IP}})), "so does a policy")
 	assert.Equal(t, []string{"unreachable-flow-add tables[0].offload[0]"}, findingsOf(policyTable(Inet, Policy{Flowtable: "fast", Inline: true})), "nobody jumps to it")
@@ -130,20 +131,29 @@ func TestLintDeclared(t *testing.T) {
 			got[c.name] = list
 		}
 	}
+	const unreplied = "unreplied-udp tables[0].chains[0].rules[0]"
 	assert.Equal(t, map[string][]string{
+		"antrea":          {unreplied},
 		"kernel-docs":     {"one-family tables[0].flowtables[0]"},
 		"kernel-selftest": {"drop-behind-offload tables[0].chains[0].rules[2]"},
 		"kube-proxy":      {"accounting tables[0].chains[0].rules[2]", "one-device tables[0].flowtables[0]"},
-		"nft-qos":         {"one-family tables[0].flowtables[0]", "drop-behind-offload tables[0].chains[1].rules[0]"},
+		"nft-qos": {"one-family tables[0].flowtables[0]", "drop-behind-offload tables[0].chains[1].rules[0]",
+			"unreplied-udp tables[0].chains[2].rules[0]"},
 		"nft-variables": {"one-device tables[0].flowtables[0]", "one-device tables[1].flowtables[0]",
 			"one-device tables[2].flowtables[0]", "one-device tables[3].flowtables[0]"},
-		"nixos-bpi-r3":       {"one-family tables[0].flowtables[0]"},
-		"opennds":            {"one-device tables[0].flowtables[0]", "one-device tables[1].flowtables[0]"},
-		"openwrt-30-packets": {"accounting tables[0].chains[0].rules[0]"},
-		"phragma":            {"verdict-after-flow-add tables[0].chains[1].rules[0]"},
-		"ppp-wildcard":       {"one-family tables[0].flowtables[0]"},
-		"unreachable":        {"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]"},
-		"zapret":             {"accounting tables[0].chains[1].rules[0]"},
+		"nixos-bpi-r3":   {"one-family tables[0].flowtables[0]", "unreplied-udp tables[0].chains[1].rules[0]"},
+		"nixos-vlan-ppp": {"unreplied-udp tables[0].chains[1].rules[0]"},
+		"opennds": {"one-device tables[0].flowtables[0]", "unreplied-udp tables[0].chains[2].rules[0]",
+			"one-device tables[1].flowtables[0]", "unreplied-udp tables[1].chains[1].rules[0]"},
+		"openwrt-30-packets":     {"accounting tables[0].chains[0].rules[0]", unreplied},
+		"openwrt-fw4":            {unreplied},
+		"openwrt-fw4-2022":       {unreplied},
+		"openwrt-fw4-2022-pppoe": {unreplied},
+		"phragma":                {"verdict-after-flow-add tables[0].chains[1].rules[0]"},
+		"ppp-wildcard":           {"one-family tables[0].flowtables[0]", unreplied},
+		"unreachable": {"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]",
+			"unreplied-udp tables[0].chains[0].rules[1]"},
+		"zapret": {"accounting tables[0].chains[1].rules[0]", "unreplied-udp tables[0].chains[1].rules[2]"},
 	}, got)
 }
 
@@ -154,10 +164,11 @@ func TestLintLesson(t *testing.T) {
 		R(NFProto.Is("ipv4"), L4Proto.Is(TCP, UDP), FlowAdd("never")),
 	}}}})
 	require.NoError(t, s.Validate())
-	assert.Equal(t, []string{"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]"}, findingsOf(s))
+	assert.Equal(t, []string{"one-family tables[0].flowtables[0]", "unreachable-flow-add tables[0].chains[0].rules[1]", "unreplied-udp tables[0].chains[0].rules[1]"},
+		findingsOf(s), "but for UDP before its first answer")
 	assert.Equal(t, `chain inet lesson through: no established packet comes to flow add, because rule 1 before it ends with "accept" for all of them; move it in front of that rule`,
 		s.Lint()[1].String())
-	assert.Equal(t, []string{s.Lint()[0].String(), s.Lint()[1].String()}, warnings(resolved(t, s)))
+	assert.Equal(t, []string{s.Lint()[0].String(), s.Lint()[1].String(), s.Lint()[2].String()}, warnings(resolved(t, s)))
 }
 
 func TestLintOfNothing(t *testing.T) {
