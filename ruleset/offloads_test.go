@@ -157,7 +157,7 @@ func TestRawFlowAddIsLinted(t *testing.T) {
 	for _, f := range spec.Lint() {
 		codes = append(codes, f.Code)
 	}
-	assert.ElementsMatch(t, []string{"unreachable-flow-add", "drop-behind-offload"}, codes)
+	assert.ElementsMatch(t, []string{"unreachable-flow-add", "drop-behind-offload", "unreplied-udp"}, codes)
 
 	policy := Policy{Flowtable: "fast", Inline: true}
 	jump := rawOf(nlmsg.Native(), "immediate", func(b *nlmsg.Builder) {
