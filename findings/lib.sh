@@ -35,6 +35,7 @@ in_namespace() {
 	fi
 	export PATH="$dir/root/usr/sbin:$dir/root/usr/bin:$PATH"
 	export LD_LIBRARY_PATH="$dir/root/usr/lib/$(uname -m)-linux-gnu"
+	export XTABLES_LIBDIR="$LD_LIBRARY_PATH/xtables"
 	ip link set lo up
 }
 
@@ -61,3 +62,4 @@ same() {
 
 nft_pinned=(nftables=1.0.6-2+deb12u2 libnftables1=1.0.6-2+deb12u2 libnftnl11=1.2.4-2)
 conntrack_pinned=(conntrack=1:1.4.7-1+b2 libnetfilter-conntrack3=1.0.9-3)
+iptables_pinned=(iptables=1.8.9-2 libip4tc2=1.8.9-2 libip6tc2=1.8.9-2 libxtables12=1.8.9-2)
