@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // accountingKey is the setting that rules on ct packets and bytes turn on (net/netfilter/nft_ct.c).
-const accountingKey = "net.netfilter.nf_conntrack_acct"
+const accountingKey = mark.Accounting
 
 // writable is a Kernel whose settings can be changed; this machine's is.
 type writable interface {

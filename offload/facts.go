@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/go-fastpath/fastpath/internal/kernel"
+	"github.com/go-fastpath/fastpath/internal/mark"
 )
 
 // A Fact is one thing that decides what flowtables can do on a machine, and how it is known. It is a plain value.
@@ -48,13 +49,13 @@ func (m *Manager) Facts(ctx context.Context) ([]Fact, error) {
 		text      func(string) string
 	}{
 		{"accounting", accountingKey, isSet},
-		{"events", eventsKey, announces},
-		{"timestamps", timestampKey, isSet},
-		{"forwarding ipv4", forwardingKey4, isSet},
-		{"forwarding ipv6", forwardingKey6, isSet},
-		{"tcp loose", looseKey, isSet},
-		{"tcp timeout", tcpTimeoutKey, inSeconds},
-		{"udp timeout", udpTimeoutKey, inSeconds},
+		{"events", mark.Events, announces},
+		{"timestamps", mark.Timestamp, isSet},
+		{"forwarding ipv4", mark.Forwarding, isSet},
+		{"forwarding ipv6", mark.ForwardingV6, isSet},
+		{"tcp loose", mark.Loose, isSet},
+		{"tcp timeout", mark.TCPTimeout, inSeconds},
+		{"udp timeout", mark.UDPTimeout, inSeconds},
 	} {
 		f, err := m.settingFact(ctx, s.name, s.key, s.text)
 		if err != nil {

@@ -19,6 +19,7 @@ type memory struct {
 	resolved   *ruleset.Resolved // what was planned last
 	byName     bool              // flowtables keep the names of devices that vanish, as since Linux 6.16
 	accounting map[string]string // nf_conntrack_acct before the rules of an owner counted
+	ignored    []ruleset.IgnoredMark
 }
 
 // resolve resolves a Spec, most of which often is what was planned last.
@@ -94,6 +95,7 @@ func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, erro
 			if have.Generation() != 0 && !fleeting(have) {
 				m.memory.keep(have)
 			}
+			m.tellIgnored(ctx, have)
 			return have, nil
 		}
 		if err := pause(ctx, time.Duration(attempt+1)*10*time.Millisecond); err != nil {
@@ -109,6 +111,31 @@ func fleeting(have *ruleset.Loaded) bool {
 	return slices.ContainsFunc(have.Tables(), func(t ruleset.LoadedTable) bool {
 		return t.Flags&runlock.FlagOwner != 0 && t.Flags&runlock.FlagPersist == 0
 	})
+}
+
+// tellIgnored logs the tables that look like ours and are not, once while they stay the same.
+func (m *Manager) tellIgnored(ctx context.Context, have *ruleset.Loaded) {
+	const most = 10
+	now := have.IgnoredMarks()
+	if !m.memory.ignores(now) {
+		return
+	}
+	for n, i := range now {
+		if n == most {
+			m.log.WarnContext(ctx, "more tables are ignored that look like ours", "count", len(now)-n)
+			return
+		}
+		m.log.WarnContext(ctx, i.String())
+	}
+}
+
+// ignores keeps what is ignored, and reports whether it is something else than before.
+func (r *memory) ignores(now []ruleset.IgnoredMark) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := !slices.Equal(now, r.ignored)
+	r.ignored = now
+	return changed
 }
 
 // maxTorn bounds how often a ruleset is read that changes meanwhile. A large set moves its memory for some time after it was filled.

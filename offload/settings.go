@@ -6,37 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
-
-// The settings of a namespace that matter to flowtables (Documentation/networking/nf_conntrack-sysctl.rst, ip-sysctl.rst).
-const (
-	looseKey       = "net.netfilter.nf_conntrack_tcp_loose"
-	eventsKey      = "net.netfilter.nf_conntrack_events"
-	timestampKey   = "net.netfilter.nf_conntrack_timestamp"
-	tcpTimeoutKey  = "net.netfilter.nf_flowtable_tcp_timeout"
-	udpTimeoutKey  = "net.netfilter.nf_flowtable_udp_timeout"
-	forwardingKey4 = "net.ipv4.ip_forward"
-	forwardingKey6 = "net.ipv6.conf.all.forwarding"
-)
-
-// highest is the highest value of a setting that SetSettings changes, 0 of others; timeouts are in seconds.
-func highest(key string) int {
-	switch key {
-	case accountingKey, looseKey, timestampKey, forwardingKey4, forwardingKey6:
-		return 1
-	case eventsKey:
-		return 2
-	case tcpTimeoutKey, udpTimeoutKey:
-		return maxTimeout
-	}
-	return 0
-}
-
-// maxTimeout is the longest time that a 32 bit count of ticks holds, at 1000 a second, in seconds.
-const maxTimeout = 2147483
 
 // SetSettings changes settings of the namespace for an owner ("" is ruleset.DefaultOwner) and returns those that had another value.
 // Nothing else in this library changes a setting by itself. What each was before is remembered in the kernel, as an empty table
@@ -59,7 +32,7 @@ func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Set
 	}
 	var marks []ruleset.ChangedSetting
 	for _, s := range settings {
-		if err := s.check(); err != nil {
+		if err := mark.CheckSetting(s.Key, s.Value); err != nil {
 			return nil, fmt.Errorf("offload: settings: %w", err)
 		}
 		now, err := k.Sysctl(ctx, s.Key)
@@ -83,18 +56,6 @@ func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Set
 		m.log.InfoContext(ctx, "setting changed", "key", s.Key, "value", s.Value, "before", marks[i].Before, "owner", owner)
 	}
 	return changed, nil
-}
-
-func (s Setting) check() error {
-	most := highest(s.Key)
-	if most == 0 {
-		return fmt.Errorf("%q is none of the settings that matter to flowtables; set it by `sysctl -w`", s.Key)
-	}
-	n, err := strconv.Atoi(s.Value)
-	if err != nil || strconv.Itoa(n) != s.Value || n < 0 || n > most || most == maxTimeout && n == 0 {
-		return fmt.Errorf("%s: %q is no value of it; write a number up to %d", s.Key, s.Value, most)
-	}
-	return nil
 }
 
 // restoreSettings puts back what SetSettings changed for an owner, and forgets it.
@@ -136,9 +97,12 @@ func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.
 	switch {
 	case now == s.Before:
 		return nil
+	case s.Restored:
+		left.Why = fmt.Sprintf("its mark comes from a ruleset that was saved and restored, so that nobody knows whether it was changed since; "+
+			"it says that before it was %s", s.Before)
 	case now != s.Value:
 		left.Why = fmt.Sprintf("someone changed it after it was set to %s; before it was %s", s.Value, s.Before)
-	case s.Key == accountingKey && len(counting) > 0:
+	case s.Key == mark.Accounting && len(counting) > 0:
 		left.Why = fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, counting[0].Name, s.Before)
 	default:
 		if err := k.WriteSysctl(ctx, s.Key, s.Before); err != nil {

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -31,7 +31,9 @@ type LeftSetting struct {
 // Uninstall removes every table of an owner ("" is ruleset.DefaultOwner), as one transaction, then the mark of Off if there is one, and puts
 // back the one setting that rules change: one that tests ct packets or bytes has the kernel turn net.netfilter.nf_conntrack_acct on, for good.
 //
-// What SetSettings changed is put back too, unless someone else changed it since.
+// What SetSettings changed is put back too, unless someone else changed it since, or the mark that tells of it came with a ruleset that was saved
+// and restored. Marks in the kernel are taken at their word only for the settings that SetSettings takes, whoever made them: all of them are the
+// namespace's own. Tables that look like marks and are none stay, and Plan's warnings name them.
 //
 // What it was before is remembered by this Manager, and in the table if the plan that brought such a rule created one, for whichever
 // process uninstalls it. Where nobody knows, and where others' rules count too, it stays as it is, and Left says so.
@@ -89,7 +91,7 @@ func counts(l *ruleset.Loaded, owner string) bool {
 // rememberedAccounting is nf_conntrack_acct before our rules counted: as a table of ours remembers, or as this Manager saw it.
 func (m *Manager) rememberedAccounting(have *ruleset.Loaded) string {
 	for _, t := range have.Tables() {
-		if was, ok := strings.CutPrefix(t.Note, accountingKey+"="); ok && t.Owner == have.Owner() {
+		if was, ok := mark.ReadAccountingNote(t.Note); ok && t.Owner == have.Owner() {
 			return was
 		}
 	}
@@ -110,7 +112,7 @@ func (m *Manager) rememberAccounting(ctx context.Context, plan *ruleset.Plan) (_
 		}
 	}
 	if was != "" {
-		plan, _ = plan.Remember(accountingKey + "=" + was)
+		plan, _ = plan.Remember(mark.AccountingNote(was))
 	}
 	return plan, was
 }

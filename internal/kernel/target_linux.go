@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/mark"
 )
 
 // Target reads the release, the devices and the default routes, and tries how the kernel treats flowtable devices. Without
@@ -76,10 +77,14 @@ func (k *Kernel) Sysctl(ctx context.Context, key string) (string, error) {
 }
 
 // WriteSysctl changes a setting of the namespace. It needs CAP_NET_ADMIN there; errors match fs.ErrPermission without, and
-// fs.ErrNotExist where there is no such setting.
+// fs.ErrNotExist where there is no such setting. Keys and values that mark.CheckHeld refuses are not written, whoever asks: all that
+// it takes belongs to the network namespace.
 func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := mark.CheckHeld(key, value); err != nil {
+		return fmt.Errorf("set sysctl: %w; nothing was written", err)
 	}
 	err := k.ns.Do(func() error {
 		return os.WriteFile("/proc/sys/"+strings.ReplaceAll(key, ".", "/"), []byte(value), 0)

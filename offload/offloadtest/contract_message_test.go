@@ -10,11 +10,11 @@ import (
 
 const create = nlmsg.FlagCreate
 
-// mark is the owner's mark: of tables without one a real kernel's Dump leaves the elements out.
-func mark() fields { return raw(nlmsg.NFTATableUserdata, "\x00\x14managed by fastpath\x00") }
+// marker is the owner's mark: of tables without one a real kernel's Dump leaves the elements out.
+func marker() fields { return raw(nlmsg.NFTATableUserdata, "\x00\x14managed by fastpath\x00") }
 
 func newTable(b *batch) {
-	b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"), mark())
+	b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"), marker())
 }
 
 func delTable(b *batch) { b.inet(nlmsg.NFTMsgDelTable, 0, str(nlmsg.NFTATableName, "t")) }

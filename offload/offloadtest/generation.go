@@ -2,8 +2,10 @@ package offloadtest
 
 import (
 	"context"
+	"fmt"
 	"iter"
 
+	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -19,10 +21,13 @@ func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
 	return k.state.generation, k.takeFault(atDump).err
 }
 
-// WriteSysctl is SetSysctl as a Manager does it.
+// WriteSysctl is SetSysctl as a Manager does it: only what Manager.SetSettings changes, to values that it can have.
 func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := mark.CheckHeld(key, value); err != nil {
+		return fmt.Errorf("set sysctl: %w; nothing was written", err)
 	}
 	k.SetSysctl(key, value)
 	return nil
