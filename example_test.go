@@ -141,7 +141,7 @@ func Example_follow() {
 		}
 	}
 
-	ledger := conntrack.NewLedger(func(e conntrack.Entry) (netip.Addr, bool) { return e.Orig.Src.Addr(), true })
+	ledger := conntrack.NewLedger(conntrack.ByInside(netip.MustParsePrefix("192.168.1.0/24"))) // by subscriber, whichever side began
 	for change, err := range watcher.Changes(ctx, conntrack.Match{}) {
 		if err != nil {
 			break // ctx ended, or the kernel refuses; losses are changes too
@@ -150,7 +150,8 @@ func Example_follow() {
 		show(change)
 	}
 	for subscriber, account := range ledger.All() {
-		fmt.Println(subscriber, account.Flows, account.Sent.Bytes, account.Received.Bytes)
+		up, down := subscriber.UpDown(account)
+		fmt.Println(subscriber.Addr, account.Flows, up.Bytes, down.Bytes)
 	}
 	// Output:
 	// new slow 180 120

@@ -23,7 +23,7 @@ func sealed(body []byte) []byte {
 
 // someLedger has an account with a live connection, one without counters, one that is closed, and a connection that is over.
 func someLedger() *Ledger[uint32] {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	over := marked(1, 7, 10)
 	over.Start = time.Unix(1700000000, 5)
 	addAll(l, isNew(over), isNew(marked(2, 9, 2)), isNew(marked(3, 8, 0)), isSynced, step(Destroyed, marked(2, 9, 2), 2))
@@ -110,14 +110,14 @@ func TestRestoreLedgerRefuses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l, err := RestoreLedger(bytes.NewReader(test.file), byMark)
+			l, err := RestoreLedger(bytes.NewReader(test.file), ByMark)
 			assert.ErrorContains(t, err, "conntrack: restore the ledger: ")
 			assert.ErrorContains(t, err, test.want)
 			assert.Nil(t, l)
 		})
 	}
 	for n := range file {
-		_, err := RestoreLedger(bytes.NewReader(file[:n]), byMark)
+		_, err := RestoreLedger(bytes.NewReader(file[:n]), ByMark)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF, "cut at %d", n)
 	}
 }
@@ -128,10 +128,10 @@ func TestLedgerFilesThatFail(t *testing.T) {
 	for n := range len(file) {
 		err := someLedger().Save(&fullDisk{room: n, err: failure})
 		require.ErrorIs(t, err, failure, "room for %d", n)
-		_, err = RestoreLedger(io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(failure)), byMark)
+		_, err = RestoreLedger(io.MultiReader(bytes.NewReader(file[:n]), iotest.ErrReader(failure)), ByMark)
 		require.ErrorIs(t, err, failure, "%d can be read", n)
 	}
-	_, err := RestoreLedger(iotest.OneByteReader(bytes.NewReader(file)), byMark)
+	_, err := RestoreLedger(iotest.OneByteReader(bytes.NewReader(file)), ByMark)
 	assert.NoError(t, err)
 }
 
@@ -200,11 +200,11 @@ func TestLedgerKeyTypes(t *testing.T) {
 func FuzzRestoreLedger(f *testing.F) {
 	file := saved(f, someLedger())
 	f.Add(file[:len(file)-4])
-	file = saved(f, NewLedger(byMark))
+	file = saved(f, NewLedger(ByMark))
 	f.Add(file[:len(file)-4])
 	f.Fuzz(func(t *testing.T, body []byte) {
 		file := sealed(body)
-		l, err := RestoreLedger(bytes.NewReader(file), byMark)
+		l, err := RestoreLedger(bytes.NewReader(file), ByMark)
 		if err != nil {
 			require.Nil(t, l)
 			return

@@ -15,8 +15,6 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-func bySource(e Entry) (netip.Addr, bool) { return e.Orig.Src.Addr(), true }
-
 // bookUntil books a stream of the kernel until done says so, which is asked after each change.
 func bookUntil(t *testing.T, ctx context.Context, ns *testns.Namespace, l *Ledger[netip.Addr], done func(Change) bool) {
 	t.Helper()
@@ -122,7 +120,7 @@ func untilBooked(t *testing.T, ctx context.Context, ns *testns.Namespace, l *Led
 // bookInPieces books several streams of traffic that goes on meanwhile.
 func bookInPieces(t *testing.T, ctx context.Context, ns *testns.Namespace, connections int) *Ledger[netip.Addr] {
 	t.Helper()
-	l := NewLedger(bySource)
+	l := NewLedger(BySource)
 	for i := range 6 {
 		before := inTheKernel(t, ctx, ns, connections)
 		seen := 0
@@ -156,7 +154,7 @@ func throughAFile(t *testing.T, l *Ledger[netip.Addr]) *Ledger[netip.Addr] {
 	file, err = os.Open(name)
 	require.NoError(t, err)
 	defer file.Close()
-	restored, err := RestoreLedger(file, bySource)
+	restored, err := RestoreLedger(file, BySource)
 	require.NoError(t, err)
 	return restored
 }

@@ -37,7 +37,7 @@ type modelFlow struct {
 
 func newLedgerModel(seed uint64, vague bool) *ledgerModel {
 	m := &ledgerModel{
-		rand: rand.New(rand.NewPCG(seed, 2)), vague: vague, ledger: NewLedger(byMark),
+		rand: rand.New(rand.NewPCG(seed, 2)), vague: vague, ledger: NewLedger(ByMark),
 		high: map[uint32]Account{}, truth: map[uint32]Delta{}, booked: map[int]Delta{},
 	}
 	m.save()
@@ -254,7 +254,7 @@ func (m *ledgerModel) restart(t *testing.T) {
 	case 1:
 		m.ledger = again(t, m.ledger)
 	case 2:
-		restored, err := RestoreLedger(bytes.NewReader(m.saved), byMark)
+		restored, err := RestoreLedger(bytes.NewReader(m.saved), ByMark)
 		require.NoError(t, err)
 		m.ledger = restored
 		m.truth, m.booked = maps.Clone(m.then[0].(map[uint32]Delta)), maps.Clone(m.then[1].(map[int]Delta))

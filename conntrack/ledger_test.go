@@ -10,9 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// byMark books by the ct mark; 0 is no key.
-func byMark(e Entry) (uint32, bool) { return e.Mark, e.Mark != 0 }
-
 // marked is flowNumber with a mark.
 func marked(n int, mark uint32, packets uint64) Entry {
 	e := flowNumber(n, slow, packets)
@@ -124,7 +121,7 @@ func TestLedgerOfOneStream(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := NewLedger(byMark)
+			l := NewLedger(ByMark)
 			addAll(l, test.changes...)
 			assert.Equal(t, test.want, maps.Collect(l.All()))
 			again(t, l)
@@ -187,7 +184,7 @@ func TestLedgerOfTwoStreams(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := NewLedger(byMark)
+			l := NewLedger(ByMark)
 			addAll(l, test.first...)
 			restored := again(t, l)
 			l.Begin()
@@ -203,7 +200,7 @@ func TestLedgerOfTwoStreams(t *testing.T) {
 
 // A caller who forgets Begin has right sums too.
 func TestLedgerCountsNothingTwiceWithoutBegin(t *testing.T) {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	for n := range uint64(5) {
 		addAll(l, isNew(marked(1, 7, 10*n+10)), isSynced, step(Counted, marked(1, 7, 10*n+12), 10*n+10))
 	}
@@ -213,7 +210,7 @@ func TestLedgerCountsNothingTwiceWithoutBegin(t *testing.T) {
 }
 
 func TestLedgerForget(t *testing.T) {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	addAll(l, isNew(marked(1, 7, 10)), isNew(marked(2, 8, 4)), isNew(marked(3, 9, 6)), isSynced)
 	_, ok := l.Forget(7)
 	assert.False(t, ok, "it has a live connection")
@@ -243,7 +240,7 @@ func TestLedgerForget(t *testing.T) {
 
 // What is over is kept as long as it takes no more than an eighth of the room.
 func TestLedgerGivesUpWhatIsOver(t *testing.T) {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	for n := range 4 * chunkSize {
 		l.Add(isNew(marked(n, 7, 10)))
 	}
@@ -271,7 +268,7 @@ func TestLedgerGivesUpWhatIsOver(t *testing.T) {
 
 // A connection that is over and begins again is not told of as lost a second time, however often the ledger is saved before it is read.
 func TestLedgerSavesWhatItWaitsFor(t *testing.T) {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	addAll(l, isNew(marked(1, 7, 10)), isSynced)
 	l = again(t, l)
 	addAll(l, isSynced, isAnnounced(marked(1, 7, 0)))

@@ -64,7 +64,7 @@ func bookSome(t *testing.T, c *chaos, l *Ledger[uint32], most int) (ended bool) 
 }
 
 func TestLedgerIsSafeForConcurrentUse(t *testing.T) {
-	l := NewLedger(byMark)
+	l := NewLedger(ByMark)
 	var wg sync.WaitGroup
 	for n := range 3 {
 		wg.Go(func() {

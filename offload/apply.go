@@ -25,7 +25,8 @@ const maxStale = 10
 //
 // Flows in the fast path that the plan forbids or excludes are evicted, because they would meet none of its rules; Victims
 // lists them before. An error that matches ErrNotEvicted comes beside the generation: the plan is in force, and flows that it forbids may be in
-// the fast path, or are, and are named. The next Apply of that owner evicts them too, even if its plan is empty.
+// the fast path, or are, and are named. The next Apply of that owner evicts them too, even if its plan is empty. What goes on after it was
+// evicted is a new connection, of whichever side speaks first: accounts by conntrack.ByInside stay right.
 func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uint32, err error) {
 	if plan == nil {
 		return 0, fmt.Errorf("offload: apply: %w", errNoPlan)
