@@ -21,13 +21,14 @@ import (
 )
 
 var children = map[string]func(context.Context, *Manager) error{
-	"nobody":    childNobody,
-	"user":      childUser,
-	"big batch": childBigBatch,
-	"confirm":   childConfirm,
-	"forgets":   childForgets,
-	"apply":     childApply,
-	"run":       childRun,
+	"nobody":     childNobody,
+	"user":       childUser,
+	"big batch":  childBigBatch,
+	"confirm":    childConfirm,
+	"forgets":    childForgets,
+	"apply":      childApply,
+	"run":        childRun,
+	"privileges": childPrivileges,
 }
 
 func runChild(name string) int {
