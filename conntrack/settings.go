@@ -2,7 +2,17 @@ package conntrack
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+)
+
+// The settings that a Settings tells.
+const (
+	accountingKey = "net.netfilter.nf_conntrack_acct"
+	eventsKey     = "net.netfilter.nf_conntrack_events"
+	timestampsKey = "net.netfilter.nf_conntrack_timestamp"
+	tcpLooseKey   = "net.netfilter.nf_conntrack_tcp_loose"
+	countKey      = "net.netfilter.nf_conntrack_count"
 )
 
 // Settings are the sysctls of a network namespace that decide what can be seen, under net.netfilter, and how many connections there are. It
@@ -13,12 +23,18 @@ type Settings struct {
 	Timestamps bool // nf_conntrack_timestamp: connections that begin now have a start time
 	TCPLoose   bool // nf_conntrack_tcp_loose: a TCP connection is picked up in its middle
 	Count      int  // nf_conntrack_count: connections of this namespace; kernels before 4.16 count all namespaces
+	// Unknown are the sysctls that could not be read, such as "net.netfilter.nf_conntrack_acct": /proc/sys is masked, as containers often have
+	// it, or there is no /proc. Their fields above are zero and say nothing.
+	Unknown []string
 }
+
+// Knows reports whether a sysctl such as "net.netfilter.nf_conntrack_acct" could be read.
+func (s Settings) Knows(key string) bool { return !slices.Contains(s.Unknown, key) }
 
 // A Lack is a setting that hides something from a Watcher. It is a plain value with a readable String.
 type Lack struct {
 	Key   string `json:"key"`   // "net.netfilter.nf_conntrack_acct"
-	Value string `json:"value"` // as it is
+	Value string `json:"value"` // as it is; "unknown" where it cannot be read
 	Want  string `json:"want"`  // what would show it
 	Why   string `json:"why"`   // what is hidden
 }
@@ -28,24 +44,28 @@ func (l Lack) String() string {
 	return fmt.Sprintf("%s is %s: %s; %s shows them", l.Key, l.Value, l.Why, l.Want)
 }
 
-// Lacks lists the settings that hide something. All of them concern connections that begin after they were set. Nothing here sets
-// them: use sysctl(8), or offload.Manager.SetSettings, which can put them back.
+// unknown is the value of a setting that could not be read.
+const unknown = "unknown"
+
+// Lacks lists the settings that hide something, or may because they could not be read. All of them concern connections that begin after they
+// were set. Nothing here sets them: use sysctl(8), or offload.Manager.SetSettings, which can put them back.
 func (s Settings) Lacks() []Lack {
 	var list []Lack
-	if !s.Accounting {
-		list = append(list, Lack{"net.netfilter.nf_conntrack_acct", "0", "1", "new connections have no counters"})
+	lack := func(is bool, key, value, why string) {
+		switch {
+		case !s.Knows(key):
+			list = append(list, Lack{key, unknown, "1", "it cannot be read; if it is 0, " + why})
+		case is:
+			list = append(list, Lack{key, value, "1", why})
+		}
 	}
-	switch s.Events {
-	case 0:
-		list = append(list, Lack{"net.netfilter.nf_conntrack_events", "0", "1",
-			"the kernel tells of no beginnings and ends: they are seen late, and what lived between two readings never"})
-	case 2:
-		list = append(list, Lack{"net.netfilter.nf_conntrack_events", strconv.Itoa(s.Events), "1",
-			"connections that began while nobody listened end without final counters"})
+	lack(!s.Accounting, accountingKey, "0", "new connections have no counters")
+	why := "the kernel tells of no beginnings and ends: they are seen late, and what lived between two readings never"
+	if s.Events == 2 {
+		why = "connections that began while nobody listened end without final counters"
 	}
-	if !s.Timestamps {
-		list = append(list, Lack{"net.netfilter.nf_conntrack_timestamp", "0", "1", "new connections have no start and stop times"})
-	}
+	lack(s.Events != 1, eventsKey, strconv.Itoa(s.Events), why)
+	lack(!s.Timestamps, timestampsKey, "0", "new connections have no start and stop times")
 	return list
 }
 
@@ -55,6 +75,8 @@ func (s Settings) Risk(e *Entry) string {
 	_, snat := e.SNAT()
 	_, dnat := e.DNAT()
 	switch {
+	case e.Orig.Proto == TCP && !s.Knows(tcpLooseKey):
+		return "net.netfilter.nf_conntrack_tcp_loose cannot be read: if it is 0, the connection is not picked up again"
 	case !s.TCPLoose && e.Orig.Proto == TCP:
 		return "net.netfilter.nf_conntrack_tcp_loose is 0: the connection is not picked up again"
 	case snat || dnat:

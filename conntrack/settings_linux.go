@@ -9,19 +9,14 @@ import (
 	"strings"
 )
 
-// Settings reads /proc/sys/net/netfilter as a thread inside the namespace sees it.
+// Settings reads /proc/sys/net/netfilter as a thread inside the namespace sees it. What cannot be read is Unknown.
 func (k *kernel) Settings(ctx context.Context) (s Settings, err error) {
 	if err := ctx.Err(); err != nil {
 		return s, err
 	}
 	err = k.ns.Do(func() error {
-		acct, aerr := sysctl("nf_conntrack_acct")
-		events, eerr := sysctl("nf_conntrack_events")
-		stamps, serr := sysctl("nf_conntrack_timestamp")
-		loose, lerr := sysctl("nf_conntrack_tcp_loose")
-		count, cerr := sysctl("nf_conntrack_count")
-		s = Settings{Accounting: acct != 0, Events: events, Timestamps: stamps != 0, TCPLoose: loose != 0, Count: count}
-		return errors.Join(aerr, eerr, serr, lerr, cerr)
+		s = readSettings("/proc/sys/")
+		return nil
 	})
 	if err != nil {
 		return Settings{}, fmt.Errorf("conntrack: settings of %s: %w", k.ns.Label(), err)
@@ -29,12 +24,33 @@ func (k *kernel) Settings(ctx context.Context) (s Settings, err error) {
 	return s, nil
 }
 
-// sysctl reads a number; one that the kernel was built without is 0.
-func sysctl(name string) (int, error) {
-	b, err := os.ReadFile("/proc/sys/net/netfilter/" + name)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
+// readSettings reads the settings below a folder. The number of connections is there wherever the others are: where it can be read, one that does
+// not exist is of a kernel that was built without, and is 0.
+func readSettings(below string) (s Settings) {
+	count, counted := readNumber(below + path(countKey))
+	number := func(key string) int {
+		n, err := readNumber(below + path(key))
+		if err != nil && (counted != nil || !errors.Is(err, os.ErrNotExist)) {
+			s.Unknown = append(s.Unknown, key)
+		}
+		return n
 	}
+	s.Count = count
+	s.Accounting = number(accountingKey) != 0
+	s.Events = number(eventsKey)
+	s.Timestamps = number(timestampsKey) != 0
+	s.TCPLoose = number(tcpLooseKey) != 0
+	if counted != nil {
+		s.Unknown = append(s.Unknown, countKey)
+	}
+	return s
+}
+
+// path is where a sysctl stands below /proc/sys.
+func path(key string) string { return strings.ReplaceAll(key, ".", "/") }
+
+func readNumber(file string) (int, error) {
+	b, err := os.ReadFile(file)
 	if err != nil {
 		return 0, err
 	}

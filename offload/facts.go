@@ -139,7 +139,7 @@ func (m *Manager) settingFact(ctx context.Context, name, key string, text func(s
 	value, err := k.Sysctl(ctx, key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Fact{name, "unknown", key + " does not exist; its module is not loaded"}, nil
+		return Fact{name, "unknown", key + " is not there to read: its module is not loaded, or /proc/sys is masked here, or there is no /proc"}, nil
 	case errors.Is(err, fs.ErrPermission):
 		return Fact{name, "unknown", err.Error()}, nil
 	case err != nil:

@@ -22,6 +22,8 @@ type Report struct {
 	Rows []ReportRow `json:"rows"`
 	// Accounting is the namespace's setting nf_conntrack_acct: without it new connections have no counters.
 	Accounting bool `json:"accounting"`
+	// AccountingUnknown says that the setting could not be read: Accounting says nothing.
+	AccountingUnknown bool `json:"accountingUnknown,omitempty"`
 	// Half are the flows whose packets surely take the slow path in one direction, by the device that these come in by.
 	Half []Half `json:"half,omitempty"`
 	// Untold is the number of offloaded flows of which that cannot be told: their devices do not follow from the destination alone
@@ -75,7 +77,7 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 			offloaded = append(offloaded, endsOf(&e))
 		}
 	}
-	r := &Report{Accounting: settings.Accounting, Rows: []ReportRow{}}
+	r := &Report{Accounting: settings.Accounting, AccountingUnknown: !settings.Knows(accountingKey), Rows: []ReportRow{}}
 	r.Half, r.Untold = m.halves(ctx, offloaded)
 	for row, sum := range rows {
 		row.Sum = *sum

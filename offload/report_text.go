@@ -33,7 +33,10 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "Of %d offloaded flows the packets from %s take the slow path: no flowtable lists %s.\n",
 			h.Flows, h.Device, h.unlisted())
 	}
-	if !r.Accounting {
+	switch {
+	case r.AccountingUnknown:
+		b.WriteString("Whether new connections have counters is not known: net.netfilter.nf_conntrack_acct cannot be read here.\n")
+	case !r.Accounting:
 		b.WriteString("New connections have no counters: set net.netfilter.nf_conntrack_acct=1.\n")
 	}
 	return b.String()

@@ -24,7 +24,9 @@ func noteLacks(ctx context.Context, to io.Writer, watcher *conntrack.Watcher, ne
 		"net.netfilter.nf_conntrack_timestamp": asJSON,
 	}
 	for _, l := range settings.Lacks() {
-		if shown[l.Key] {
+		if shown[l.Key] && l.Value == "unknown" {
+			fmt.Fprintf(to, "note: %s: %s\n", l.Key, l.Why)
+		} else if shown[l.Key] {
 			fmt.Fprintf(to, "note: %s is %s: %s; for those that begin later: flowctl set%s %s=%s\n", l.Key, l.Value, l.Why, netns, l.Key, l.Want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,18 +22,23 @@ type Namespace struct {
 }
 
 // OpenNamespace pins a network namespace: "" is the one of the calling thread, a name is looked up under /run/netns as
-// `ip netns` does, a path such as /proc/self/fd/7 is taken as it is. Errors match fs.ErrNotExist where there is none.
+// `ip netns` does, a path such as /proc/self/fd/7 is taken as it is. Errors match fs.ErrNotExist where there is none. Without /proc the
+// kernel gives the caller's own to whoever has CAP_NET_ADMIN in it.
 func OpenNamespace(netns string) (*Namespace, error) {
 	path := netns
 	switch {
 	case netns == "":
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		path = "/proc/thread-self/ns/net"
+		f, err := openOwn()
+		if err != nil {
+			return nil, err
+		}
+		return &Namespace{file: f}, nil
 	case !strings.Contains(netns, "/"):
 		path = filepath.Join("/run/netns", netns)
 	}
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("%s: %w; `ip netns list` shows those that have a name", label(netns), err)
@@ -45,6 +51,69 @@ func OpenNamespace(netns string) (*Namespace, error) {
 		return nil, fmt.Errorf("%s: %s is not a network namespace: %w", label(netns), path, os.ErrInvalid)
 	}
 	return &Namespace{file: f, name: netns}, nil
+}
+
+// ownNamespace is the network namespace of the calling thread.
+const ownNamespace = "/proc/thread-self/ns/net"
+
+// openOwn opens the network namespace of the calling thread, which is locked.
+func openOwn() (*os.File, error) {
+	f, err := os.Open(ownNamespace)
+	if err == nil {
+		return f, nil
+	}
+	fd, other := namespaceOfSocket()
+	if other != nil {
+		return nil, fmt.Errorf("%s: %w; mount /proc, or run with CAP_NET_ADMIN: a socket's namespace is told then (SIOCGSKNS: %w)", label(""), err, other)
+	}
+	return os.NewFile(uintptr(fd), "network namespace"), nil
+}
+
+// openFile is os.Open, which finds a descriptor of this process by its path below /proc/self/fd also where there is no /proc.
+func openFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	number, ok := strings.CutPrefix(path, "/proc/self/fd/")
+	if !errors.Is(err, os.ErrNotExist) || !ok {
+		return f, err
+	}
+	fd, notNumber := strconv.Atoi(number)
+	if notNumber != nil {
+		return nil, err
+	}
+	other, notOpen := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if notOpen != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(other), path), nil
+}
+
+// namespaceOfSocket opens the network namespace of the calling thread by way of a socket made in it (sock_ioctl in net/socket.c, Linux 4.9).
+func namespaceOfSocket() (int, error) {
+	s, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(s)
+	fd, err := unix.IoctlRetInt(s, unix.SIOCGSKNS)
+	if err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	return fd, nil
+}
+
+// statOwn tells the identity of the calling thread's network namespace.
+func statOwn(st *unix.Stat_t) error {
+	err := unix.Stat(ownNamespace, st)
+	if err == nil {
+		return nil
+	}
+	fd, other := namespaceOfSocket()
+	if other != nil {
+		return errors.Join(err, other)
+	}
+	defer unix.Close(fd)
+	return unix.Fstat(fd, st)
 }
 
 // String is the name or path given to OpenNamespace.
@@ -131,7 +200,7 @@ func (n *Namespace) notEntered(err error) error {
 func isHere(fd int) (bool, func()) {
 	runtime.LockOSThread()
 	var mine, pinned unix.Stat_t
-	err := errors.Join(unix.Stat("/proc/thread-self/ns/net", &mine), unix.Fstat(fd, &pinned))
+	err := errors.Join(statOwn(&mine), unix.Fstat(fd, &pinned))
 	if err == nil && mine.Ino == pinned.Ino && mine.Dev == pinned.Dev {
 		return true, runtime.UnlockOSThread
 	}
