@@ -5,8 +5,9 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 KERNEL      ?= auto
 KERNELS     ?= 6.1,6.12,7.2
-FUZZTIME    ?= 10s
+FUZZTIME    ?= 30s
 SOAKTIME    ?= 10m
+SOAKFUZZ    ?= 2m
 VM          := bin/fastpath-vm
 BENCH       := bin/fastpath-bench
 AGENT       := bin/fastpath-agent
@@ -35,8 +36,9 @@ test: vm
 test-quick: vm
 	@$(VM) host ./...
 
-# Long runs: tests named TestSoak..., which read their length from FASTPATH_SOAK.
+# Long runs: tests named TestSoak..., which read their length from FASTPATH_SOAK, and every fuzz target for SOAKFUZZ.
 soak: vm
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKFUZZ)
 	@$(VM) test -kernel $(if $(filter auto,$(KERNEL)),6.12,$(KERNEL)) -run '^TestSoak' -env FASTPATH_SOAK=$(SOAKTIME) \
 		-timeout 3h -boot-timeout 4h $(VM_PACKAGES)
 
@@ -62,8 +64,9 @@ bench-vm: vm
 
 # Every fuzz target for FUZZTIME each.
 fuzz:
-	@set -e; grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's|^(.*)/[^/]*_test.go:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|' | \
-	while read -r dir name; do echo "== $$dir $$name"; $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$dir" </dev/null; done
+	@targets=$$(grep -rE --include='*_test.go' '^func Fuzz' . | sed -E 's|^(.*)/[^/]*_test.go:func (Fuzz[A-Za-z0-9_]*).*|\1 \2|'); \
+	all=$$(echo "$$targets" | wc -l); n=0; echo "$$targets" | while read -r dir name; do n=$$((n + 1)); echo "== $$n of $$all: $$dir $$name"; \
+	$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$dir" </dev/null || exit 1; done
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
