@@ -7,7 +7,7 @@ import (
 
 // A guard takes a change back when its time comes.
 type guard interface {
-	// applied says that the change is in force, and that the tables look like this.
+	// applied says that the change is in force, and that the tables look like this; "" is not known.
 	applied(fingerprint string) error
 	// release says that there is nothing to take back, and waits for the guard's end, within ctx and some seconds. It reports whether it ended.
 	release(ctx context.Context) bool
@@ -50,7 +50,7 @@ type goroutine struct {
 }
 
 func (g *goroutine) applied(fingerprint string) error {
-	g.heard <- news{Applied: fingerprint}
+	g.heard <- news{Stands: true, Applied: fingerprint}
 	return nil
 }
 

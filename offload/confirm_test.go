@@ -1,6 +1,7 @@
 package offload_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,34 @@ func TestConfirmOnFakes(t *testing.T) {
 			})
 		}
 	}
+}
+
+// unreadOnce is a kernel of which the first reading after each commit fails.
+type unreadOnce struct{ *offloadtest.Kernel }
+
+func (k unreadOnce) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
+	echoes, err := k.Kernel.Commit(ctx, b)
+	k.FailDump(errBroken)
+	return echoes, err
+}
+
+// A change that could not be read back, and that another process confirms, is watched over until the window's end and no longer: else the
+// bubble tells of a goroutine that is left.
+func TestWatchOfAnUnreadChangeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := offloadtest.New(t, offloadtest.Linux612("eth0"))
+		m, err := offload.Open(t.Context(), &offload.Config{Kernel: unreadOnce{kernel}})
+		require.NoError(t, err)
+		plan, err := m.Plan(t.Context(), elephants(flowtable.HardwareOff, "eth0"))
+		require.NoError(t, err)
+		_, err = m.ApplyConfirm(t.Context(), plan, time.Minute)
+		require.NoError(t, err)
+		other, err := offload.Open(t.Context(), &offload.Config{Kernel: kernel})
+		require.NoError(t, err)
+		require.NoError(t, other.Confirm(t.Context(), ""))
+		time.Sleep(2 * time.Minute) // of the bubble's clock
+		assert.Equal(t, []string{"eth0"}, heldDevices(t, kernel))
+	})
 }
 
 // heldDevices are those of the one flowtable.

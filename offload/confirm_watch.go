@@ -19,7 +19,8 @@ type watch struct {
 
 // News are what a watchdog hears from the process that applies. The end of the news is the end of that process.
 type news struct {
-	Applied string `json:"applied,omitempty"` // the change is in force, and this is the fingerprint
+	Stands  bool   `json:"stands,omitempty"`  // the change is in force
+	Applied string `json:"applied,omitempty"` // its fingerprint; "" where it could not be read
 	Done    bool   `json:"done,omitempty"`    // it was confirmed, taken back or never made
 }
 
@@ -29,6 +30,7 @@ func (w *watch) keep(ctx context.Context, m *Manager, heard <-chan news, hurry <
 	timer := time.NewTimer(w.Window)
 	defer timer.Stop()
 	how := ruleset.Restoration{Mark: &w.Mark}
+	came := false // the change is in force, or was
 	late := false // the time is over, and the change may still come
 	for {
 		select {
@@ -36,9 +38,9 @@ func (w *watch) keep(ctx context.Context, m *Manager, heard <-chan news, hurry <
 			switch {
 			case n.Done:
 				return nil
-			case n.Applied != "":
+			case n.Stands:
 				how.Fingerprint = n.Applied
-				late = false
+				came, late = true, false
 				timer.Reset(w.Window)
 			case !alive:
 				heard = nil
@@ -50,7 +52,7 @@ func (w *watch) keep(ctx context.Context, m *Manager, heard <-chan news, hurry <
 				}
 			}
 		case <-timer.C:
-			if heard != nil && how.Fingerprint == "" && !w.marked(ctx, m) {
+			if heard != nil && !came && !w.marked(ctx, m) {
 				late = true
 				continue
 			}
