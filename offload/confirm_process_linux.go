@@ -137,7 +137,9 @@ func (p *process) endsWithin(ctx context.Context, patience time.Duration) bool {
 	return false
 }
 
-func (p *process) applied(fingerprint string) error { return p.tell(news{Stands: true, Applied: fingerprint}) }
+func (p *process) applied(fingerprint string) error {
+	return p.tell(news{Stands: true, Applied: fingerprint})
+}
 
 func (p *process) tell(n news) error {
 	p.mu.Lock()

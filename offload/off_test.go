@@ -1,6 +1,7 @@
 package offload_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,4 +164,22 @@ func TestOffAsksNoDriver(t *testing.T) {
 	require.NoError(t, other.On(t.Context(), ""))
 	applySpec(t, other, spec)
 	assert.Equal(t, both, flowtablesOf(t, k))
+}
+
+// What follows from the kernel's echoes keeps the mark: a fast path that is off stays so when a live set changes.
+func TestOffOutlivesElements(t *testing.T) {
+	m, kernel := onFake(t, nil, nil)
+	applySpec(t, m, firewall())
+	require.NoError(t, m.Off(t.Context(), ""))
+	for n := range 2 { // behind the first one all is read again
+		_, err := m.AddElements(t.Context(), offload.LiveSet{Table: "fw", Set: "slow"}, fmt.Sprintf("192.0.2.%d", n))
+		require.NoError(t, err)
+	}
+	_, off, err := m.IsOff(t.Context(), "")
+	require.NoError(t, err)
+	assert.True(t, off)
+	applySpec(t, m, firewall())
+	have, err := ruleset.Load("", kernel.Dump(t.Context()))
+	require.NoError(t, err)
+	assert.Empty(t, have.Flowtables())
 }

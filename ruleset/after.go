@@ -132,7 +132,7 @@ func (f *follower) ok() bool { return f.done == f.wanted }
 func (f *follower) copy() {
 	f.now = &Loaded{
 		owner: f.old.owner, generation: f.generation,
-		tables: f.old.tables,
+		tables: f.old.tables, marks: f.old.marks, ignored: f.old.ignored,
 	}
 	gone := f.copyRules()
 	f.now.chains, f.now.flowtables = f.uses.chains(f.old.chains), f.uses.flowtables(f.old.flowtables)

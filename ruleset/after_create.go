@@ -2,7 +2,6 @@ package ruleset
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -95,7 +94,7 @@ func (p *Plan) AfterCreation(b *Batch, have *Loaded, echoes []Message, generatio
 	if c.bad || len(c.echoes) > 0 {
 		return nil, false
 	}
-	slices.SortFunc(c.now.tables, compareTables)
+	c.now.readTables()
 	c.now.finish(c.o)
 	c.now.index()
 	return c.now, !c.now.torn

@@ -33,6 +33,7 @@ func TestAfterCreation(t *testing.T) {
 	ns := testns.NewT(t, "create")
 	ctx := testContext(t)
 	require.NoError(t, ns.NFT(ctx, "table ip theirs { chain c { tcp dport { 5, 6 } drop; }; }"))
+	switchOff(t, ns)
 	s := chainOf(toPort(1), R(IPSaddr.In("s"), Counter()).Note("two"), toPort(3))
 	t1 := &s.Tables[0]
 	t1.Sets = []Set{{Name: "s", Type: IPv4Addr, Interval: true, Elements: []string{"10.0.0.0/8", "192.0.2.1"}}, {Name: "e", Type: InetService}}
@@ -78,6 +79,8 @@ func compareCreated(t *testing.T, want, got *Loaded) {
 		return list
 	}
 	assert.Equal(t, names(want), names(got))
+	assert.Equal(t, want.marks, got.marks)
+	assert.Equal(t, want.ignored, got.ignored)
 	assert.ElementsMatch(t, want.Chains(), got.Chains())
 	assert.ElementsMatch(t, want.Flowtables(), got.Flowtables())
 	bodiless := func(list []LoadedRule) []LoadedRule {

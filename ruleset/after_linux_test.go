@@ -40,6 +40,7 @@ func TestAfter(t *testing.T) {
 		with(nil, toPort(1), toPort(1), list),
 	}
 	move(t, ns, steps[0])
+	switchOff(t, ns)
 	have := loadFrom(t, ns)
 	for _, s := range steps[1:] {
 		have = follow(t, ns, have, s)
@@ -59,6 +60,19 @@ func TestAfter(t *testing.T) {
 		p, _ := batchBetween(t, have, s)
 		assert.Empty(t, p.String())
 	}
+}
+
+// switchOff leaves a mark of Off in a kernel, and a table that looks like one.
+func switchOff(t *testing.T, ns *testns.Namespace) {
+	t.Helper()
+	require.NoError(t, ns.NFT(testContext(t), "table inet fastpath_off_x { comment \"looks like a mark\"; }"))
+	p, err := SwitchOff(loadFrom(t, ns), "another", "2026-01-02T03:04:05Z")
+	require.NoError(t, err)
+	b, err := p.Batch(nil)
+	require.NoError(t, err)
+	commitEchoes(t, ns, b)
+	_, off := loadFrom(t, ns).Off("another")
+	require.True(t, off)
 }
 
 // compareLoaded compares what is known of chains, flowtables, rules and sets, whatever the order of the anonymous ones.
@@ -89,6 +103,9 @@ func compareLoaded(t *testing.T, want, got *Loaded) {
 		slices.Sort(list)
 		return list
 	}
+	assert.Equal(t, want.tables, got.tables)
+	assert.Equal(t, want.marks, got.marks)
+	assert.Equal(t, want.ignored, got.ignored)
 	assert.Equal(t, want.Chains(), got.Chains())
 	assert.Equal(t, want.Flowtables(), got.Flowtables())
 	assert.Equal(t, rules(want), rules(got))

@@ -75,10 +75,7 @@ func load(o nlmsg.Order, owner string, messages iter.Seq2[Message, error]) (*Loa
 		l.messages = append(l.messages, m)
 	}
 	l.torn = l.isTorn()
-	slices.SortFunc(l.tables, compareTables)
-	for i := range l.tables {
-		l.readTable(&l.tables[i])
-	}
+	l.readTables()
 	l.finish(o)
 	l.index()
 	return l, nil

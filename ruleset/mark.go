@@ -53,6 +53,14 @@ func (l *Loaded) ignoredWarnings() []string {
 	return list
 }
 
+// readTables puts the tables in order, and judges each.
+func (l *Loaded) readTables() {
+	slices.SortFunc(l.tables, compareTables)
+	for i := range l.tables {
+		l.readTable(&l.tables[i])
+	}
+}
+
 // readTable judges what a table says of an owner: a mark, a table of ours, or nothing.
 func (l *Loaded) readTable(t *LoadedTable) {
 	ignore := func(why string) {
