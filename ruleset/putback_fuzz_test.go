@@ -29,7 +29,7 @@ func FuzzPutBack(f *testing.F) {
 		if err != nil {
 			return
 		}
-		switchOff(t, have)
+		switchesOff(t, have)
 		plan, err := Diff(have, want)
 		if err != nil {
 			return
@@ -85,7 +85,7 @@ func throughJSON(t *testing.T, b *Backup) *Backup {
 	return &again
 }
 
-func switchOff(t *testing.T, have *Loaded) {
+func switchesOff(t *testing.T, have *Loaded) {
 	t.Helper()
 	plan, err := SwitchOff(have, "", "2026-01-02T03:04:05Z")
 	if err != nil {
