@@ -290,7 +290,7 @@ func TestLockOutlivesWhoAsked(t *testing.T) {
 	idle(t, k)
 	holder.asked(t, "held")
 
-	asker = startChild(t, ns, childAsks, nil) // it still listens to those who live
+	startChild(t, ns, childAsks, nil) // it still listens to those who live
 	eventually(t, func() bool {
 		_, err := holder.in.Write([]byte("?\n"))
 		require.NoError(t, err)
