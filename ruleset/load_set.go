@@ -173,7 +173,8 @@ func (s *LoadedSet) addElement(o nlmsg.Order, b []byte) error {
 }
 
 // finish makes ranges of the elements. It is false if one is there twice: the kernel moved a hash table while it listed it, and
-// then others are missing (rhashtable grows some time after a commit, and the ruleset's generation does not tell).
+// then others are missing (rhashtable grows some time after a commit, and the ruleset's generation does not tell). Keys of more than 16 bytes,
+// which only others' concatenations have, are not told apart.
 func (s *LoadedSet) finish() bool {
 	for i := range s.elements {
 		s.adorned = s.adorned || s.elements[i].adorned
@@ -190,7 +191,7 @@ func (s *LoadedSet) finish() bool {
 	}
 	listed := len(s.ranges)
 	s.elements, s.ranges = nil, nftvalue.UniqueRanges(s.ranges)
-	return len(s.ranges) == listed
+	return len(s.ranges) == listed || int(s.KeyLen) > len(rawElement{}.key)
 }
 
 // intervals puts ends to beginnings. The end at zero, with which nft begins a set, is none; a beginning without an end reaches to the
