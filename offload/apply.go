@@ -2,6 +2,7 @@ package offload
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,30 +47,34 @@ func (m *Manager) Apply(ctx context.Context, plan *ruleset.Plan) (generation uin
 		_, generation, err := m.commit(ctx, plan)
 		return generation, err
 	}
-	before, unread := m.heldFor(ctx, plan)
-	switch {
-	case errors.Is(unread, fs.ErrPermission): // the commit tells which operation that is about
-	case unread != nil:
-		return 0, unread
-	default:
-		if err := m.warnOfRisks(ctx, plan, before); err != nil {
-			return 0, err
-		}
+	before, err := m.heldFor(ctx, plan)
+	if err != nil {
+		return 0, m.unprivileged(ctx, plan, err)
+	}
+	if err := m.warnOfRisks(ctx, plan, before); err != nil {
+		return 0, err
 	}
 	sent, generation, err := m.commit(ctx, plan)
-	switch {
-	case err != nil:
+	if err != nil {
 		if refused := new(ApplyError); !errors.As(err, &refused) { // it may be in force: its answer was lost
 			m.debts.add(plan.Owner(), before)
 		}
 		return generation, err
-	case unread != nil:
-		return generation, fmt.Errorf("offload: apply: %w: %w", ErrNotEvicted, unread)
 	}
 	if err := m.evict(ctx, sent, before); err != nil {
 		return generation, fmt.Errorf("offload: apply: %w", err)
 	}
 	return generation, nil
+}
+
+// unprivileged asks the kernel what it says of a plan to someone who may not even read the ruleset: that names the operation. Nothing is
+// committed, for nobody could tell whom it forbids.
+func (m *Manager) unprivileged(ctx context.Context, plan *ruleset.Plan, unread error) error {
+	if !errors.Is(unread, fs.ErrPermission) {
+		return unread
+	}
+	_, err := m.send(ctx, "apply", plan, softBatch, m.kernel.Check)
+	return cmp.Or(err, unread)
 }
 
 // commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.

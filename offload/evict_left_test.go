@@ -166,6 +166,27 @@ func TestLostAnswersEvict(t *testing.T) {
 	assert.Empty(t, ports(t, kernel))
 }
 
+// Who may not read the ruleset at the moment applies nothing: nobody could tell, then or later, which flows the plan forbids.
+func TestApplyUnreadChangesNothing(t *testing.T) {
+	m, kernel := onFake(t, nil, nil)
+	applySpec(t, m, firewall())
+	flow(kernel, 22, conntrack.Offload)
+	plan, err := m.Plan(t.Context(), firewall(dropPort(22)))
+	require.NoError(t, err)
+	kernel.ForeignCommit()
+	_, _, err = m.IsOff(t.Context(), "") // what is remembered is no longer what the plan was made from
+	require.NoError(t, err)
+	generation := kernel.Generation()
+	kernel.FailDump(syscall.EPERM)
+	_, err = m.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.NotErrorIs(t, err, offload.ErrNotEvicted)
+	assert.Equal(t, generation, kernel.Generation())
+
+	applySpec(t, m, firewall(dropPort(22)))
+	assert.Empty(t, ports(t, kernel))
+}
+
 // Run tells of flows that it could not evict as long as they are there, and tries again.
 func TestRunEvictsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
