@@ -1,7 +1,6 @@
 package offload_test
 
 import (
-	"os"
 	"testing"
 	"time"
 
@@ -42,16 +41,4 @@ func TestSoakReplace(t *testing.T) {
 	rest, err := l.manager.Plan(t.Context(), &ruleset.Spec{})
 	require.NoError(t, err)
 	assert.True(t, rest.Empty(), "nothing of ours is left: %v", rest)
-}
-
-// soakUntil is when a long run ends; at once unless FASTPATH_SOAK says how long it takes.
-func soakUntil(t *testing.T) time.Time {
-	t.Helper()
-	text := os.Getenv("FASTPATH_SOAK")
-	if text == "" {
-		return time.Now()
-	}
-	d, err := time.ParseDuration(text)
-	require.NoError(t, err, "FASTPATH_SOAK")
-	return time.Now().Add(d)
 }
