@@ -26,7 +26,7 @@ type Victim struct {
 // those that ceased to, which are. Else each goes by a call of its own, and one that began anew under the same tuple stays.
 //
 // The next packet of an evicted flow begins a new connection, whichever side sends it. Where that is the server, conntrack takes the server
-// for the side that began: Orig is the other way round, and Sent counts what the server sends.
+// for the side that began: Orig is the other way round, and Sent counts what the server sends. Accounts by ByInside stay right.
 func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error) {
 	settings, err := w.source.Settings(ctx)
 	if err != nil {
@@ -58,7 +58,7 @@ const fewVictims = 16
 
 // EvictEntries removes these connections, each by a call of its own, and returns those that it removed. A connection that began anew
 // under the same tuple since it was read stays. One that ended meanwhile is no error; where the kernel says that there is none and shows it
-// all the same, the error is a *StaysError.
+// all the same, the error is a *StaysError. Which side begins what follows is said at Evict.
 func (w *Watcher) EvictEntries(ctx context.Context, entries []Entry) ([]Entry, error) {
 	var gone []Entry
 	missed, all := map[Key]bool{}, Match{Status: Offload}

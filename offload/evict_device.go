@@ -28,7 +28,8 @@ type Evicted struct {
 }
 
 // Evict removes connections from conntrack, offloaded or not; the next packet of each takes the classic path and begins a new one. What may
-// break by that is in each Victim's Risk. Nothing keeps the rules from offloading the new connection.
+// break by that is in each Victim's Risk. Nothing keeps the rules from offloading the new connection. It begins with whichever side speaks first:
+// where that is the server, Orig is the other way round from then on; accounts by conntrack.ByInside stay right.
 //
 // Without a Device it is conntrack.Watcher.Evict. With one it reads what Match says, and asks routing for the two ends of each connection;
 // a connection goes if one of its ends surely is behind the device. It is not told by which port of a bridge or slave of a bond packets

@@ -42,7 +42,7 @@ func (m *Manager) Stale(ctx context.Context) ([]StaleFlow, error) {
 }
 
 // EvictStale evicts the flows that Stale lists, and returns them: their next packets take the classic path, which finds the way, and
-// are offloaded again. Errors are those of Stale, and ErrNotEvicted, with those that were evicted beside it.
+// are offloaded again, as new connections of whichever side speaks first. Errors are those of Stale, and ErrNotEvicted, with those that were evicted beside it.
 func (m *Manager) EvictStale(ctx context.Context) ([]StaleFlow, error) {
 	flows, err := m.Stale(ctx)
 	if err != nil || len(flows) == 0 {
