@@ -166,6 +166,24 @@ func TestLostAnswersEvict(t *testing.T) {
 	assert.Empty(t, ports(t, kernel))
 }
 
+// A flow that was forbidden before the first change that owes, free after it and forbidden again by one that owes too, goes with the next.
+func TestApplyAgainEvictsWhatWasFreeInBetween(t *testing.T) {
+	kernel := offloadtest.New(t, nil)
+	source := &denying{Source: kernel.Conntrack()}
+	m := openWith(t, kernel, source)
+	applySpec(t, m, firewall(dropPort(23)))
+	flow(kernel, 22, conntrack.Offload)
+	source.say(fs.ErrNotExist)
+	_, err := m.Reconcile(t.Context(), firewall(dropPort(22)))
+	require.ErrorIs(t, err, offload.ErrNotEvicted)
+	flow(kernel, 23, conntrack.Offload)
+	_, err = m.Reconcile(t.Context(), firewall(dropPort(22), dropPort(23)))
+	require.ErrorIs(t, err, offload.ErrNotEvicted)
+	source.say(nil)
+	applySpec(t, m, firewall(dropPort(22), dropPort(23)))
+	assert.Empty(t, ports(t, kernel))
+}
+
 // Who may not read the ruleset at the moment applies nothing: nobody could tell, then or later, which flows the plan forbids.
 func TestApplyUnreadChangesNothing(t *testing.T) {
 	m, kernel := onFake(t, nil, nil)

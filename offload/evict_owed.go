@@ -3,35 +3,44 @@ package offload
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/go-fastpath/fastpath/ruleset"
 	"github.com/go-fastpath/fastpath/ruleset/judge"
 )
 
-// debts are changes that are in force, or may be, while flows that they forbid were not evicted: of each owner the rules before the first. A
-// later change, also an empty one, makes up for all of them.
+// debts are changes that are in force, or may be, while flows that they forbid were not evicted: of each owner the rules before each. What a
+// later change forbids may have been forbidden before the first already and free in between, so the first alone would not do. A later Apply, also
+// of an empty plan, makes up for all of them.
 type debts struct {
 	mu     sync.Mutex
-	before map[string]*ruleset.Loaded
+	before map[string][]*ruleset.Loaded
 }
+
+// maxDebts bounds how many rulesets are kept for an owner; of more, the oldest goes.
+const maxDebts = 32
 
 func (d *debts) add(owner string, before *ruleset.Loaded) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	list := d.before[owner]
+	known := func(l *ruleset.Loaded) bool { return l == before }
+	if before == nil || len(before.Flowtables()) == 0 || slices.ContainsFunc(list, known) {
+		return
+	}
 	if d.before == nil {
-		d.before = map[string]*ruleset.Loaded{}
+		d.before = map[string][]*ruleset.Loaded{}
 	}
-	if d.before[owner] == nil && before != nil {
-		d.before[owner] = before
-	}
+	list = append(list, before)
+	d.before[owner] = list[max(0, len(list)-maxDebts):]
 }
 
-// of is what the kernel held before the first change of an owner that was not made up for; nil if there is none.
-func (d *debts) of(owner string) *ruleset.Loaded {
+// of is what the kernel held before each change of an owner that was not made up for.
+func (d *debts) of(owner string) []*ruleset.Loaded {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.before[owner]
+	return slices.Clone(d.before[owner])
 }
 
 func (d *debts) pay(owner string) {
@@ -40,17 +49,15 @@ func (d *debts) pay(owner string) {
 	delete(d.before, owner)
 }
 
-// evictOwed removes the flows that the rules forbid now and did not before the changes that owe it.
+// evictOwed removes the flows that the rules forbid now and did not before one of the changes that owe it.
 func (m *Manager) evictOwed(ctx context.Context, owner string) error {
-	before := m.debts.of(owner)
-	if before == nil {
-		return nil
+	for _, before := range m.debts.of(owner) {
+		if err := m.evictForbidden(ctx, func() ([]Victim, error) { return m.victimsSince(ctx, owner, before) }); err != nil {
+			return err
+		}
 	}
-	err := m.evictForbidden(ctx, func() ([]Victim, error) { return m.victimsSince(ctx, owner, before) })
-	if err == nil {
-		m.debts.pay(owner)
-	}
-	return err
+	m.debts.pay(owner)
+	return nil
 }
 
 // victimsSince are the flows that the rules of now forbid or exclude, and those of before did not.

@@ -157,7 +157,7 @@ func (r *run) done(ctx context.Context, now *view, fresh bool) error {
 
 // evictOwed tries again to evict what changes before could not.
 func (r *run) evictOwed(ctx context.Context, now *view) error {
-	if r.cfg.Observe || r.m.debts.of(r.owner) == nil {
+	if r.cfg.Observe || len(r.m.debts.of(r.owner)) == 0 {
 		return nil
 	}
 	_, err := r.m.Apply(ctx, now.plan)
