@@ -53,6 +53,10 @@ func (r *run) tell(ctx context.Context, phase Phase, now *view, err error) {
 func (r *run) describe(ctx context.Context, s *Status, now *view) {
 	held := r.held(ctx, s.Phase)
 	s.Generation = r.known
+	s.Off = ruleset.Off{}
+	if now.off {
+		s.Off, _ = now.have.Off(r.owner)
+	}
 	s.Devices = r.deviceStatuses(ctx, now, held)
 	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
 	s.LiveSets = r.liveStatuses()

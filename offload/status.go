@@ -15,6 +15,8 @@ type Status struct {
 	Owner string    `json:"owner"`
 	Phase Phase     `json:"phase"`
 	Since time.Time `json:"since"` // when the phase began
+	// Off is the mark of the kill switch while it stands: since when, and whether it came back with a saved ruleset. Run may have found it later than that.
+	Off ruleset.Off `json:"off,omitzero"`
 	// Generation of the ruleset that was looked at last.
 	Generation uint32 `json:"generation"`
 	// Devices of the declared flowtables, in the order of the Spec.

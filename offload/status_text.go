@@ -11,7 +11,11 @@ import (
 // String is the Status for a terminal: a line, then a table of the devices, then what is to be said.
 func (s *Status) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s since %s, generation %d, %d changes", s.Owner, s.Phase, clock(s.Since), s.Generation, s.Changes)
+	since := clock(s.Since)
+	if s.Phase == PhaseOff && s.Off.Since != "" {
+		since = s.Off.Since // not when it was looked at first
+	}
+	fmt.Fprintf(&b, "%s: %s since %s, generation %d, %d changes", s.Owner, s.Phase, since, s.Generation, s.Changes)
 	if !s.Retry.IsZero() {
 		fmt.Fprintf(&b, ", next try at %s", clock(s.Retry))
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"regexp"
 	"testing"
 	"time"
 
@@ -8,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/internal/testns"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // TestSwitch: off leaves a mark, which every plan heeds and which on and uninstall take away.
@@ -31,6 +35,41 @@ func TestSwitch(t *testing.T) {
 	run("", "off")
 	run("", "uninstall")
 	assert.Equal(t, before, listRuleset(t, ns))
+}
+
+// TestSwitchRestored: a ruleset that is saved while the fast path is off, and restored, switches it off again; every command says so.
+func TestSwitchRestored(t *testing.T) {
+	ns := testns.NewNamedT(t, "flowctl")
+	run := func(spec string, args ...string) string {
+		r := flowctl(spec, append(args, "--netns", ns.Name())...)
+		r.assertDone(t)
+		return r.out
+	}
+	run(plainSpec, "apply", "-")
+	assert.Contains(t, run("", "on"), "it was not off")
+	first := run("", "off")
+	since := regexp.MustCompile(`off since (\S+Z):`).FindStringSubmatch(first)
+	require.Len(t, since, 2, "%s", first)
+	assert.NotContains(t, first, "restored")
+	shown := run(plainSpec, "status", "-")
+	assert.Contains(t, shown, "off since "+since[1])
+	assert.NotContains(t, shown, "restored")
+
+	saved := listRuleset(t, ns)
+	require.NoError(t, ns.NFT(t.Context(), "flush ruleset\n"+saved))
+	require.Equal(t, saved, listRuleset(t, ns))
+	shown = run(plainSpec, "status", "-")
+	assert.Contains(t, shown, "off since "+since[1])
+	assert.Contains(t, shown, "saved with a ruleset and restored")
+	var s offload.Status
+	require.NoError(t, json.Unmarshal([]byte(run(plainSpec, "status", "--json", "-")), &s))
+	assert.Equal(t, ruleset.Off{Owner: "fastpath", Since: since[1], Restored: true}, s.Off)
+	assert.Contains(t, run(plainSpec, "plan", "-"), "saved with a ruleset and restored")
+	again := run("", "off")
+	assert.Contains(t, again, "off since "+since[1])
+	assert.Contains(t, again, "saved with a ruleset and restored")
+	assert.Contains(t, run("", "on"), "it was off since "+since[1]+", by a mark that came back with a saved ruleset")
+	assert.NotContains(t, run(plainSpec, "status", "-"), "off since")
 }
 
 // TestSet: a setting is changed, and put back at the end.
