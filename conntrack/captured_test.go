@@ -89,6 +89,30 @@ func TestDecodeRefusesEveryShorterMessage(t *testing.T) {
 	}
 }
 
+// Counters are one nest of two numbers: half of one is not told, nor is what two nests have together.
+func TestDecodeHalvesOfCounters(t *testing.T) {
+	o := nlmsg.LittleEndian
+	want := masqueraded()
+	half := func(typ uint16) []byte {
+		b := nlmsg.NewBuilder(o, nil)
+		nest := b.Nest(nlmsg.CTACountersReply)
+		b.Uint64BE(typ, 9)
+		b.EndNest(nest)
+		return b.Bytes()
+	}
+	packets, bytes := half(nlmsg.CTACountersPackets), half(nlmsg.CTACountersBytes)
+	want.Received = Counters{}
+	for name, more := range map[string][]byte{
+		"packets": packets, "bytes": bytes, "packets, then bytes": append(packets[:len(packets):len(packets)], bytes...),
+	} {
+		whole := masqueraded()
+		got, err := Decode(binary.LittleEndian, append(encode(o, &whole), more...))
+		require.NoError(t, err)
+		assert.Equal(t, want.Received, got.Received, name)
+		assert.Equal(t, want.Sent, got.Sent, name)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	for _, c := range allCaptured(f) {
 		f.Add(c.data, false)

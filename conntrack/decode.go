@@ -104,7 +104,9 @@ func (d *decoder) counters(c *Counters, b []byte) error {
 	return d.anyCounters(c, b)
 }
 
+// anyCounters reads one nest. Half of the numbers is none, and neither is the rest of an earlier nest.
 func (d *decoder) anyCounters(c *Counters, b []byte) error {
+	var now Counters
 	var packets, bytes bool
 	for len(b) > 0 {
 		a, rest, err := nlmsg.NextAttr(d.order, b)
@@ -114,17 +116,21 @@ func (d *decoder) anyCounters(c *Counters, b []byte) error {
 		b = rest
 		switch a.Type {
 		case nlmsg.CTACountersPackets:
-			c.Packets, err = a.Uint64BE()
+			now.Packets, err = a.Uint64BE()
 			packets = true
 		case nlmsg.CTACountersBytes:
-			c.Bytes, err = a.Uint64BE()
+			now.Bytes, err = a.Uint64BE()
 			bytes = true
 		}
 		if err != nil {
 			return err
 		}
 	}
-	c.OK = packets && bytes
+	*c = Counters{}
+	if packets && bytes {
+		now.OK = true
+		*c = now
+	}
 	return nil
 }
 

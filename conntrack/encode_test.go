@@ -53,13 +53,11 @@ func encodeTime(b *nlmsg.Builder, typ uint16, at time.Time) {
 	}
 }
 
-// encodeCounters writes both numbers, or the one that is there: then they count as absent.
+// encodeCounters writes both numbers, or none.
 func encodeCounters(b *nlmsg.Builder, typ uint16, c Counters) {
 	nest := b.Nest(typ)
-	if c.OK || c.Packets != 0 {
+	if c.OK {
 		b.Uint64BE(nlmsg.CTACountersPackets, c.Packets)
-	}
-	if c.OK || c.Bytes != 0 {
 		b.Uint64BE(nlmsg.CTACountersBytes, c.Bytes)
 	}
 	b.EndNest(nest)
