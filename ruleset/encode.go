@@ -195,3 +195,6 @@ func (f Family) number() byte {
 	}
 	return nlmsg.FamilyInet
 }
+
+// known reports whether a table's family is one that this library can name on the wire: what a kernel tells may be any.
+func (f Family) known() bool { return familyName(f.number()) == f }

@@ -130,6 +130,7 @@ func FuzzLoad(f *testing.F) {
 	k.generation(7)
 	k.table(nlmsg.FamilyInet, "a", "managed by fastpath")
 	k.flowtable(nlmsg.FamilyInet, "a", "f")
+	k.table(nlmsg.FamilyUnspec, "a", "managed by fastpath")
 	for _, m := range k.messages {
 		f.Add(m.Type, m.Data)
 	}

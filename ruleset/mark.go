@@ -23,8 +23,11 @@ func (i IgnoredMark) String() string {
 	if mark.CheckText("", table) != nil {
 		table = strconv.QuoteToASCII(table)
 	}
-	return fmt.Sprintf("table %s %s is ignored: it looks like one of ours, and %s; look who made it, and delete it with `nft delete table %s %s`",
-		i.Family, table, i.Why, i.Family, table)
+	said := fmt.Sprintf("table %s %s is ignored: it looks like one of ours, and %s; look who made it", i.Family, table, i.Why)
+	if !i.Family.known() {
+		return said
+	}
+	return said + fmt.Sprintf(", and delete it with `nft delete table %s %s`", i.Family, table)
 }
 
 // IgnoredMarks are the tables that look like ours and are not, of all owners, in the order of Tables.
@@ -79,7 +82,9 @@ func (l *Loaded) readTable(t *LoadedTable) {
 		}
 		return
 	}
-	if err := checkOwner(t.Owner); err != nil {
+	if !t.Family.known() && t.Owner != "" {
+		ignore("this library knows no such family")
+	} else if err := checkOwner(t.Owner); err != nil {
 		ignore(err.Error())
 	} else if err := checkNote(t.Note); err != nil {
 		ignore(err.Error())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -179,12 +180,23 @@ func TestDiffDeletesTheFamilyThatBearsTheMark(t *testing.T) {
 		require.NoError(t, b.WriteText(&text))
 		assert.Contains(t, text.String(), "NFT_MSG_DELTABLE "+name+" REQUEST")
 	}
-	var k kernelState
-	k.table(99, "x", "managed by fastpath")
-	p, err := Diff(k.load(t, ""), resolved(t, &Spec{}))
-	require.NoError(t, err)
-	_, err = p.Batch(nil)
-	assert.ErrorContains(t, err, "does not know the family 99")
+}
+
+// A family that this library cannot name is no place for a table of ours: a mark there stops no plan, and is told.
+func TestDiffLeavesFamiliesWithoutAName(t *testing.T) {
+	for _, family := range []byte{0, 4, 99} {
+		var k kernelState
+		k.table(family, "x", "managed by fastpath")
+		l := k.load(t, "")
+		require.Len(t, l.Tables(), 1)
+		assert.Empty(t, l.Tables()[0].Owner)
+		p, err := Diff(l, resolved(t, smallSpec()))
+		require.NoError(t, err)
+		assert.NotContains(t, p.String(), "delete")
+		_, err = p.Batch(nil)
+		require.NoError(t, err)
+		assert.Contains(t, p.Warnings(), "table family "+strconv.Itoa(int(family))+" x is ignored: it looks like one of ours, and this library knows no such family; look who made it")
+	}
 }
 
 func TestDiffRefusesForeignTables(t *testing.T) {
