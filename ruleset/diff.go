@@ -15,7 +15,7 @@ var ErrForeign = errors.New("the table belongs to someone else")
 // Diff plans the way from what a kernel holds to what was declared, by the least that does it; a nil have is an empty kernel.
 // What is as declared is not touched: rules keep their handles and counters, flowtables their flows. A table that bears our mark
 // and is no longer declared is deleted, and so is whatever else our tables hold that was not declared. The error matches
-// ErrForeign if a declared table exists without our mark.
+// ErrForeign if a declared table exists without our mark. A nil want is refused: nobody declared anything.
 //
 // The order is one that kernels take: rules go before what they refer to, a device leaves a flowtable before it joins another,
 // and things are made before rules use them. Equal input gives equal plans.
@@ -26,6 +26,9 @@ func Diff(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want,
 func DiffAdopt(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want, true) }
 
 func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
+	if want == nil {
+		return nil, errors.New("nothing to plan for: what was declared is nil; look at the error of Resolve")
+	}
 	p := &Plan{want: want, bindings: want.Bindings(), adopt: adopt}
 	if have != nil {
 		p.generation, p.have = have.generation, have

@@ -1,6 +1,8 @@
 package ruleset
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +25,39 @@ func TestValidateSurvivesManyFlowtables(t *testing.T) {
 	assert.NoError(t, oneTable(table).Validate())
 	table.Flowtables = append(table.Flowtables, flowtable.Spec{Name: "z", Devices: named("one", "e7")})
 	assertMistakes(t, oneTable(table), `tables[0].flowtables[20000].devices[1]: "e7" is already picked by "e7" of flowtable "f7"`)
+}
+
+// A program that writes one value over and over is told so in a text that can be read.
+func TestValidateTellsLongListsShortly(t *testing.T) {
+	const n = 20_000
+	same := func(word string) []string { return slices.Repeat([]string{word}, n) }
+	devices := slices.Repeat([]flowtable.Selector{{Name: "eth0"}}, n)
+	apart := make([]flowtable.Selector, n)
+	for i := range apart {
+		apart[i].Name = "d" + strconv.Itoa(i)
+	}
+	rule := Table{Name: "x", Chains: []Chain{{Name: "c", Rules: []Rule{R(IPSaddr.Is(same("192.0.2.1")...))}}}}
+	policy := Table{Name: "x", Flowtables: []flowtable.Spec{{Name: "f"}}, Offload: []Policy{{Flowtable: "f", Except: Exclusions{Addrs: same("192.0.2.1")}}}}
+	for name, c := range map[string]struct {
+		table Table
+		path  string // of the mistake that counts the rest
+		count int
+	}{
+		"elements":   {Table{Name: "x", Sets: []Set{{Name: "s", Type: IPv4Addr, Elements: same("192.0.2.1")}}}, "sets[0].elements[101]", n - 1},
+		"unreadable": {Table{Name: "x", Sets: []Set{{Name: "s", Type: IPv4Addr, Elements: same("192.0.2")}}}, "sets[0].elements[100]", n},
+		"devices":    {Table{Name: "x", Flowtables: []flowtable.Spec{{Name: "f", Devices: devices}}}, "flowtables[0].devices[101]", n - 1},
+		"devices of another": {Table{Name: "x", Flowtables: []flowtable.Spec{{Name: "f", Devices: apart}, {Name: "g", Devices: apart}}},
+			"flowtables[1].devices[100]", n},
+		"values":    {rule, "chains[0].rules[0].do[0].match.is[101]", n - 1},
+		"addresses": {policy, "offload[0].except.addrs[101]", n - 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mistakes := mistakesOf(t, oneTable(c.table))
+			require.Len(t, mistakes, 101)
+			assert.Equal(t, fmt.Sprintf("tables[0].%s: the list has %d mistakes, of which the first 100 are told; correct those first", c.path, c.count), mistakes[100])
+			assert.Less(t, len(oneTable(c.table).Validate().Error()), 30_000)
+		})
+	}
 }
 
 // Each of many base chains reaches each of many chains.

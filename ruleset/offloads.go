@@ -17,11 +17,14 @@ func (s *Statement) Offloads() bool {
 func (r *Rule) Offloads() bool { return r.flowAdd() >= 0 }
 
 // Offloads reports whether an operation makes a rule that fills a flowtable, or one that leads to such rules of this Spec. A kernel may refuse
-// either for what is the matter with the flowtable or its place.
+// either for what is the matter with the flowtable or its place. A nil Spec has no rules to lead to.
 func (s *Spec) Offloads(op Operation) bool {
 	rule, ok := op.Rule()
 	if !ok || rule.Offloads() {
 		return ok
+	}
+	if s == nil {
+		return false
 	}
 	for i := range s.Tables {
 		t := &s.Tables[i]

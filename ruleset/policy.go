@@ -141,9 +141,12 @@ func SkipMarked(flowtable string, value, mask uint32) Policy {
 	return Policy{Flowtable: flowtable, Except: Exclusions{Marks: []MarkBits{bits}}}
 }
 
-// Announced names the flowtable that each announcement bit of the policies stands for.
+// Announced names the flowtable that each announcement bit of the policies stands for; a nil Spec has none.
 func (s *Spec) Announced() map[uint32]string {
 	bits := map[uint32]string{}
+	if s == nil {
+		return bits
+	}
 	for i := range s.Tables {
 		for j := range s.Tables[i].Offload {
 			p := &s.Tables[i].Offload[j]

@@ -17,11 +17,19 @@ const maxComment = 127
 // Validate reports every mistake of the Spec at once, joined, in a fixed order; each is a *flowtable.FieldError with its
 // path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices. Two
 // things only the kernel knows: what Raw statements mean, and whether a rule of dozens of statements is beyond the 4095 bytes of
-// its own memory for one (EFBIG).
+// its own memory for one (EFBIG). Of one list (elements, devices, values) the first
+// hundred mistakes are reported, and how many more there are. A nil
+// Spec is a mistake, not an empty one, which removes all of an owner's tables.
 func (s *Spec) Validate() error { return new(validator).check(s) }
+
+// errNil says that a Spec is missing: most likely an error before was not looked at.
+var errNil = errors.New("the Spec is nil; an empty one removes the owner's tables")
 
 // check is Validate. What it read of sets stays with the validator.
 func (v *validator) check(s *Spec) error {
+	if s == nil {
+		return errNil
+	}
 	v.add("owner", checkOwner(s.Owner))
 	v.checkAnnouncements(s)
 	tables := map[string]int{}
@@ -55,6 +63,23 @@ func (v *validator) add(path string, err error) {
 	if err != nil {
 		v.mistakes = append(v.mistakes, &flowtable.FieldError{Path: path, Err: err})
 	}
+}
+
+// maxTold is how many mistakes of one list are reported: one that a program wrote can be wrong in every line.
+const maxTold = 100
+
+// cut leaves the first of the mistakes from index from on, which are those of one list, and says how many there are beyond.
+func (v *validator) cut(from int) {
+	left := from + maxTold
+	if len(v.mistakes) <= left {
+		return
+	}
+	all := len(v.mistakes) - from
+	var first *flowtable.FieldError
+	errors.As(v.mistakes[left], &first)
+	clear(v.mistakes[left:])
+	v.mistakes = v.mistakes[:left]
+	v.add(first.Path, fmt.Errorf("the list has %d mistakes, of which the first %d are told; correct those first", all, maxTold))
 }
 
 // addChain, addRule and addStatement put a path together only if there is a mistake: rulesets have ten thousand rules.
@@ -163,11 +188,13 @@ func (v *validator) checkFlowtables(p place, all []flowtable.Spec) {
 		path := p.path("flowtables[" + strconv.Itoa(i) + "]")
 		v.addAll(path, all[i].Validate())
 		v.unique(names, all[i].Name, i, path+".name", "flowtable", "flowtables")
+		before := len(v.mistakes)
 		for j, d := range all[i].Devices {
 			if first := overlaps[j]; first >= 0 && of[first] != i { // its own flowtable's are told by its Validate
 				v.add(path+".devices["+strconv.Itoa(j)+"]", sharedDevice(d, devices[first], all[of[first]].Name))
 			}
 		}
+		v.cut(before)
 		overlaps = overlaps[len(all[i].Devices):]
 	}
 }

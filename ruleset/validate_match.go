@@ -84,6 +84,7 @@ func parseMask(word string) (uint32, error) {
 func (v *validator) checkValues(s *scope, f Field, kind nftvalue.Kind, mask uint32, words []string, at func(i int) string) []nftvalue.Span {
 	v.reader.Forget()
 	v.spans, v.values = v.spans[:0], v.values[:0]
+	before := len(v.mistakes)
 	if len(words) == 1 && nftvalue.IsReference(words[0]) {
 		if err := s.checkSet(f, kind, words[0][1:]); err != nil {
 			v.add(at(0), err)
@@ -109,6 +110,7 @@ func (v *validator) checkValues(s *scope, f Field, kind nftvalue.Kind, mask uint
 		}
 	}
 	v.checkOverlaps(v.values, at)
+	v.cut(before)
 	return v.spans
 }
 

@@ -155,6 +155,7 @@ func (c *policyCheck) exclusions() {
 // addrs are of both families.
 func (c *policyCheck) addrs(words []string) {
 	var four, six values
+	before := len(c.mistakes)
 	for i, word := range words {
 		list, kind := &four, nftvalue.IPv4
 		if _, of6 := splitAddrs([]string{word}); len(of6) > 0 {
@@ -172,6 +173,7 @@ func (c *policyCheck) addrs(words []string) {
 	}
 	c.checkOverlaps(four, c.item("except.addrs"))
 	c.checkOverlaps(six, c.item("except.addrs"))
+	c.cut(before)
 }
 
 func (c *policyCheck) marks(list string, all []MarkBits) {

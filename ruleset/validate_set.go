@@ -30,6 +30,8 @@ func (v *validator) checkElements(path string, s *Set) []nftvalue.Range {
 		return nil
 	}
 	at := func(i int) string { return path + ".elements[" + strconv.Itoa(i) + "]" }
+	before := len(v.mistakes)
+	defer func() { v.cut(before) }()
 	ranges := make([]nftvalue.Range, 0, len(s.Elements))
 	for i, word := range s.Elements {
 		v.reader.Forget()

@@ -53,6 +53,30 @@ func TestValidateAcceptsNothing(t *testing.T) {
 	assert.NoError(t, oneTable(Table{Name: "x"}).Validate())
 }
 
+// A nil Spec is what is left of an error that nobody looked at: it is refused, and nothing panics.
+func TestNilSpec(t *testing.T) {
+	var s *Spec
+	const text = "the Spec is nil; an empty one removes the owner's tables"
+	assert.EqualError(t, s.Validate(), text)
+	_, err := s.Resolve(nil)
+	assert.EqualError(t, err, text)
+	_, err = s.ResolveAgain(resolved(t, smallSpec()), nil)
+	assert.EqualError(t, err, text)
+	assert.Empty(t, s.Lint())
+	assert.Empty(t, s.Announced())
+	assert.Nil(t, s.WithoutFlowtables())
+	p, err := Diff(nil, resolved(t, smallSpec()))
+	require.NoError(t, err)
+	for _, op := range p.Operations() {
+		rule, is := op.Rule()
+		assert.Equal(t, is && rule.Offloads(), s.Offloads(op), op.String())
+	}
+	_, err = Diff(nil, nil)
+	assert.ErrorContains(t, err, "what was declared is nil")
+	_, err = DiffAdopt(nil, nil)
+	assert.ErrorContains(t, err, "what was declared is nil")
+}
+
 func TestValidateTables(t *testing.T) {
 	assertMistakes(t, &Spec{
 		Owner: strings.Repeat("o", 117),

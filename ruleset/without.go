@@ -8,8 +8,11 @@ import "slices"
 // A rule ends where its `flow add` stood: for a packet whose connection is not offloaded by it, kernels end the rule there too (NFT_BREAK,
 // net/netfilter/nft_flow_offload.c). A rule of which nothing but matches and limits is left goes. The chain of an Inline policy that is
 // still jumped to stays, empty. Sets stay as they are, so that live ones keep their elements. A Raw statement that offloads goes
-// as a whole. With a policy goes what its exclusions' rules log and count.
+// as a whole. With a policy goes what its exclusions' rules log and count. Of a nil Spec it is nil.
 func (s *Spec) WithoutFlowtables() *Spec {
+	if s == nil {
+		return nil
+	}
 	c := cloneSpec(s)
 	for i := range c.Tables {
 		t := &c.Tables[i]
