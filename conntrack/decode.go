@@ -126,11 +126,10 @@ func (d *decoder) anyCounters(c *Counters, b []byte) error {
 			return err
 		}
 	}
-	*c = Counters{}
-	if packets && bytes {
-		now.OK = true
-		*c = now
+	if now.OK = packets && bytes; !now.OK {
+		now = Counters{}
 	}
+	*c = now
 	return nil
 }
 

@@ -7,7 +7,8 @@ import (
 )
 
 // Validate reports every mistake of the Spec at once, joined; each is a *FieldError with its path below the Spec
-// ("devices[2].name"); of the devices the first hundred, and how many more there are. A valid Spec is one that nft can spell and that a kernel takes, if its devices are there.
+// ("devices[2].name"). Of the devices it reports the first hundred mistakes, and how many there are. A valid Spec is
+// one that nft can spell and that a kernel takes, if its devices are there.
 func (s Spec) Validate() error {
 	var all mistakes
 	all.add("name", CheckReference(s.Name))
@@ -20,7 +21,7 @@ func (s Spec) Validate() error {
 			all.add(path, fmt.Errorf("%s is already picked by %s; remove one, the kernel refuses both", quoted(d), quoted(s.Devices[first])))
 		}
 	}
-	all.cut(before)
+	all = Shorten(all, before)
 	all.add("priority", checkIngressPriority(s.Priority))
 	switch s.Layers {
 	case LayersDefault, LayersLower, LayersLogical, LayersAll:
@@ -54,22 +55,6 @@ func (m *mistakes) add(path string, err error) {
 	if err != nil {
 		*m = append(*m, &FieldError{Path: path, Err: err})
 	}
-}
-
-// maxTold is how many mistakes of one list are reported: one that a program wrote can be wrong in every line.
-const maxTold = 100
-
-// cut leaves the first of the mistakes from index from on, which are those of one list, and says how many there are beyond.
-func (m *mistakes) cut(from int) {
-	left := from + maxTold
-	if len(*m) <= left {
-		return
-	}
-	all := len(*m) - from
-	var first *FieldError
-	errors.As((*m)[left], &first)
-	*m = (*m)[:left]
-	m.add(first.Path, fmt.Errorf("the list has %d mistakes, of which the first %d are told; correct those first", all, maxTold))
 }
 
 func (m mistakes) join() error { return errors.Join(m...) }

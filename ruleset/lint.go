@@ -32,8 +32,8 @@ type Finding struct {
 func (f Finding) String() string { return f.Text + "; " + f.Fix }
 
 // Lint reports what is legal but likely wrong, table by table. It looks at no machine and at no other tables than
-// these; of Raw statements it sees `flow add` and jumps alone. Rules that policies compile to are reported at the policy. Of a nil Spec
-// there is nothing to report.
+// these; of Raw statements it sees `flow add` and jumps alone. Rules that policies compile to are reported at the policy. A nil
+// Spec has no findings.
 func (s *Spec) Lint() []Finding {
 	if s == nil {
 		return nil

@@ -17,9 +17,8 @@ const maxComment = 127
 // Validate reports every mistake of the Spec at once, joined, in a fixed order; each is a *flowtable.FieldError with its
 // path and the next step. A valid Spec is one that nft can spell and that a kernel with flowtables takes, given its devices. Two
 // things only the kernel knows: what Raw statements mean, and whether a rule of dozens of statements is beyond the 4095 bytes of
-// its own memory for one (EFBIG). Of one list (elements, devices, values) the first
-// hundred mistakes are reported, and how many more there are. A nil
-// Spec is a mistake, not an empty one, which removes all of an owner's tables.
+// its own memory for one (EFBIG). Of one list of elements, devices, values or addresses it reports the first hundred mistakes, and how many
+// there are. A nil Spec is one error without a path: it is not taken for an empty one, which removes all of an owner's tables.
 func (s *Spec) Validate() error { return new(validator).check(s) }
 
 // errNil says that a Spec is missing: most likely an error before was not looked at.
@@ -65,22 +64,8 @@ func (v *validator) add(path string, err error) {
 	}
 }
 
-// maxTold is how many mistakes of one list are reported: one that a program wrote can be wrong in every line.
-const maxTold = 100
-
-// cut leaves the first of the mistakes from index from on, which are those of one list, and says how many there are beyond.
-func (v *validator) cut(from int) {
-	left := from + maxTold
-	if len(v.mistakes) <= left {
-		return
-	}
-	all := len(v.mistakes) - from
-	var first *flowtable.FieldError
-	errors.As(v.mistakes[left], &first)
-	clear(v.mistakes[left:])
-	v.mistakes = v.mistakes[:left]
-	v.add(first.Path, fmt.Errorf("the list has %d mistakes, of which the first %d are told; correct those first", all, maxTold))
-}
+// cut shortens the mistakes from index from on, which are those of one list.
+func (v *validator) cut(from int) { v.mistakes = flowtable.Shorten(v.mistakes, from) }
 
 // addChain, addRule and addStatement put a path together only if there is a mistake: rulesets have ten thousand rules.
 func (v *validator) addChain(p place, below string, err error) {
