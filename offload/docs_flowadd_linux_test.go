@@ -71,7 +71,7 @@ func TestDocsFirstPackets(t *testing.T) {
 	eachFlow(t, func(t *testing.T, network string, fam testns.Family) {
 		want := map[string][2]uint64{"tcp": {2, 1}, "udp": {1, 1}}[network]
 		var seen testns.Forwarded
-		for port := uint16(40001); port < 40006; port++ {
+		for port := uint16(20001); port < 20006; port++ {
 			// A packet that was sent again, on a machine so slow, is one more: then another flow must show it.
 			seen = l.firstPackets(t, network, fam, port)
 			if [2]uint64{seen.Original.Packets, seen.Reply.Packets} == want {

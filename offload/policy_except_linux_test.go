@@ -23,7 +23,7 @@ type exclusion struct {
 
 // Ports of the excluded flows, one for each exclusion that goes by port, and the port of a second server.
 const (
-	markedPort, ctMarkedPort, dscpPort, zonePort, ownPort, otherPort = 50001, 50002, 50003, 50004, 50005, 50006
+	markedPort, ctMarkedPort, dscpPort, zonePort, ownPort, otherPort = 20001, 20002, 20003, 20004, 20005, 20006
 
 	excludedServer = 7200
 )

@@ -88,12 +88,12 @@ func TestPolicyOneWay(t *testing.T) {
 	l.apply(t, l.policed([]ruleset.Policy{{Flowtable: "fast", Only: ruleset.Selection{Between: []ruleset.DevicePair{pair}}}}))
 	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		l.dialFast(t, network, fam)
-		in := l.dialFrom(t, l.Server, network, netip.AddrPortFrom(l.ClientAddr(fam), inside.Port()), 50100)
+		in := l.dialFrom(t, l.Server, network, netip.AddrPortFrom(l.ClientAddr(fam), inside.Port()), 20100)
 		testns.AssertSlowPath(t, l.Router, in, within)
 	})
 	pair.OneWay = false
 	l.apply(t, l.policed([]ruleset.Policy{{Flowtable: "fast", Only: ruleset.Selection{Between: []ruleset.DevicePair{pair}}}}))
-	in := l.dialFrom(t, l.Server, "udp", netip.AddrPortFrom(l.ClientAddr(testns.IPv4), inside.Port()), 50101)
+	in := l.dialFrom(t, l.Server, "udp", netip.AddrPortFrom(l.ClientAddr(testns.IPv4), inside.Port()), 20101)
 	testns.AssertSoftwarePath(t, l.Router, in, within)
 }
 
@@ -115,7 +115,7 @@ func TestPolicyThresholds(t *testing.T) {
 			l.apply(t, l.policed([]ruleset.Policy{c.policy}))
 			eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 				var seen testns.Forwarded
-				for port := uint16(40101); port < 40106; port++ {
+				for port := uint16(20101); port < 20106; port++ {
 					// A segment that was sent again is offloaded by another packet's count: then another flow must show it.
 					if seen = l.firstPackets(t, network, fam, port); c.seen(seen) == c.want {
 						return
@@ -159,13 +159,13 @@ func TestPolicyAnnounces(t *testing.T) {
 	l := newLab(t, nil)
 	const bit, others = 0x100, 0x7
 	policy := ruleset.Policy{Flowtable: "fast", Announce: "0x100", After: ruleset.Threshold{Packets: 60}}
-	policy.Except.Rules = ofPort(50200)
+	policy.Except.Rules = ofPort(20200)
 	spec := l.policed([]ruleset.Policy{policy}, marking([]ruleset.Rule{ruleset.R(ruleset.CTState.Is(ruleset.New), ruleset.CTMark.Set(others, 0xff))}))
 	assert.Equal(t, map[uint32]string{bit: "fast"}, spec.Announced())
 	l.apply(t, spec)
 	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
-		held := l.dialFrom(t, l.Client, network, l.echo(fam), 50200)
-		taken := l.dialFrom(t, l.Client, network, l.echo(fam), 50201)
+		held := l.dialFrom(t, l.Client, network, l.echo(fam), 20200)
+		taken := l.dialFrom(t, l.Client, network, l.echo(fam), 20201)
 		talk(t, held, 3, 100)
 		talk(t, taken, 3, 100)
 		for _, f := range []*testns.Flow{held, taken} {

@@ -18,7 +18,7 @@ import (
 type DialConfig struct {
 	Network    string         // "tcp" or "udp"
 	To         netip.AddrPort // a Server, or an address that the router translates to one
-	SourcePort uint16         // zero lets the kernel choose
+	SourcePort uint16         // zero lets the kernel choose, from 32768 on: below, no other flow has it
 	TTL        int            // TTL or hop limit of all packets; zero is the kernel's default, 64
 	IPOptions  bool           // as Flow.SetIPOptions, from the first packet on
 	NoDF       bool           // IPv4: no Don't Fragment bit, so that routers fragment what is over their MTU

@@ -82,7 +82,7 @@ func measureLayers(t *testing.T, r *Router, s Stack, to *strings.Builder) {
 		if len(devices) == 0 {
 			continue
 		}
-		m := layerMeasurement{Router: r, port: uint16(40000 + i)}
+		m := layerMeasurement{Router: r, port: uint16(20000 + i)}
 		m.load(t, append([]string{r.LANDevice}, devices...))
 		outcomes := m.outcomes(t)
 		for _, network := range networks() {

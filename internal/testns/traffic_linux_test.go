@@ -64,9 +64,9 @@ func TestSourcePortAndReuse(t *testing.T) {
 	r := NewRouterT(t, nil)
 	eachFlow(t, func(t *testing.T, network string, fam Family) {
 		for range 3 {
-			f, err := Dial(t.Context(), r.Client, DialConfig{Network: network, To: r.echoAddr(fam), SourcePort: 40000})
+			f, err := Dial(t.Context(), r.Client, DialConfig{Network: network, To: r.echoAddr(fam), SourcePort: 20000})
 			require.NoError(t, err)
-			assert.Equal(t, uint16(40000), f.Tuple().Source.Port())
+			assert.Equal(t, uint16(20000), f.Tuple().Source.Port())
 			_, err = f.RoundTrip(t.Context(), 1, 100)
 			require.NoError(t, err)
 			require.NoError(t, f.Reset())
@@ -166,7 +166,7 @@ func TestIPOptionsFromTheFirstPacket(t *testing.T) {
 	CheckLeaks(t)
 	r := NewRouterT(t, nil)
 	eachFlow(t, func(t *testing.T, network string, fam Family) {
-		const port = 40000
+		const port = 20000
 		seen := countOptions(t, r, Tuple{network, addrPortOf(r.ClientAddr(fam), port), r.echoAddr(fam)})
 		f, err := Dial(t.Context(), r.Client, DialConfig{Network: network, To: r.echoAddr(fam), SourcePort: port, IPOptions: true})
 		require.NoError(t, err)
