@@ -234,7 +234,7 @@ func (w *world) change(ctx context.Context) {
 	case 0, 1, 2:
 		spec := w.anySpec()
 		w.mu.Lock()
-		if err := w.kept.Update(spec); err == nil || errors.Is(err, offload.ErrNotRunning) {
+		if w.kept.Update(spec) == nil { // else Run may be on its way with the one before
 			w.spec = spec
 		}
 		w.mu.Unlock()
