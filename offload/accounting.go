@@ -13,11 +13,6 @@ import (
 // accountingKey is the setting that rules on ct packets and bytes turn on (net/netfilter/nft_ct.c).
 const accountingKey = mark.Accounting
 
-// writable is a Kernel whose settings can be changed; this machine's is.
-type writable interface {
-	WriteSysctl(ctx context.Context, key, value string) error
-}
-
 // An accounting is the setting as it was before a batch.
 type accounting struct {
 	m      *Manager
@@ -35,7 +30,7 @@ func (m *Manager) watchAccounting(ctx context.Context, plan *ruleset.Plan) accou
 // noteAccounting notes the setting.
 func (m *Manager) noteAccounting(ctx context.Context) accounting {
 	a := accounting{m: m}
-	if k, ok := m.kernel.(tunable); ok {
+	if k, ok := m.kernel.(Tunable); ok {
 		if value, err := k.Sysctl(ctx, accountingKey); err == nil {
 			a.before = value
 		}
@@ -48,7 +43,7 @@ func (a accounting) changed(ctx context.Context) (bool, error) {
 	if a.before == "" {
 		return false, nil
 	}
-	now, err := a.m.kernel.(tunable).Sysctl(ctx, accountingKey)
+	now, err := a.m.kernel.(Tunable).Sysctl(ctx, accountingKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -64,7 +59,7 @@ func (a accounting) restore(ctx context.Context) ([]Setting, error) {
 	if !changed {
 		return nil, nil
 	}
-	k, ok := a.m.kernel.(writable)
+	k, ok := a.m.kernel.(Writable)
 	if !ok {
 		return nil, fmt.Errorf("offload: %s was changed and this Kernel cannot put it back to %s", accountingKey, a.before)
 	}

@@ -29,7 +29,7 @@ type Config struct {
 	// Conflicts says what becomes of conflicts with what others have in the kernel. Zero is to warn.
 	Conflicts ConflictMode
 	// Conntrack is where connections are read, and evicted when a plan forbids them; nil is this machine's table in NetNS, or that
-	// of a Kernel which has one (a method Conntrack, as offloadtest's). Close closes it.
+	// of a Kernel which has one (Tracked, as offloadtest's). Close closes it.
 	Conntrack conntrack.Source
 	// Logger is told what is applied and what had to be left out; nil tells nobody.
 	Logger *slog.Logger
@@ -37,7 +37,8 @@ type Config struct {
 	Run RunConfig
 }
 
-// A Kernel is the seam under a Manager: this machine, or an imitation of one for tests. It is safe for concurrent use.
+// A Kernel is the seam under a Manager: this machine (OpenKernel), or an imitation of one for tests. It is safe for concurrent use.
+// What it can do beside this are Tunable and the interfaces that follow there.
 type Kernel interface {
 	// Target reads what decides how flowtables bind to devices.
 	Target(ctx context.Context) (*flowtable.Target, error)

@@ -19,7 +19,7 @@ type guard interface {
 
 // checkGuard refuses what startGuard would, before anything is read.
 func (m *Manager) checkGuard() error {
-	if _, ok := m.kernel.(placed); ok {
+	if m.netns() != "" {
 		return checkWatchdog(m.watchdog)
 	}
 	return nil
@@ -27,8 +27,8 @@ func (m *Manager) checkGuard() error {
 
 // startGuard has a change watched over: this machine's by another process, an imitated Kernel's by a goroutine.
 func (m *Manager) startGuard(ctx context.Context, w *watch) (guard, error) {
-	if k, ok := m.kernel.(placed); ok {
-		return startProcess(ctx, m.watchdog, k.NetNS(), w)
+	if netns := m.netns(); netns != "" {
+		return startProcess(ctx, m.watchdog, netns, w)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g := &goroutine{heard: make(chan news, 1), cancel: cancel, ended: make(chan struct{})}

@@ -29,15 +29,10 @@ func addrsOf(list []ends) []netip.Addr {
 	return addrs
 }
 
-// routed is a Kernel that knows routes; this machine's does.
-type routed interface {
-	Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error)
-}
-
 // devices are those by which the ends of flows are reached, where that is certain. An address of the machine itself is there without a name, if
 // the Kernel tells it from one of which nothing is known.
 func (m *Manager) devices(ctx context.Context, flows []ends) (map[netip.Addr]string, error) {
-	k, ok := m.kernel.(routed)
+	k, ok := m.kernel.(Routed)
 	if !ok {
 		return nil, nil
 	}

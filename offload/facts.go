@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/mark"
 )
 
@@ -19,19 +18,6 @@ type Fact struct {
 
 // String is one line.
 func (f Fact) String() string { return fmt.Sprintf("%s: %s (%s)", f.Name, f.Answer, f.Evidence) }
-
-// What a Kernel can tell beside what a Manager needs; this machine's can.
-type (
-	mannered interface {
-		Manners(ctx context.Context) (kernel.Manners, error)
-	}
-	modular interface {
-		Module(name string) kernel.Module
-	}
-	tunable interface {
-		Sysctl(ctx context.Context, key string) (string, error)
-	}
-)
 
 // Facts says how the kernel treats flowtables, and which settings of the namespace and which modules matter to them, in a fixed order:
 // release, flowtables, by name, wildcards, accounting, events (whether connections announce their beginning and end: "yes", "no", or
@@ -80,23 +66,23 @@ func announces(value string) string {
 }
 
 func (m *Manager) moduleFact(name string) Fact {
-	k, ok := m.kernel.(modular)
+	k, ok := m.kernel.(Modular)
 	if !ok {
 		return Fact{name, "unknown", "this Kernel has no modules"}
 	}
 	found := k.Module(name)
 	f := Fact{name, "unknown", found.Evidence}
 	switch found.State {
-	case kernel.ModuleLoaded, kernel.ModuleBuiltIn:
+	case ModuleLoaded, ModuleBuiltIn:
 		f.Answer = "yes"
-	case kernel.ModuleMissing:
+	case ModuleMissing:
 		f.Answer = "no"
 	}
 	return f
 }
 
 func (m *Manager) mannerFacts(ctx context.Context) ([]Fact, error) {
-	k, ok := m.kernel.(mannered)
+	k, ok := m.kernel.(Mannered)
 	if !ok {
 		t, err := m.Target(ctx)
 		if err != nil {
@@ -123,7 +109,7 @@ func (m *Manager) mannerFacts(ctx context.Context) ([]Fact, error) {
 }
 
 // flowtablesFact is unknown where it could not be tried: no release tells, it depends on the kernel's configuration.
-func flowtablesFact(f kernel.Finding) Fact {
+func flowtablesFact(f Finding) Fact {
 	answer := yesNo(f.Yes)
 	if !f.Known {
 		answer = "unknown"
@@ -132,7 +118,7 @@ func flowtablesFact(f kernel.Finding) Fact {
 }
 
 func (m *Manager) settingFact(ctx context.Context, name, key string, text func(string) string) (Fact, error) {
-	k, ok := m.kernel.(tunable)
+	k, ok := m.kernel.(Tunable)
 	if !ok {
 		return Fact{name, "unknown", "this Kernel has no settings"}, nil
 	}

@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg *Config) (*Manager, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Kernel == nil {
-		k, err := openKernel(c.NetNS)
+		k, err := OpenKernel(c.NetNS)
 		if err != nil {
 			return nil, fmt.Errorf("offload: %w", err)
 		}
@@ -75,14 +75,9 @@ func (m *Manager) Target(ctx context.Context) (*flowtable.Target, error) {
 	return m.target(ctx, true, true)
 }
 
-// thrifty is a Kernel that leaves out of a Target what nobody asks for; this machine's does.
-type thrifty interface {
-	TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error)
-}
-
 // target is Target, without the devices' features or without the default routes where the Kernel can leave them out.
 func (m *Manager) target(ctx context.Context, features, defaultRoutes bool) (t *flowtable.Target, err error) {
-	if k, ok := m.kernel.(thrifty); ok {
+	if k, ok := m.kernel.(Thrifty); ok {
 		t, err = k.TargetOf(ctx, features, defaultRoutes)
 	} else {
 		t, err = m.kernel.Target(ctx)

@@ -48,32 +48,21 @@ func (s *runs) enter(ctx context.Context, r *run, cancel context.CancelCauseFunc
 	}
 }
 
-// stepping is a Lockable Kernel whose lock is a part of the ruleset: the commit that takes it leads from one generation to the next, and
-// changes nothing that a Manager reads.
-type stepping interface {
-	// LockFrom is Lock, and tells the generation before that commit; 0 is unknown.
-	LockFrom(ctx context.Context, owner string, takeover bool) (lost <-chan struct{}, release func() error, from uint32, err error)
-}
-
 // lock takes the owner's lock, where the Kernel has one. Who loses it to another stops.
 func (r *run) lock(ctx context.Context, cancel context.CancelCauseFunc) (release func() error, err error) {
 	if r.cfg.Observe {
 		return func() error { return nil }, nil
 	}
-	var lost <-chan struct{}
-	switch k := r.m.kernel.(type) {
-	case stepping:
-		var from uint32
-		if lost, release, from, err = k.LockFrom(ctx, r.owner, r.cfg.Takeover); err == nil {
-			r.m.memory.step(from)
-		}
-	case Lockable:
-		lost, release, err = k.Lock(ctx, r.owner, r.cfg.Takeover)
-	default:
+	k, ok := r.m.kernel.(Lockable)
+	if !ok {
 		return func() error { return nil }, nil
 	}
+	lost, release, from, err := k.LockFrom(ctx, r.owner, r.cfg.Takeover)
 	if err != nil {
 		return nil, err
+	}
+	if from != 0 {
+		r.m.memory.step(from)
 	}
 	r.background.Go(func() {
 		select {

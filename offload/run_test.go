@@ -33,9 +33,9 @@ func (w *watched) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	return w.Kernel.Dump(ctx)
 }
 
-func (w *watched) Target(ctx context.Context) (*flowtable.Target, error) {
+func (w *watched) TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error) {
 	w.targets.Add(1)
-	return w.Kernel.Target(ctx)
+	return w.Kernel.TargetOf(ctx, features, defaultRoutes)
 }
 
 func (w *watched) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {

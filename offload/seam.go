@@ -3,36 +3,118 @@ package offload
 import (
 	"context"
 	"iter"
+	"net/netip"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
 )
 
-// What a Kernel can do beside what a Manager needs to plan and apply. This machine's can do all of it, and so can offloadtest's.
+// What a Kernel can do beside what a Manager needs to plan and apply: this is the whole list. A
+// Manager asks for each by a type assertion, and does without where it is missing, as each says.
+// This machine's Kernel has all but Tracked, offloadtest's has all of them. Who wraps a Kernel
+// hands on those that are to stay: an embedded Kernel brings none of them with it.
 type (
-	// An Eventful Kernel announces changes, which Run waits for. Without it Run looks again at every RunConfig.Resync.
+	// A Tunable Kernel reads settings of the network namespace. Without it Facts tells none, and
+	// rules that turn the accounting of connections on leave it on.
+	Tunable interface {
+		// Sysctl reads a setting as the namespace sees it, without blanks around it:
+		// "net.ipv4.ip_forward" is "0" or "1". The error matches fs.ErrNotExist where there is no
+		// such setting, or where the module that brings it is not loaded.
+		Sysctl(ctx context.Context, key string) (string, error)
+	}
+	// A Writable Kernel changes settings of the network namespace. Without it, or without Tunable,
+	// SetSettings answers errors.ErrUnsupported.
+	Writable interface {
+		// WriteSysctl takes the settings of Manager.SetSettings alone, with values that they can
+		// have; it writes nothing else, and says so. Errors match fs.ErrNotExist where the kernel
+		// lacks it, and fs.ErrPermission without CAP_NET_ADMIN in the namespace.
+		WriteSysctl(ctx context.Context, key, value string) error
+	}
+	// An Eventful Kernel announces changes, which Run waits for. Without it Run looks again at
+	// every RunConfig.Resync, and never for stale flows.
 	Eventful interface {
-		// Events streams what changes. The first Event is of kind EventLost and says that the subscription stands: what is read after it
-		// misses nothing. Events that the machine lost later are another EventLost, and the stream goes on. An error is the last pair;
-		// ctx's own when ctx ended.
+		// Events streams what changes. The first Event is of kind EventLost and says that the
+		// subscription stands: what is read after it misses nothing. Events that the machine lost
+		// later are another EventLost, and the stream goes on. An error is the last pair; ctx's own
+		// when ctx ended.
 		Events(ctx context.Context, cfg EventConfig) iter.Seq2[Event, error]
 	}
 	// A Lockable Kernel keeps two Managers from running for one owner in one network namespace.
+	// Without it one Manager runs one Run at a time, and nothing is known of other Managers.
 	Lockable interface {
-		// Lock takes the owner's lock, which ends with release or with the process. Where another holds it, the error matches ErrRunning;
-		// with takeover the other is asked to leave, and waited for. Who is asked to leave sees lost closed. This machine's lock is a table with
-		// `flags owner`: taking it moves the ruleset's generation, ending it does not. It needs CAP_NET_ADMIN and Linux 5.12.
-		Lock(ctx context.Context, owner string, takeover bool) (lost <-chan struct{}, release func() error, err error)
+		// LockFrom takes the owner's lock, which ends with release or with the process. Where
+		// another holds it, the error matches ErrRunning; with takeover the other is asked to
+		// leave, and waited for. Who is asked to leave sees lost closed. This machine's lock is a
+		// table with `flags owner`: taking it moves the ruleset's generation by one, and from is
+		// the generation before; ending it does not. It needs CAP_NET_ADMIN and Linux 5.12. A
+		// Kernel whose lock is no part of the ruleset, or that does not know, gives 0.
+		LockFrom(ctx context.Context, owner string, takeover bool) (lost <-chan struct{}, release func() error, from uint32, err error)
 	}
-	// A Prober asks drivers whether they take a flowtable with nft's `flags offload`.
+	// A Prober asks drivers whether they take a flowtable with nft's `flags offload`. Without it no
+	// driver is asked: HardwareAuto is software.
 	Prober interface {
-		// Probe answers for each device in the order given. Drivers are asked only where the feature hw-tc-offload exists and is on, or with
-		// force, and never about a device that is in a hardware flowtable, anyone's, which is Busy. Nothing stays of it, but where a driver
-		// refuses: Linux 6.1 to 7.2 at least keep an entry of it that crashes the machine when another driver registers later.
+		// Probe answers for each device in the order given. Drivers are asked only where the
+		// feature hw-tc-offload exists and is on, or with force, and never about a device that is
+		// in a hardware flowtable, anyone's, which is Busy. Nothing stays of it, but where a driver
+		// refuses: Linux 6.1 to 7.2 at least keep an entry of it that crashes the machine when
+		// another driver registers later.
 		Probe(ctx context.Context, devices []string, force bool) ([]flowtable.Answer, error)
+	}
+	// A Mannered Kernel tells how it is known how the kernel treats flowtables. Without it Facts
+	// says what Target says.
+	Mannered interface {
+		// Manners tries what it can in a batch that the kernel takes back. Without CAP_NET_ADMIN,
+		// or without flowtables, it is judged by the release: devices by name are taken from Linux
+		// 6.16 on, name prefixes from 6.18 on.
+		Manners(ctx context.Context) (Manners, error)
+	}
+	// A Modular Kernel knows kernel modules. Without it Facts knows none.
+	Modular interface {
+		// Module tells whether the kernel has the code of a module, with underscores in its name:
+		// "nf_flow_table".
+		Module(name string) Module
+	}
+	// A Placed Kernel is this machine's. Without it connections are those of Tracked or of
+	// Config.Conntrack, and ApplyConfirm watches over a change within this process.
+	Placed interface {
+		// NetNS is the network namespace, as Config and conntrack.Config take it, also in another
+		// process of this machine. "" is as if the Kernel were not Placed.
+		NetNS() string
+	}
+	// A Tracked Kernel has a table of connections of its own. Without it, where the Kernel is not
+	// Placed either and there is no Config.Conntrack, nothing is evicted, and calls about
+	// connections answer errors.ErrUnsupported.
+	Tracked interface {
+		Conntrack() conntrack.Source
+	}
+	// A Routed Kernel knows by which device packets leave. Without it rules about devices count for
+	// all flows when it is judged which a change forbids: more are evicted.
+	Routed interface {
+		// Devices tells by which device packets for each address leave, as far as that is certain.
+		// An address is missing where there is no route, more than one path, or where routing looks
+		// at more than the destination; "" is an address of the machine itself.
+		Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error)
+	}
+	// A Surveyor knows by what packets are sent. Without it Stale answers errors.ErrUnsupported,
+	// and Run finds no stale flows.
+	Surveyor interface {
+		// Survey reads neighbours, the stations behind bridges, and routes.
+		Survey(ctx context.Context) (*Survey, error)
+		// NextHops tells where packets for each address go now, by a route to it alone. An address
+		// without a route is missing.
+		NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Hop, error)
+	}
+	// A Thrifty Kernel leaves out of a Target what nobody asks for. Without it Target is read,
+	// which costs more.
+	Thrifty interface {
+		// TargetOf is Target, without Link.TCOffload unless features, and without DefaultRoutes
+		// unless defaultRoutes. What was read all the same may be there.
+		TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error)
 	}
 )
 
-// EventConfig narrows what a Kernel announces. The zero EventConfig is links and the ruleset. It is a plain value.
+// EventConfig narrows what a Kernel announces. The zero EventConfig is links and the ruleset. It is
+// a plain value.
 type EventConfig struct {
 	Routes bool // also routes and neighbours
 }
@@ -58,3 +140,72 @@ const (
 	EventRuleset EventKind = "ruleset"
 	EventLost    EventKind = "lost" // the subscription began, or announcements were lost: anything may have changed
 )
+
+// Manners are how a kernel treats flowtables, and how that is known. They are a plain value.
+type Manners struct {
+	Kernel     flowtable.Kernel
+	Flowtables Finding // does it have any
+	ByName     Finding // does it take devices that are not there (Linux 6.16)
+	Wildcards  Finding // does it take name prefixes (Linux 6.18)
+}
+
+// A Finding is the answer to a question about a kernel. It is a plain value.
+type Finding struct {
+	// Known is false where it could not be tried. Yes is then judged by the release, and false for
+	// flowtables, of which no release tells.
+	Known, Yes bool
+	Evidence   string // what was tried, and the kernel's answer
+}
+
+// A Module is what is known of a kernel module. It is a plain value.
+type Module struct {
+	State    ModuleState
+	Evidence string
+}
+
+// A ModuleState says whether the code of a module is there.
+type ModuleState string
+
+// The states of modules.
+const (
+	ModuleUnknown   ModuleState = ""
+	ModuleLoaded    ModuleState = "loaded"
+	ModuleBuiltIn   ModuleState = "built in"
+	ModuleAvailable ModuleState = "available" // the kernel loads it when it is needed, if modprobe is there
+	ModuleMissing   ModuleState = "missing"
+)
+
+// A Survey is what packets are sent by in a network namespace, beside its devices. It belongs to
+// who asked for it.
+type Survey struct {
+	// Neighbours by next hop, each with its address of the link layer ("02:00:00:00:00:01"), ""
+	// where it has no valid one (`ip neigh` says FAILED, INCOMPLETE).
+	Neighbours map[Hop]string
+	// Ports are the ports of bridges, by index, that stations are behind (`bridge fdb`); a bridge's
+	// own addresses are not in it.
+	Ports map[Station]int
+	// Routes are all unicast routes, of every table.
+	Routes map[netip.Prefix]Route
+}
+
+// A Hop is a neighbour: the index of the device, and the address of the network layer. It is a
+// plain value.
+type Hop struct {
+	Device int
+	Addr   netip.Addr
+}
+
+// A Station is an address of the link layer in one VLAN of a bridge, which is given by its index;
+// VLAN 0 is none. It is a plain value.
+type Station struct {
+	Bridge  int
+	VLAN    uint16
+	Address string
+}
+
+// A Route is where packets for a prefix go. Where two of one prefix differ in anything (device,
+// gateway, table, metric), so does Text, which is compared and not read. Devices are indices.
+type Route struct {
+	Text    string
+	Devices []int
+}

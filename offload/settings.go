@@ -24,8 +24,8 @@ import (
 // list are changed then, and remembered.
 func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Setting) (changed []Setting, err error) {
 	k, ok := m.kernel.(interface {
-		tunable
-		writable
+		Tunable
+		Writable
 	})
 	if !ok {
 		return nil, fmt.Errorf("offload: settings: %w: this Kernel has none", errors.ErrUnsupported)
@@ -83,8 +83,8 @@ func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner str
 // restoreSetting puts one back, unless someone else changed it since, or needs it.
 func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.ChangedSetting, counting []ruleset.LoadedTable) error {
 	k, ok := m.kernel.(interface {
-		tunable
-		writable
+		Tunable
+		Writable
 	})
 	if !ok {
 		return fmt.Errorf("offload: %s was changed and this Kernel cannot put it back to %s", s.Key, s.Before)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -80,11 +81,32 @@ type faultyKernel struct {
 	lock    sync.Mutex
 }
 
-func (k *faultyKernel) Target(ctx context.Context) (*flowtable.Target, error) {
-	if err := k.before(ctx, "Target"); err != nil {
+func (k *faultyKernel) TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error) {
+	if err := k.before(ctx, "TargetOf"); err != nil {
 		return nil, err
 	}
-	return k.Kernel.Target(ctx)
+	return k.Kernel.TargetOf(ctx, features, defaultRoutes)
+}
+
+func (k *faultyKernel) Survey(ctx context.Context) (*offload.Survey, error) {
+	if err := k.before(ctx, "Survey"); err != nil {
+		return nil, err
+	}
+	return k.Kernel.Survey(ctx)
+}
+
+func (k *faultyKernel) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]offload.Hop, error) {
+	if err := k.before(ctx, "NextHops"); err != nil {
+		return nil, err
+	}
+	return k.Kernel.NextHops(ctx, addrs)
+}
+
+func (k *faultyKernel) Devices(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]string, error) {
+	if err := k.before(ctx, "Devices"); err != nil {
+		return nil, err
+	}
+	return k.Kernel.Devices(ctx, addrs)
 }
 
 func (k *faultyKernel) GenerationID(ctx context.Context) (uint32, error) {

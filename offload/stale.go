@@ -5,14 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
-	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
@@ -69,12 +67,6 @@ func (m *Manager) EvictStale(ctx context.Context) ([]StaleFlow, error) {
 	return flows, fmt.Errorf("offload: evict stale flows: %w: %w", ErrNotEvicted, err)
 }
 
-// A surveyor is a Kernel that knows by what packets are sent; this machine's does.
-type surveyor interface {
-	Survey(ctx context.Context) (*kernel.Survey, error)
-	NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]kernel.Hop, error)
-}
-
 // ways are what a Manager remembers of the ways of packets.
 type ways struct {
 	mu     sync.Mutex
@@ -92,7 +84,7 @@ type staleMark struct {
 var errNoSurvey = fmt.Errorf("%w: this Kernel knows no neighbours and routes", errors.ErrUnsupported)
 
 func (m *Manager) findStale(ctx context.Context) ([]StaleFlow, error) {
-	k, ok := m.kernel.(surveyor)
+	k, ok := m.kernel.(Surveyor)
 	if !ok {
 		return nil, errNoSurvey
 	}
@@ -128,7 +120,7 @@ func (m *Manager) findStale(ctx context.Context) ([]StaleFlow, error) {
 }
 
 // look makes a scene, with what is still remembered of earlier ones.
-func (m *Manager) look(ctx context.Context, k surveyor) (*scene, error) {
+func (m *Manager) look(ctx context.Context, k Surveyor) (*scene, error) {
 	target, err := m.target(ctx, false, false)
 	if err != nil {
 		return nil, err

@@ -9,25 +9,24 @@ import (
 
 	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
-	"github.com/go-fastpath/fastpath/internal/kernel"
 )
 
 // A scene is what packets are sent by, at one moment. Neighbours and stations that were there before and are not now are in it as they
 // were last: flows in the fast path keep neither alive.
 type scene struct {
-	*kernel.Survey
+	*Survey
 	links  map[int]flowtable.Link
 	direct map[int]bool // by index: flows out of these devices have copied where they go
 	// strict kernels send nothing to a neighbour that is not valid, and do not look for it either
 	strict bool
-	gone   map[kernel.Hop]bool // neighbours that are remembered only
+	gone   map[Hop]bool // neighbours that are remembered only
 }
 
 // maxRemembered bounds what is remembered of each kind.
 const maxRemembered = 1 << 14
 
 func (s *scene) remember(before *scene) {
-	s.gone = map[kernel.Hop]bool{}
+	s.gone = map[Hop]bool{}
 	if before == nil {
 		return
 	}
@@ -64,7 +63,7 @@ func (s *scene) copies(index int) bool {
 
 // A change is what is different between two scenes and what the kernel does not follow, each with the reason.
 type change struct {
-	hops    map[kernel.Hop]string
+	hops    map[Hop]string
 	devices map[int]string
 	routes  map[netip.Prefix]string
 }
@@ -80,7 +79,7 @@ func (c *change) join(other change) {
 }
 
 func (s *scene) changeSince(before *scene) change {
-	c := change{hops: map[kernel.Hop]string{}, devices: map[int]string{}, routes: map[netip.Prefix]string{}}
+	c := change{hops: map[Hop]string{}, devices: map[int]string{}, routes: map[netip.Prefix]string{}}
 	if before == nil {
 		return c
 	}
@@ -105,7 +104,7 @@ func (s *scene) changeSince(before *scene) change {
 }
 
 // moved finds the neighbours that are at a station.
-func (s *scene) moved(c change, station kernel.Station, why string) {
+func (s *scene) moved(c change, station Station, why string) {
 	for hop, address := range s.Neighbours {
 		if address == station.Address && s.over(hop.Device, station.Bridge) {
 			c.hops[hop] = why
@@ -119,7 +118,7 @@ func (s *scene) over(index, other int) bool {
 }
 
 func (s *scene) rerouted(c change, before *scene) {
-	tell := func(prefix netip.Prefix, was, is kernel.Route) {
+	tell := func(prefix netip.Prefix, was, is Route) {
 		for _, i := range append(append([]int{}, was.Devices...), is.Devices...) {
 			if s.direct[i] || before.direct[i] {
 				c.routes[prefix] = fmt.Sprintf("the route to %v changed", prefix)
@@ -154,7 +153,7 @@ func longest[V any](routes map[netip.Prefix]V, a netip.Addr) netip.Prefix {
 }
 
 // staleOf are the flows that a change concerns, and those that were stale before and are in the fast path still.
-func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]kernel.Hop, now *scene, before map[conntrack.Key]staleMark) map[conntrack.Key]staleMark {
+func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]Hop, now *scene, before map[conntrack.Key]staleMark) map[conntrack.Key]staleMark {
 	stale := map[conntrack.Key]staleMark{}
 	for _, e := range flows {
 		near, far := endsOf(&e)[0], endsOf(&e)[1]
@@ -177,7 +176,7 @@ func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]kernel.Hop
 }
 
 // why says how a change concerns packets for an address, "" if it does not. A route to a part of what another leads to goes before that.
-func (c *change) why(end netip.Addr, hop kernel.Hop, now *scene) string {
+func (c *change) why(end netip.Addr, hop Hop, now *scene) string {
 	changed := longest(c.routes, end)
 	if longest(now.Routes, end).Bits() > changed.Bits() {
 		changed = netip.Prefix{}
@@ -186,7 +185,7 @@ func (c *change) why(end netip.Addr, hop kernel.Hop, now *scene) string {
 }
 
 // unknown says why nothing reaches a next hop, "" if it does as far as is known.
-func (s *scene) unknown(hop kernel.Hop) string {
+func (s *scene) unknown(hop Hop) string {
 	const etherLength = len("02:00:00:00:00:01")
 	l := s.links[hop.Device]
 	if !s.strict || s.direct[hop.Device] || len(l.Address) != etherLength || !hop.Addr.IsValid() {

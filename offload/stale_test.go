@@ -9,7 +9,6 @@ import (
 
 	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
-	"github.com/go-fastpath/fastpath/internal/kernel"
 )
 
 // The devices of a scene, by index.
@@ -30,10 +29,10 @@ var (
 // sceneOf is a router with a bridge, a VLAN on it, a plain device and a PPPoE session, where a client is known.
 func sceneOf(change func(*scene)) *scene {
 	s := &scene{
-		Survey: &kernel.Survey{
-			Neighbours: map[kernel.Hop]string{{Device: bridge, Addr: client}: "02:00:00:00:00:02", {Device: plainWAN, Addr: server}: "02:00:00:00:00:03"},
-			Ports:      map[kernel.Station]int{{Bridge: bridge, Address: "02:00:00:00:00:02"}: portA},
-			Routes: map[netip.Prefix]kernel.Route{
+		Survey: &Survey{
+			Neighbours: map[Hop]string{{Device: bridge, Addr: client}: "02:00:00:00:00:02", {Device: plainWAN, Addr: server}: "02:00:00:00:00:03"},
+			Ports:      map[Station]int{{Bridge: bridge, Address: "02:00:00:00:00:02"}: portA},
+			Routes: map[netip.Prefix]Route{
 				netip.MustParsePrefix("192.0.2.0/24"): {Text: "bridge", Devices: []int{bridge}},
 				netip.MustParsePrefix("0.0.0.0/0"):    {Text: "wan", Devices: []int{plainWAN}},
 			},
@@ -61,7 +60,7 @@ func judged(before, after *scene) string {
 	c := after.changeSince(before)
 	e := conntrack.Entry{Orig: conntrack.Tuple{Src: netip.AddrPortFrom(client, 1), Dst: netip.AddrPortFrom(server, 2)},
 		Reply: conntrack.Tuple{Src: netip.AddrPortFrom(server, 2), Dst: netip.AddrPortFrom(client, 1)}}
-	hops := map[netip.Addr]kernel.Hop{client: {Device: bridge, Addr: client}, server: {Device: plainWAN, Addr: server}}
+	hops := map[netip.Addr]Hop{client: {Device: bridge, Addr: client}, server: {Device: plainWAN, Addr: server}}
 	return c.staleOf([]conntrack.Entry{e}, hops, after, nil)[e.Key()].Why
 }
 
@@ -84,27 +83,27 @@ func TestChangesThatMakeStale(t *testing.T) {
 		want   string
 	}{
 		"nothing":       {func(*scene) {}, ""},
-		"address":       {func(s *scene) { s.Neighbours[kernel.Hop{Device: bridge, Addr: client}] = "02:00:00:00:00:09" }, "the neighbour 192.0.2.2 on br0 was 02:00:00:00:00:02 and is 02:00:00:00:00:09"},
-		"plain address": {func(s *scene) { s.Neighbours[kernel.Hop{Device: plainWAN, Addr: server}] = "02:00:00:00:00:09" }, ""},
-		"port":          {func(s *scene) { s.Ports[kernel.Station{Bridge: bridge, Address: "02:00:00:00:00:02"}] = portB }, "02:00:00:00:00:02 was behind port a of br0 and is behind b"},
+		"address":       {func(s *scene) { s.Neighbours[Hop{Device: bridge, Addr: client}] = "02:00:00:00:00:09" }, "the neighbour 192.0.2.2 on br0 was 02:00:00:00:00:02 and is 02:00:00:00:00:09"},
+		"plain address": {func(s *scene) { s.Neighbours[Hop{Device: plainWAN, Addr: server}] = "02:00:00:00:00:09" }, ""},
+		"port":          {func(s *scene) { s.Ports[Station{Bridge: bridge, Address: "02:00:00:00:00:02"}] = portB }, "02:00:00:00:00:02 was behind port a of br0 and is behind b"},
 		"MTU":           {func(s *scene) { setMTU(s, bridge, 1280) }, "the MTU of br0 was 1500 and is 1280"},
 		"plain MTU":     {func(s *scene) { setMTU(s, plainWAN, 1280) }, ""},
 		"new route to the session": {func(s *scene) {
-			s.Routes[netip.PrefixFrom(server, 32)] = kernel.Route{Text: "ppp", Devices: []int{session}}
+			s.Routes[netip.PrefixFrom(server, 32)] = Route{Text: "ppp", Devices: []int{session}}
 		}, "the route to 198.51.100.2/32 changed"},
 		"route from one plain device to itself": {func(s *scene) {
-			s.Routes[netip.PrefixFrom(server, 32)] = kernel.Route{Text: "other", Devices: []int{plainWAN}}
+			s.Routes[netip.PrefixFrom(server, 32)] = Route{Text: "other", Devices: []int{plainWAN}}
 		}, ""},
 		"route gone": {func(s *scene) { delete(s.Routes, netip.MustParsePrefix("192.0.2.0/24")) }, "the route to 192.0.2.0/24 changed"},
 		"default route, behind another": {func(s *scene) {
-			s.Routes[netip.PrefixFrom(server, 32)] = kernel.Route{Text: "wan", Devices: []int{plainWAN}}
-			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = kernel.Route{Text: "ppp", Devices: []int{session}}
+			s.Routes[netip.PrefixFrom(server, 32)] = Route{Text: "wan", Devices: []int{plainWAN}}
+			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = Route{Text: "ppp", Devices: []int{session}}
 		}, ""},
 		"default route": {func(s *scene) {
-			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = kernel.Route{Text: "ppp", Devices: []int{session}}
+			s.Routes[netip.MustParsePrefix("0.0.0.0/0")] = Route{Text: "ppp", Devices: []int{session}}
 		}, "the route to 0.0.0.0/0 changed"},
 		"route of others": {func(s *scene) {
-			s.Routes[netip.MustParsePrefix("203.0.113.0/24")] = kernel.Route{Text: "ppp", Devices: []int{session}}
+			s.Routes[netip.MustParsePrefix("203.0.113.0/24")] = Route{Text: "ppp", Devices: []int{session}}
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +115,7 @@ func TestChangesThatMakeStale(t *testing.T) {
 
 // A neighbour whose entry was collected, and who comes back with another address, is not forgotten meanwhile.
 func TestNeighboursAreRemembered(t *testing.T) {
-	hop := kernel.Hop{Device: bridge, Addr: client}
+	hop := Hop{Device: bridge, Addr: client}
 	first := sceneOf(nil)
 	gone := sceneOf(func(s *scene) { delete(s.Neighbours, hop); clear(s.Ports) })
 	gone.remember(first)
@@ -125,12 +124,12 @@ func TestNeighboursAreRemembered(t *testing.T) {
 	back := sceneOf(func(s *scene) { s.Neighbours[hop] = "02:00:00:00:00:09" })
 	back.remember(gone)
 	assert.Contains(t, judged(gone, back), "is 02:00:00:00:00:09")
-	assert.Equal(t, portA, gone.Ports[kernel.Station{Bridge: bridge, Address: "02:00:00:00:00:02"}])
+	assert.Equal(t, portA, gone.Ports[Station{Bridge: bridge, Address: "02:00:00:00:00:02"}])
 }
 
 // On strict kernels a plain neighbour that is not known is enough, as long as it is not; other findings last.
 func TestUnknownNeighbours(t *testing.T) {
-	strict := sceneOf(func(s *scene) { s.strict = true; delete(s.Neighbours, kernel.Hop{Device: plainWAN, Addr: server}) })
+	strict := sceneOf(func(s *scene) { s.strict = true; delete(s.Neighbours, Hop{Device: plainWAN, Addr: server}) })
 	strict.remember(nil)
 	assert.Contains(t, judged(strict, strict), "the neighbour 198.51.100.2 on wan0 is not known")
 	known := sceneOf(func(s *scene) { s.strict = true })

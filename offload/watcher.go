@@ -15,12 +15,6 @@ type connections struct {
 	closed bool
 }
 
-// What a Kernel can tell of connections: this machine's names its namespace, an imitated one has a table.
-type (
-	placed  interface{ NetNS() string }
-	tracked interface{ Conntrack() conntrack.Source }
-)
-
 // watcher reads the connections of the namespace; nil where the Kernel has none.
 func (m *Manager) watcher(ctx context.Context) (*conntrack.Watcher, error) {
 	c := &m.connections
@@ -45,15 +39,22 @@ func (m *Manager) place(cfg *conntrack.Config) bool {
 	if cfg.Source != nil {
 		return true
 	}
-	switch k := m.kernel.(type) {
-	case placed:
-		cfg.NetNS = k.NetNS()
-	case tracked:
-		cfg.Source = k.Conntrack()
-	default:
-		return false
+	if cfg.NetNS = m.netns(); cfg.NetNS != "" {
+		return true
 	}
-	return true
+	k, ok := m.kernel.(Tracked)
+	if ok {
+		cfg.Source = k.Conntrack()
+	}
+	return ok
+}
+
+// netns is the network namespace of this machine that the Manager works in; "" for a Kernel that is in none.
+func (m *Manager) netns() string {
+	if k, ok := m.kernel.(Placed); ok {
+		return k.NetNS()
+	}
+	return ""
 }
 
 func (c *connections) close() error {

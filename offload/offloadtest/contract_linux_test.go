@@ -1,13 +1,11 @@
 package offloadtest
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -89,12 +87,6 @@ func (m onReal) change(t *testing.T, command []string) {
 		line = "link set " + command[1] + " name " + command[2]
 	}
 	require.NoError(t, m.ns.IP(soon(t), line))
-}
-
-func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // TestContractReal holds every row against this machine's kernel: the answers, and what is there in the end, are those of

@@ -21,13 +21,17 @@ func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
 	return k.state.generation, k.takeFault(atDump).err
 }
 
-// WriteSysctl is SetSysctl as a Manager does it: only what Manager.SetSettings changes, to values that it can have.
+// WriteSysctl is SetSysctl as a Manager does it: only what Manager.SetSettings changes, to values that it can have. The error matches
+// fs.ErrNotExist for a setting that is not there.
 func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := mark.CheckHeld(key, value); err != nil {
 		return fmt.Errorf("set sysctl: %w; nothing was written", err)
+	}
+	if _, err := k.Sysctl(ctx, key); err != nil {
+		return err
 	}
 	k.SetSysctl(key, value)
 	return nil

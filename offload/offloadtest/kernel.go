@@ -44,6 +44,7 @@ type Kernel struct {
 	faults  []fault
 
 	defaultRoutes []string // names of devices
+	ways          ways
 	subscribers   map[*subscriber]bool
 	losing        bool   // the next event
 	sockets       uint32 // the last that was opened
@@ -97,7 +98,7 @@ func (k *Kernel) Target(ctx context.Context) (*flowtable.Target, error) {
 	t := &flowtable.Target{Kernel: k.manner}
 	for _, l := range k.links {
 		t.Links = append(t.Links, l.Link)
-		if slices.Contains(k.defaultRoutes, l.Name) {
+		if slices.ContainsFunc(k.routes(), func(r Route) bool { return r.To.Bits() == 0 && r.Device == l.Name }) {
 			t.DefaultRoutes = append(t.DefaultRoutes, l.Index)
 		}
 	}
