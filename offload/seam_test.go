@@ -2,13 +2,13 @@ package offload_test
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"iter"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -190,6 +190,19 @@ func TestBareKernel(t *testing.T) {
 	})
 }
 
+// sources are the files of this package: a virtual machine has the test and not them.
+//
+//go:embed *.go
+var sources embed.FS
+
+func parse(t *testing.T, path string) *ast.File {
+	text, err := sources.ReadFile(path)
+	require.NoError(t, err)
+	file, err := parser.ParseFile(token.NewFileSet(), path, text, 0)
+	require.NoError(t, err)
+	return file
+}
+
 // TestOptionalCallsAreListed: what a Kernel is asked whether it can do is in seam.go, where all can
 // see and name it.
 func TestOptionalCallsAreListed(t *testing.T) {
@@ -197,16 +210,15 @@ func TestOptionalCallsAreListed(t *testing.T) {
 	for _, s := range optional(t) {
 		listed[s.Name.Name] = true
 	}
-	paths, err := filepath.Glob("*.go")
+	files, err := sources.ReadDir(".")
 	require.NoError(t, err)
 	asked := map[string]bool{}
-	for _, path := range paths {
+	for _, f := range files {
+		path := f.Name()
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		require.NoError(t, err)
-		ast.Inspect(file, func(n ast.Node) bool {
+		ast.Inspect(parse(t, path), func(n ast.Node) bool {
 			if is, ok := n.(*ast.TypeAssertExpr); ok {
 				of, ok := is.X.(*ast.SelectorExpr)
 				if !ok || of.Sel.Name != "kernel" {
@@ -232,9 +244,7 @@ func TestOptionalCallsAreListed(t *testing.T) {
 
 // optional are the interfaces of seam.go.
 func optional(t *testing.T) (list []*ast.TypeSpec) {
-	file, err := parser.ParseFile(token.NewFileSet(), "seam.go", nil, 0)
-	require.NoError(t, err)
-	ast.Inspect(file, func(n ast.Node) bool {
+	ast.Inspect(parse(t, "seam.go"), func(n ast.Node) bool {
 		if s, ok := n.(*ast.TypeSpec); ok {
 			if _, ok := s.Type.(*ast.InterfaceType); ok {
 				list = append(list, s)
