@@ -32,7 +32,7 @@ func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
 		return nil, err
 	}
 	defer sock.Close()
-	s := &Survey{Neighbours: map[Hop]string{}, Ports: map[Station]int{}, Routes: map[netip.Prefix]Route{}}
+	s := newSurveyor()
 	for _, dump := range []struct {
 		request, answer uint16
 		family          byte
@@ -67,11 +67,32 @@ func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
 			}
 		}
 	}
-	return s, nil
+	return s.done(), nil
+}
+
+// A surveyor makes a Survey. The text of a prefix that several routes lead to grows in more: their number is whatever others like.
+type surveyor struct {
+	Survey
+	more map[netip.Prefix][]byte
+}
+
+func newSurveyor() *surveyor {
+	return &surveyor{
+		Survey: Survey{Neighbours: map[Hop]string{}, Ports: map[Station]int{}, Routes: map[netip.Prefix]Route{}},
+		more:   map[netip.Prefix][]byte{},
+	}
+}
+
+// done is the Survey.
+func (s *surveyor) done() *Survey {
+	for prefix, text := range s.more {
+		s.Routes[prefix] = Route{Text: string(text), Devices: s.Routes[prefix].Devices}
+	}
+	return &s.Survey
 }
 
 // addNeighbour notes where one is: kernels tell the address of the link layer of a valid one alone (neigh_fill_info, net/core/neighbour.c).
-func (s *Survey) addNeighbour(o nlmsg.Order, data []byte) error {
+func (s *surveyor) addNeighbour(o nlmsg.Order, data []byte) error {
 	n, address, err := parseNeighbour(o, data)
 	if err == nil && n.addr.IsValid() {
 		s.Neighbours[Hop{Device: n.link, Addr: n.addr}] = address
@@ -80,7 +101,7 @@ func (s *Survey) addNeighbour(o nlmsg.Order, data []byte) error {
 }
 
 // addStation decodes an entry of a bridge's forwarding table.
-func (s *Survey) addStation(o nlmsg.Order, data []byte) error {
+func (s *surveyor) addStation(o nlmsg.Order, data []byte) error {
 	port, station := int(int32(o.Uint32(data[4:]))), Station{}
 	err := nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
@@ -103,7 +124,7 @@ func (s *Survey) addStation(o nlmsg.Order, data []byte) error {
 }
 
 // addRoute decodes rtmsg and its attributes (include/uapi/linux/rtnetlink.h).
-func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
+func (s *surveyor) addRoute(o nlmsg.Order, data []byte) error {
 	if data[7] != unix.RTN_UNICAST || o.Uint32(data[8:])&unix.RTM_F_CLONED != 0 {
 		return nil
 	}
@@ -111,7 +132,8 @@ func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
 	if data[0] == unix.AF_INET6 {
 		to = netip.IPv6Unspecified()
 	}
-	route := Route{}
+	var text []byte
+	var devices []int
 	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) error {
 		switch a.Type {
 		case unix.RTA_DST:
@@ -120,11 +142,11 @@ func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
 			}
 		case unix.RTA_OIF:
 			device, err := index(o, a)
-			route.Devices = append(route.Devices, device)
-			route.Text += fmt.Sprintf(" device %d", device)
+			devices = append(devices, device)
+			text = fmt.Appendf(text, " device %d", device)
 			return err
 		case unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_TABLE, unix.RTA_PRIORITY, unix.RTA_METRICS, rtaNextHop:
-			route.Text += fmt.Sprintf(" %d:%x", a.Type, a.Data)
+			text = fmt.Appendf(text, " %d:%x", a.Type, a.Data)
 		}
 		return nil
 	})
@@ -135,9 +157,22 @@ func (s *Survey) addRoute(o nlmsg.Order, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("%w: a route for %v/%d", nlmsg.ErrMalformed, to, data[1])
 	}
-	before := s.Routes[prefix]
-	s.Routes[prefix] = Route{Text: before.Text + route.Text + ";", Devices: append(before.Devices, route.Devices...)}
+	s.put(prefix, append(text, ';'), devices)
 	return nil
+}
+
+// put adds what one route says to what others to the same prefix said.
+func (s *surveyor) put(prefix netip.Prefix, text []byte, devices []int) {
+	before, known := s.Routes[prefix]
+	if !known {
+		s.Routes[prefix] = Route{Text: string(text), Devices: devices}
+		return
+	}
+	if s.more[prefix] == nil {
+		s.more[prefix] = []byte(before.Text)
+	}
+	s.more[prefix] = append(s.more[prefix], text...)
+	s.Routes[prefix] = Route{Devices: append(before.Devices, devices...)}
 }
 
 // rtaNextHop is RTA_NH_ID.

@@ -2,10 +2,14 @@ package kernel
 
 import (
 	"net/netip"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // TestSurvey reads what the ip and bridge tools wrote.
@@ -50,4 +54,32 @@ func TestSurvey(t *testing.T) {
 	assert.NotEqual(t, before.Routes[prefix("198.51.100.0/24")].Text, after.Routes[prefix("198.51.100.0/24")].Text)
 	assert.Equal(t, before.Routes[prefix("2001:db8:2::/64")], after.Routes[prefix("2001:db8:2::/64")])
 	assert.Equal(t, "02:00:00:00:00:0a", after.Neighbours[Hop{device, addr("192.0.2.9")}])
+}
+
+// Whoever may add routes in the namespace decides how many lead to one prefix: twice as many take twice the memory.
+func TestSurveyMemory(t *testing.T) {
+	few, many := surveyMemory(t, 2000), surveyMemory(t, 8000)
+	assert.Less(t, many, 8*few, "the memory that 8,000 routes took, beside that of 2,000")
+}
+
+// surveyMemory is what so many routes to one prefix make a surveyor allocate.
+func surveyMemory(t *testing.T, routes int) uint64 {
+	t.Helper()
+	o := nlmsg.Native()
+	b := nlmsg.NewBuilder(o, nil)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s := newSurveyor()
+	for i := range routes {
+		b.Reset()
+		b.Raw([]byte{0: unix.AF_INET, 1: 24, 7: unix.RTN_UNICAST, routeHeader - 1: 0})
+		b.Data(unix.RTA_DST, []byte{198, 51, 100, 0})
+		b.Data(unix.RTA_OIF, o.AppendUint32(nil, 2))
+		b.Data(unix.RTA_PRIORITY, o.AppendUint32(nil, uint32(i)))
+		require.NoError(t, s.addRoute(o, b.Bytes()))
+	}
+	route := s.done().Routes[netip.MustParsePrefix("198.51.100.0/24")]
+	runtime.ReadMemStats(&after)
+	require.Len(t, route.Devices, routes)
+	return after.TotalAlloc - before.TotalAlloc
 }
