@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 )
@@ -12,15 +14,16 @@ import (
 func apply(ctx context.Context, std *streams, args []string) error {
 	flags := newArguments("apply", "[--netns NS] [--adopt] [--conflicts MODE] [--confirm WINDOW] SPEC")
 	netns, adopt, conflicts := flags.netns(), flags.adopt(), flags.conflicts()
-	window := flags.Duration("confirm", 0, "take it back after this `window`, such as 30s, unless flowctl confirm is run in time")
+	window := time.Duration(0)
+	flags.Func("confirm", "take it back after this `window`, such as 30s, unless flowctl confirm is run in time", toConfirm(&window))
 	manager, planned, err := planFor(ctx, std, flags, &planning{netns, adopt, conflicts}, args)
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
 	generation := uint32(0)
-	if *window != 0 {
-		generation, err = applyConfirm(ctx, std, manager, planned, *window, *netns)
+	if window != 0 {
+		generation, err = applyConfirm(ctx, std, manager, planned, window, *netns)
 	} else {
 		generation, err = manager.Apply(ctx, planned)
 	}
@@ -31,8 +34,24 @@ func apply(ctx context.Context, std *streams, args []string) error {
 		fmt.Fprintf(std.out, "warning: %s\n", warning)
 	}
 	printBindings(std.out, planned.Bindings())
+	if planned.Empty() {
+		fmt.Fprintf(std.out, "nothing had to be done: generation %d is what was declared\n", generation)
+		return nil
+	}
 	fmt.Fprintf(std.out, "applied, generation %d\n", generation)
 	return nil
+}
+
+// toConfirm reads how long a change waits to be confirmed. No time at all would be a change for good, which is not what was asked for.
+func toConfirm(window *time.Duration) func(string) error {
+	return func(word string) error {
+		d, err := time.ParseDuration(word)
+		if err != nil || d < time.Second {
+			return errors.New("want a time of at least a second, such as 30s; without --confirm the change stays for good")
+		}
+		*window = d
+		return nil
+	}
 }
 
 // printBindings prints which device each flowtable bound to, or why it did not.

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,9 +13,10 @@ import (
 // evict removes connections from conntrack, so that their next packets take the classic path and begin new ones. It tells which, and
 // which of them may break.
 func evict(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("evict", "[--netns NS] [--dry-run] (--all | "+filterSynopsis+")")
+	flags := newArguments("evict", "[--netns NS] [--dry-run] [--json] (--all | "+filterSynopsis+")")
 	netns := flags.netns()
 	dry := flags.Bool("dry-run", false, "tell whom it would evict, and evict nobody")
+	asJSON := flags.Bool("json", false, "print one JSON object a line, one for each connection")
 	all := flags.Bool("all", false, "every connection of the namespace")
 	which := flags.filters()
 	if _, err := flags.parse(std, args, 0); err != nil {
@@ -37,7 +39,25 @@ func evict(ctx context.Context, std *streams, args []string) error {
 	if done == nil || err != nil && len(done.Victims) == 0 {
 		return err
 	}
+	if *asJSON {
+		return errors.Join(err, printEvictedJSON(std, done, which.device))
+	}
 	return errors.Join(err, printEvicted(std, done, which.device, *dry))
+}
+
+// printEvictedJSON prints an object for each connection. What nothing is known of is a note on standard error, as of flows.
+func printEvictedJSON(std *streams, done *offload.Evicted, device string) error {
+	out := bufio.NewWriter(std.out)
+	encoder := json.NewEncoder(out)
+	for _, v := range done.Victims {
+		if err := encoder.Encode(v); err != nil {
+			return err
+		}
+	}
+	if done.Untold > 0 {
+		fmt.Fprintf(std.err, "note: %s\n", untold(done.Untold, device, "stay"))
+	}
+	return out.Flush()
 }
 
 // printEvicted prints a line for each connection, and the sums.

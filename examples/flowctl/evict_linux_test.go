@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"regexp"
 	"testing"
@@ -43,6 +44,15 @@ func TestEvict(t *testing.T) {
 		assert.Regexp(t, `(?m)^tcp +192\.168\.1\.2:\d+ > 203\.0\.113\.2:7007 +slow +may break: it is translated`, dry.out)
 		assert.Regexp(t, `(?m)^would evict 1 connection, 1 of which may break$`, dry.out, filter)
 		require.True(t, present(masqueraded))
+		var one struct {
+			Entry line
+			Risk  string
+		}
+		dry = flowctl("", append([]string{"evict", "--dry-run", "--json", "--netns", netns}, filter...)...)
+		dry.assertDone(t)
+		require.NoError(t, json.Unmarshal([]byte(dry.out), &one), "one object: %s", dry.out)
+		assert.Equal(t, masqueraded.Tuple().Source.String(), one.Entry.Orig.Src)
+		assert.Contains(t, one.Risk, "it is translated")
 	}
 	r6 := flowctl("", "evict", "--netns", netns, "--dst", routed.Tuple().Destination.String(), "--proto", "udp")
 	r6.assertDone(t)
@@ -52,6 +62,9 @@ func TestEvict(t *testing.T) {
 	none := flowctl("", "evict", "--netns", netns, "--mark", "0x10/0xff")
 	none.assertDone(t)
 	assert.Equal(t, "evicted 0 connections\n", none.out)
+	none = flowctl("", "evict", "--json", "--netns", netns, "--mark", "0x10/0xff")
+	none.assertDone(t)
+	assert.Empty(t, none.out)
 	flowctl("", "evict", "--netns", netns, "--all").assertDone(t)
 	assert.False(t, present(masqueraded))
 	flowctl("", "evict", "--netns", netns, "--device", "nosuch0").assertRefused(t, exitFailed, "nosuch0", "does not exist")

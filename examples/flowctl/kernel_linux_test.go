@@ -146,6 +146,10 @@ func TestPlanAndApply(t *testing.T) {
 	after := listRuleset(t, ns)
 	assert.Contains(t, after, "table inet plain")
 	assert.Contains(t, after, "table inet theirs")
+	again := flowctl(spec, "apply", "--netns", ns.Name(), "-")
+	again.assertDone(t)
+	assert.Regexp(t, `^nothing had to be done: generation \d+ is what was declared\n$`, again.out)
+	assert.Equal(t, after, listRuleset(t, ns))
 
 	scratch := testns.NewT(t, "scratch")
 	require.NoError(t, scratch.NFT(t.Context(), planned.out), "the plan is an nft file")

@@ -26,8 +26,8 @@
 //	                                         list the connections, their path and their flowtable where it is announced
 //	flowctl flows --watch [--poll TIME] [--netns NS] [--json] [FILTERS]
 //	                                         and go on with what happens to them: new, path changed, counted, destroyed
-//	flowctl evict [--dry-run] [--netns NS] FILTERS
-//	flowctl evict [--dry-run] [--netns NS] --all
+//	flowctl evict [--dry-run] [--json] [--netns NS] FILTERS
+//	flowctl evict [--dry-run] [--json] [--netns NS] --all
 //	                                         remove connections, so that their next packets take the classic path; tells what may break
 //	flowctl probe [--netns NS] [--json]      say what this kernel and namespace can do, with evidence
 //	flowctl probe [--netns NS] [--json] [--force] DEVICE...

@@ -59,16 +59,19 @@ func TestUsage(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"no command":       {nil, []string{"usage: flowctl", "render", "probe"}},
-		"unknown command":  {[]string{"aply"}, []string{`no command "aply"`, "usage: flowctl"}},
-		"unknown flag":     {[]string{"plan", "--netnz", "x", "-"}, []string{"usage: flowctl plan", "-netnz"}},
-		"no spec":          {[]string{"apply"}, []string{"usage: flowctl apply", "want 1 argument, got 0"}},
-		"two specs":        {[]string{"check", "a.json", "b.json"}, []string{"want 1 argument, got 2"}},
-		"flows of a spec":  {[]string{"flows", "router.json"}, []string{"want 0 arguments, got 1"}},
-		"unknown path":     {[]string{"flows", "--path", "fast"}, []string{"--path", `"fast"`, "slow, software or hardware"}},
-		"flag of another":  {[]string{"render", "--netns", "x", "-"}, []string{"usage: flowctl render", "-netns"}},
-		"flag at the end":  {[]string{"flows", "--path"}, []string{"usage: flowctl flows", "-path"}},
-		"value of boolean": {[]string{"flows", "--json=perhaps"}, []string{"perhaps"}},
+		"no command":         {nil, []string{"usage: flowctl", "render", "probe"}},
+		"unknown command":    {[]string{"aply"}, []string{`no command "aply"`, "usage: flowctl"}},
+		"unknown flag":       {[]string{"plan", "--netnz", "x", "-"}, []string{"usage: flowctl plan", "-netnz"}},
+		"no spec":            {[]string{"apply"}, []string{"usage: flowctl apply", "want 1 argument, got 0"}},
+		"two specs":          {[]string{"check", "a.json", "b.json"}, []string{"want 1 argument, got 2"}},
+		"flows of a spec":    {[]string{"flows", "router.json"}, []string{"want 0 arguments, got 1"}},
+		"unknown path":       {[]string{"flows", "--path", "fast"}, []string{"--path", `"fast"`, "slow, software or hardware"}},
+		"flag of another":    {[]string{"render", "--netns", "x", "-"}, []string{"usage: flowctl render", "-netns"}},
+		"flag at the end":    {[]string{"flows", "--path"}, []string{"usage: flowctl flows", "-path"}},
+		"no time to confirm": {[]string{"apply", "--confirm", "0s", "-"}, []string{"-confirm", "at least a second"}},
+		"less than a second": {[]string{"apply", "--confirm", "1ms", "-"}, []string{"-confirm", "at least a second"}},
+		"no window":          {[]string{"apply", "--confirm", "soon", "-"}, []string{"-confirm", "at least a second"}},
+		"value of boolean":   {[]string{"flows", "--json=perhaps"}, []string{"perhaps"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			flowctl("", test.args...).assertRefused(t, exitUsage, test.says...)
