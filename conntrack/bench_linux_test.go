@@ -87,7 +87,7 @@ func BenchmarkFollower(b *testing.B) {
 	b.Run("reading", func(b *testing.B) {
 		f := newFollower(Match{Paths: []Path{Software, Hardware}})
 		perFlow(b, flows, func() int {
-			_, err := f.takeReading(false)
+			_, err := f.takeReading(false, false)
 			require.NoError(b, err)
 			return f.read
 		})

@@ -9,7 +9,7 @@ type Change struct {
 	Kind  Kind
 	From  Path  // PathChanged: the path before; Entry has the one after
 	Lost  bool  // something was missed: always in Overrun and Full; in Destroyed, that the kernel's last message did not come
-	Entry Entry // as last seen; zero of an Overrun, Synced and Full
+	Entry Entry // as last seen; zero of an Overrun, Synced, Full and Read
 	Delta Delta // what was counted since the connection's last change; in New all that it had counted before, where known
 }
 
@@ -37,9 +37,14 @@ const (
 	// Full says that Config.MaxFlows connections are followed: others that match are left out, and nothing is told of them, until some ended and
 	// a reading takes them up as New.
 	Full
+	// Read says that the reading which Watcher.ReadNow asked for is done, and that all it shows was told.
+	Read
 )
 
-var kindNames = [...]string{New: "new", PathChanged: "path changed", Counted: "counted", Destroyed: "destroyed", Overrun: "overrun", Synced: "synced", Full: "full"}
+// ofOne tells whether a change of this kind is about one connection.
+func (k Kind) ofOne() bool { return k == New || k == PathChanged || k == Counted || k == Destroyed }
+
+var kindNames = [...]string{New: "new", PathChanged: "path changed", Counted: "counted", Destroyed: "destroyed", Overrun: "overrun", Synced: "synced", Full: "full", Read: "read"}
 
 // String is the kind in lower case words.
 func (k Kind) String() string {
@@ -61,6 +66,8 @@ func (c Change) String() string {
 		return "synced: the table has been told"
 	case Full:
 		return "full: more connections match than are followed"
+	case Read:
+		return "read: the reading that was asked for has been told"
 	case PathChanged:
 		return fmt.Sprintf("%v -> %v: %v", c.From, c.Entry.Path(), c.Entry)
 	}

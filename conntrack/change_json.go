@@ -13,9 +13,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	if c.Delta.Sent.OK || c.Delta.Received.OK {
 		j.Delta = &c.Delta
 	}
-	switch c.Kind {
-	case Overrun, Synced, Full:
-	default:
+	if c.Kind.ofOne() {
 		j.Entry = &c.Entry
 	}
 	return json.Marshal(j)

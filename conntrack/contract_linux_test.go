@@ -326,6 +326,44 @@ func TestContractOfWaiting(t *testing.T) {
 	})
 }
 
+// A queue outlives a call: what comes after its ctx ended, or the caller broke out, the next one has.
+func TestContractOfNotificationsAgain(t *testing.T) {
+	eachTracking(t, func(t *testing.T, k tracking) {
+		q, err := k.Subscribe(soon(t), conntrack.Match{})
+		require.NoError(t, err)
+		defer q.Close()
+		began := []string{"plain", "marked", "assured", "six"}
+		for _, name := range began[:3] {
+			k.begin(sample()[name])
+		}
+		told := []conntrack.Tuple{next(t, q).Entry.Orig} // breaks out, two are left
+		ctx, cancel := context.WithCancel(soon(t))
+		var last error
+		for n, err := range q.Notifications(ctx, time.Minute) {
+			if last = err; err == nil {
+				told = append(told, n.Entry.Orig)
+				cancel()
+			}
+		}
+		require.ErrorIs(t, last, context.Canceled)
+		ctx, cancel = context.WithCancel(soon(t))
+		time.AfterFunc(10*time.Millisecond, cancel)
+		for n, err := range q.Notifications(ctx, time.Minute) { // it waits when its ctx ends
+			if err == nil {
+				told = append(told, n.Entry.Orig)
+			}
+		}
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		k.begin(sample()["six"])
+		for len(told) < len(began) {
+			told = append(told, next(t, q).Entry.Orig)
+		}
+		for i, name := range began {
+			assert.Equal(t, sample()[name].Orig, told[i])
+		}
+	})
+}
+
 func TestContractOfSettings(t *testing.T) {
 	eachTracking(t, func(t *testing.T, k tracking) {
 		read := func() conntrack.Settings {

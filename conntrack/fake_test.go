@@ -190,8 +190,7 @@ func flowNumber(n int, status Status, packets uint64) Entry {
 func brief(changes []Change) []string {
 	var out []string
 	for _, c := range changes {
-		switch c.Kind {
-		case Overrun, Synced, Full:
+		if !c.Kind.ofOne() {
 			out = append(out, c.Kind.String())
 			continue
 		}

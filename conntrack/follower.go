@@ -14,6 +14,7 @@ type follower struct {
 	cfg       *Config
 	match     *matcher
 	announced *announced
+	asked     *asked
 	limits    limits
 	flows     flows
 	yield     func(Change, error) bool
@@ -31,6 +32,7 @@ type follower struct {
 	ended     recent        // ends that were told
 	reading   bool          // time is taken
 	away      time.Duration // the caller's share of it
+	answered  uint64        // so many readings had been asked for when the latest began that was told by Read
 }
 
 // errStopped says that the caller broke out.
@@ -49,8 +51,8 @@ func (f *follower) run() (err error) {
 	defer f.queue.Close()
 	news := true // the stream does not tell the whole table yet
 	for {
-		lost, wasFull := f.resync, f.full
-		cost, err := f.takeReading(lost)
+		lost, wasFull, times := f.resync, f.full, f.asked.count()
+		cost, err := f.takeReading(lost, times != f.answered)
 		if err != nil {
 			return err
 		}
@@ -60,6 +62,9 @@ func (f *follower) run() (err error) {
 			if err := f.emit(Change{Kind: Synced}); err != nil {
 				return err
 			}
+		}
+		if err := f.answer(times); err != nil {
+			return err
 		}
 		if err := f.wait(cost, lost); err != nil {
 			return err
@@ -75,37 +80,39 @@ func (f *follower) pause(cost time.Duration) time.Duration {
 	return min(max(cost*pollShare, f.cfg.Poll), f.cfg.PollMost)
 }
 
-// wait listens until the next reading is due: after an overrun that is at once, or, where the reading before was made for an
-// overrun as well, when as much time was spent on listening.
+// wait listens until the next reading is due: when somebody asks for it, and after an overrun at once, or, where the reading before was made
+// for an overrun as well, when as much time was spent on listening.
 func (f *follower) wait(cost time.Duration, again bool) error {
 	pause := f.pause(cost)
 	if again {
-		if err := f.listenFor(min(cost, pause), false); err != nil {
+		if err := f.listenFor(f.ctx, min(cost, pause), false); err != nil {
 			return err
 		}
 		pause -= min(cost, pause)
 	}
-	if err := f.listenFor(pause, true); err != nil {
+	ctx, done := f.asked.until(f)
+	defer done()
+	if err := f.listenFor(ctx, pause, true); err != nil {
 		return err
 	}
 	return f.drain()
 }
 
-// listenFor works on notifications for so long; with untilLost no longer than until some were lost.
-func (f *follower) listenFor(d time.Duration, untilLost bool) error {
+// listenFor works on notifications for so long, or until ctx ends; with untilLost no longer than until some were lost.
+func (f *follower) listenFor(ctx context.Context, d time.Duration, untilLost bool) error {
 	end := time.Now().Add(d)
 	if err := f.drain(); err != nil {
 		return err
 	}
-	if untilLost && f.resync || d <= 0 {
-		return nil
+	if untilLost && f.resync || d <= 0 || ctx.Err() != nil {
+		return f.ctx.Err()
 	}
-	return f.listen(max(time.Until(end), time.Millisecond), untilLost)
+	return f.listen(ctx, max(time.Until(end), time.Millisecond), untilLost)
 }
 
 // drain works on the notifications that are queued. Those decide about doubts.
 func (f *follower) drain() error {
-	if err := f.listen(0, false); err != nil || !f.settled {
+	if err := f.listen(f.ctx, 0, false); err != nil || !f.settled {
 		return err
 	}
 	return f.resolveDoubts()
@@ -114,17 +121,20 @@ func (f *follower) drain() error {
 // So many notifications are worked on between two looks at the clock.
 const clockEvery = 64
 
-// listen works on notifications as long as Subscription.Notifications waits. However many there are, it ends when the next reading is due.
-func (f *follower) listen(wait time.Duration, untilLost bool) error {
+// listen works on notifications as long as Subscription.Notifications waits. However many there are, it ends when the next reading is due. That ctx
+// ended is an error where f's own did.
+func (f *follower) listen(ctx context.Context, wait time.Duration, untilLost bool) error {
 	end := time.Now().Add(max(wait, f.cfg.Poll))
 	n := 0
-	for note, err := range f.queue.Notifications(f.ctx, wait) {
+	for note, err := range f.queue.Notifications(ctx, wait) {
 		switch {
 		case errors.Is(err, ErrOverrun):
 			f.resync, f.congested = true, true
 			err = f.emit(Change{Kind: Overrun, Lost: true})
 		case err == nil:
 			err = f.notified(&note)
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return f.ctx.Err()
 		}
 		if err != nil {
 			return err

@@ -22,7 +22,7 @@ func (m *mirror) apply(c Change) error {
 	k := c.Entry.Key()
 	old, known := m.live[k]
 	switch {
-	case c.Kind == Overrun, c.Kind == Synced, c.Kind == Full:
+	case !c.Kind.ofOne():
 		return nil
 	case c.Kind == New && known:
 		return fmt.Errorf("new twice: %v", c)

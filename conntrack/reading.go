@@ -23,8 +23,8 @@ func usualLimits() limits {
 }
 
 // takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what reading
-// cost, without the caller's share. After a loss every flow is looked for, and those that ended are told at once.
-func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
+// cost, without the caller's share. After a loss, and where somebody asked for it, every flow is looked for, and those that ended are told at once.
+func (f *follower) takeReading(lost, asked bool) (cost time.Duration, err error) {
 	f.round++
 	f.read = 0
 	f.resync, f.settled, f.full = f.congested, false, false
@@ -35,8 +35,8 @@ func (f *follower) takeReading(lost bool) (cost time.Duration, err error) {
 	if err := f.drain(); err != nil { // ends that are announced need no lookup
 		return 0, err
 	}
-	seeking, err := f.timed(func() error { return f.seekRest(lost) })
-	if err == nil && lost && f.absent > 0 {
+	seeking, err := f.timed(func() error { return f.seekRest(lost || asked) })
+	if err == nil && (lost || asked) && f.absent > 0 {
 		err = f.confirmEnds()
 	}
 	return cost + seeking, err
@@ -186,7 +186,7 @@ func (f *follower) revisit(fl *flow) error {
 
 // confirmEnds gives the notifications of ends that were not lost their time, and tells the others.
 func (f *follower) confirmEnds() error {
-	if err := f.listenFor(f.limits.grace, false); err != nil {
+	if err := f.listenFor(f.ctx, f.limits.grace, false); err != nil {
 		return err
 	}
 	for _, fl := range f.flows.from(0) {

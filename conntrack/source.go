@@ -53,7 +53,8 @@ func eachEntry(ctx context.Context, s Source, m *Match, visit func(*Entry) bool)
 // A Subscription is a queue of notifications. It serves one goroutine.
 type Subscription interface {
 	// Notifications yields what is queued, and then what comes until wait is over; with 0 it ends when nothing is queued. An error that
-	// matches ErrOverrun says that notifications were lost, and the stream goes on; any other is the last pair, ctx's among them.
+	// matches ErrOverrun says that notifications were lost, and the stream goes on; any other is the last pair, ctx's among them. The queue
+	// outlives a call: whatever ended the one before, its ctx or the caller's break too, the next one goes on where that stopped.
 	Notifications(ctx context.Context, wait time.Duration) iter.Seq2[Notification, error]
 	Close() error
 }

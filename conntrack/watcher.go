@@ -77,6 +77,7 @@ type Watcher struct {
 	cfg       Config // with defaults
 	announced announced
 	limits    limits
+	asked     asked
 }
 
 // Open makes a Watcher. The namespace is pinned: its name may go away afterwards.

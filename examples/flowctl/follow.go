@@ -74,6 +74,8 @@ func aboutAll(kind conntrack.Kind) string {
 		return "this is the whole table so far"
 	case conntrack.Full:
 		return "too many connections to follow: others that match are left out until some end; narrow it by filters"
+	case conntrack.Read:
+		return "this was a reading of the whole table that was asked for"
 	}
 	return ""
 }
