@@ -20,8 +20,8 @@ type RunConfig struct {
 	ReportOnly bool
 	// Resync is how often everything is looked at again though nothing was announced. 0 is 10 minutes, negative is never.
 	Resync time.Duration
-	// MaxChanges is how many commits Run makes in a minute before it freezes: it then reports, and waits for a minute or for Update. 0
-	// is 60, negative is no limit.
+	// MaxChanges is how many commits Run makes in a minute to undo what others changed before it freezes: it then reports, and waits for a
+	// minute or for Update. 0 is 60, negative is no limit. What follows devices that come and go is gathered instead, to one commit a second.
 	MaxChanges int
 	// Takeover asks another Run of this owner in this network namespace to leave, and waits for that until the context ends. Where the other
 	// does not leave, the error says which process to end.

@@ -2,6 +2,7 @@ package offload_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,7 +153,7 @@ func TestRunFreezes(t *testing.T) {
 		}
 		s := r.status()
 		assert.Equal(t, offload.PhaseFrozen, s.Phase)
-		assert.EqualValues(t, 5, s.Changes)
+		assert.EqualValues(t, 6, s.Changes, "the first undid nothing")
 		assert.Contains(t, s.Err, "5 commits within a minute")
 		assert.NotEmpty(t, s.Drift)
 		assert.NotEmpty(t, s.Pending)
@@ -162,7 +163,7 @@ func TestRunFreezes(t *testing.T) {
 		r.pass(time.Minute)
 		s = r.status()
 		assert.Equal(t, offload.PhaseSteady, s.Phase)
-		assert.EqualValues(t, 6, s.Changes)
+		assert.EqualValues(t, 7, s.Changes)
 		assert.Empty(t, s.Err)
 
 		for range 10 {
@@ -172,6 +173,43 @@ func TestRunFreezes(t *testing.T) {
 		assert.Equal(t, offload.PhaseFrozen, r.status().Phase)
 		require.NoError(t, r.m.Update(fast("eth0")))
 		assert.Equal(t, offload.PhaseSteady, r.status().Phase, "Update thaws")
+	})
+}
+
+// Subscribers come and go, one after the other: each is served within a second, however long that goes on.
+func TestRunFollowsSubscribers(t *testing.T) {
+	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{}, fast("eth0", "ppp*"), func(t *testing.T, r *running) {
+		began, before := time.Now(), r.kernel.commits.Load()
+		r.pass(time.Second)
+		came := map[string]time.Time{}
+		for n := range 450 {
+			name := fmt.Sprintf("ppp%d", n)
+			r.kernel.AddLink(flowtable.Link{Name: name, Up: true})
+			came[name] = time.Now()
+			if n%3 == 2 {
+				r.kernel.DelLink(name)
+				delete(came, name)
+			}
+			if n%5 == 4 {
+				r.kernel.ForeignCommit() // which makes a Run look before its time
+			}
+			r.pass(400 * time.Millisecond)
+			held := map[string]bool{}
+			for _, name := range r.held() {
+				held[name] = true
+			}
+			for name, at := range came {
+				if time.Since(at) > time.Second {
+					require.True(t, held[name], "%s after %v", name, time.Since(at))
+				}
+			}
+			require.NotEqual(t, offload.PhaseFrozen, r.status().Phase, r.status().Err)
+		}
+		assert.Empty(t, r.status().Drift)
+		assert.LessOrEqual(t, r.kernel.commits.Load()-before, int64(time.Since(began)/time.Second))
+		r.pass(time.Second)
+		assert.Len(t, r.held(), 301)
+		assert.Equal(t, offload.PhaseSteady, r.status().Phase)
 	})
 }
 

@@ -98,7 +98,7 @@ func (r *run) keepLive(ctx context.Context, now *view) (frozen bool, err error) 
 			if generation == 0 {
 				return false, err
 			}
-			r.count(generation)
+			r.count(generation, true)
 			r.leave(now)
 			if err != nil {
 				return false, err // ErrNotEvicted: the next look goes on from here

@@ -13,6 +13,7 @@ import (
 type view struct {
 	*planned
 	bindings []flowtable.Binding // of what is declared, also where a part of it is left out
+	undoes   bool                // the plan undoes what others changed
 }
 
 // errAgain asks for another plan.
@@ -46,7 +47,7 @@ func (r *run) once(ctx context.Context) error {
 	}
 	r.seen = now
 	drift := r.driftOf(ctx, now)
-	if len(drift) > 0 {
+	if now.undoes = len(drift) > 0; now.undoes {
 		r.drift = drift
 		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift)
 	}
@@ -63,10 +64,10 @@ func (r *run) once(ctx context.Context) error {
 	case r.cfg.Observe:
 		r.tell(ctx, PhaseObserving, now, nil)
 		return nil
-	case r.cfg.ReportOnly && len(drift) > 0:
+	case r.cfg.ReportOnly && now.undoes:
 		r.tell(ctx, PhaseDrifted, now, nil)
 		return nil
-	case r.freeze(ctx, now):
+	case now.undoes && r.freeze(ctx, now), !now.undoes && r.gather(ctx, now):
 		return nil
 	}
 	return r.apply(ctx, now, fresh)
@@ -80,7 +81,7 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{full, full.bindings}
+	v := &view{planned: full, bindings: full.bindings}
 	r.refused.forget(full.target)
 	if r.refused.nothing() {
 		return v, nil
@@ -93,15 +94,26 @@ func (r *run) view(ctx context.Context) (*view, error) {
 	return v, nil
 }
 
-// freeze stops a Run that commits too often.
+// gather puts off a commit that follows the machine, if the last one was a moment ago: subscribers come one after the other.
+func (r *run) gather(ctx context.Context, now *view) bool {
+	at := r.pace.again()
+	if r.left == nil || !time.Now().Before(at) {
+		return false
+	}
+	r.gatherAt = at
+	r.tell(ctx, PhaseWorking, now, nil)
+	return true
+}
+
+// freeze stops a Run that undoes what others change, again and again.
 func (r *run) freeze(ctx context.Context, now *view) bool {
 	at := time.Now()
-	n := r.commits.within(at)
+	n := r.repairs.within(at)
 	if r.cfg.MaxChanges < 0 || n < r.cfg.MaxChanges {
 		return false
 	}
 	r.thawAt = at.Add(time.Minute)
-	err := fmt.Errorf("offload: run: %d commits within a minute: frozen until %s; find out who changes the tables or the devices (Status.Drift), "+
+	err := fmt.Errorf("offload: run: %d commits within a minute undid what others changed: frozen until %s; find out who changes the tables (Status.Drift), "+
 		"or give a new Spec", n, r.thawAt.Format(time.TimeOnly))
 	r.m.log.ErrorContext(ctx, "frozen", "owner", r.owner, "err", err)
 	r.tell(ctx, PhaseFrozen, now, err)
@@ -126,7 +138,7 @@ func (r *run) apply(ctx context.Context, now *view, fresh bool) error {
 		}
 		return err
 	}
-	r.count(generation)
+	r.count(generation, now.undoes)
 	r.leave(now)
 	if r.m.drivers.planAgain() {
 		return errAgain
@@ -137,9 +149,11 @@ func (r *run) apply(ctx context.Context, now *view, fresh bool) error {
 	return r.done(ctx, now, fresh)
 }
 
-// count notes a commit of ours.
-func (r *run) count(generation uint32) {
-	r.commits.add(time.Now())
+// count notes a commit of ours, which undid what others changed or did not.
+func (r *run) count(generation uint32, undid bool) {
+	if undid {
+		r.repairs.add(time.Now())
+	}
 	r.changes++
 	r.known = generation
 }

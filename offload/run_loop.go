@@ -30,11 +30,12 @@ type run struct {
 	pace     pace
 	trigger  string // the first change that was not served yet
 	retry    backoff
-	commits  rate
+	repairs  rate // commits that undid what others changed
 	changes  uint64
 	startAt  time.Time // when to look first, whatever was announced
 	retryAt  time.Time
 	thawAt   time.Time // until then nothing is looked at
+	gatherAt time.Time // when to do what waits for more of its kind
 	resyncAt time.Time
 	grants   grantWatch
 
@@ -84,7 +85,7 @@ func (r *run) take(ctx context.Context) {
 	if n.update != nil {
 		r.spec, r.updated = n.update, true
 		r.left, r.refused, r.drift = nil, newRefused(), nil
-		r.commits, r.thawAt = nil, time.Time{}
+		r.repairs, r.thawAt = nil, time.Time{}
 		r.listenAgain(ctx)
 	}
 	if n.stale != nil {
@@ -97,11 +98,12 @@ func (r *run) take(ctx context.Context) {
 	case n.stands:
 		r.deaf = ""
 	}
-	if n.devices || n.rules || n.generation != 0 && n.generation != r.known {
+	rules := n.rules || n.generation != 0 && n.generation != r.known
+	if n.devices || rules {
 		if r.trigger == "" {
 			r.trigger = n.String()
 		}
-		r.pace.note(n.first, n.last)
+		r.pace.note(n.first, n.last, rules)
 	}
 }
 
@@ -112,12 +114,14 @@ func (r *run) due(now time.Time) string {
 	case r.updated:
 		return "a new Spec"
 	case passed(r.thawAt):
-		r.thawAt, r.commits = time.Time{}, nil
+		r.thawAt, r.repairs = time.Time{}, nil
 		return "the freeze is over"
 	case !r.thawAt.IsZero():
 		return ""
 	case passed(r.pace.due()):
 		return r.trigger
+	case passed(r.gatherAt):
+		return "what was gathered"
 	case passed(r.retryAt):
 		return "another try"
 	case passed(r.refused.until):
@@ -136,7 +140,7 @@ func (r *run) next() time.Time {
 		return r.thawAt
 	}
 	at := time.Time{}
-	for _, t := range []time.Time{r.pace.due(), r.retryAt, r.refused.until, r.startAt, r.resyncAt, r.grants.at} {
+	for _, t := range []time.Time{r.pace.due(), r.gatherAt, r.retryAt, r.refused.until, r.startAt, r.resyncAt, r.grants.at} {
 		at = earlier(at, t)
 	}
 	return at
@@ -144,10 +148,11 @@ func (r *run) next() time.Time {
 
 // look does what is to be done now, and sets when to look again.
 func (r *run) look(ctx context.Context, why string) {
-	r.updated, r.trigger, r.startAt, r.retryAt = false, "", time.Time{}, time.Time{}
+	r.updated, r.trigger = false, ""
+	r.startAt, r.retryAt, r.gatherAt = time.Time{}, time.Time{}, time.Time{}
 	before := r.changes
 	err := r.reconcile(withTrigger(ctx, why))
-	r.pace.served(r.changes != before)
+	r.pace.served(time.Now(), r.changes != before)
 	if ctx.Err() != nil {
 		return
 	}

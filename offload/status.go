@@ -52,7 +52,7 @@ const (
 	PhaseObserving Phase = "observing" // Observe: Pending says what would be done
 	PhaseDrifted   Phase = "drifted"   // ReportOnly: Drift says what others changed
 	PhaseRetrying  Phase = "retrying"  // Err says what went wrong, Retry when it is tried again
-	PhaseFrozen    Phase = "frozen"    // more than MaxChanges in a minute; Retry says when it goes on
+	PhaseFrozen    Phase = "frozen"    // others undo what we undo, MaxChanges times a minute; Retry says when it goes on
 	PhaseOff       Phase = "off"       // Manager.Off: everything but the flowtables is kept
 	PhaseStopped   Phase = "stopped"   // Run returned; what was applied stays in force
 )

@@ -63,7 +63,7 @@ func (a arguments) running() *offload.RunConfig {
 	a.BoolVar(&cfg.ReportOnly, "report-only", false, "report what others change in our tables, and do not repair it")
 	a.BoolVar(&cfg.Takeover, "takeover", false, "ask another run of this owner in this namespace to leave")
 	a.DurationVar(&cfg.Resync, "resync", 0, "look again after this `time`, though nothing was announced; 0 is 10m, negative is never")
-	a.IntVar(&cfg.MaxChanges, "max-changes", 0, "commits a minute before it freezes; 0 is 60, negative is no limit")
+	a.IntVar(&cfg.MaxChanges, "max-changes", 0, "commits a minute that undo what others changed before it freezes; 0 is 60, negative is no limit")
 	a.BoolVar(&cfg.ForceHardware, "force-hardware", false, "with hardware \"auto\", "+forceWarning)
 	a.Func("stale", "`report` or evict flows whose route, neighbour or MTU changed while they were in the fast path", func(mode string) error {
 		cfg.Stale = offload.StaleMode(mode)
