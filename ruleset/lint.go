@@ -18,6 +18,7 @@ import (
 //	drop-behind-offload    a drop behind flow add: offloaded connections do not come to it
 //	one-device             a flowtable with one device
 //	one-family             an inet table whose rules offload one family alone
+//	one-way-drop           a drop in front of flow add that is about one direction: UDP is offloaded by the other, and passes it
 //	unreachable-flow-add   flow add where what could be offloaded never comes
 //	unreplied-udp          UDP connections come to flow add before their first answer, and stay unreplied
 //	verdict-after-flow-add a verdict behind flow add in one rule: what is not offloaded does not come to it
@@ -91,6 +92,7 @@ func (l *linter) table(index int) {
 	}
 	t.drops()
 	t.unreplied()
+	t.oneWay()
 }
 
 func (t *tableLint) add(code, path, fix, format string, args ...any) {
