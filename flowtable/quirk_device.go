@@ -64,10 +64,10 @@ func deviceQuirks() []Quirk {
 			Source: "nf_tables_api.c, nft_register_flowtable_net_hooks",
 		},
 		{
-			ID:     "nft-hides-prefixes",
-			Effect: "nft 1.0.6 and 1.1.3 list no flowtable that has a prefix, and exit with 0",
+			ID: "nft-hides-prefixes", From: "6.18",
+			Effect: "nft 1.0.6 and 1.1.3 list no flowtable that has a prefix, and exit with 0: what they list and save refers to a flowtable that is not in it",
 			Do:     "list with nft 1.1.6 or newer, or with flowctl",
-			Source: "nftables, mnl_nft_flowtable_dump; TestDocsWildcards shows it of 1.0.6",
+			Source: "nftables, mnl_nft_flowtable_dump; TestDocsOldNFTHidesPrefixes",
 		},
 	}
 }

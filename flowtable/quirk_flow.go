@@ -82,6 +82,24 @@ func flowQuirks() []Quirk {
 			Source: "nft_flow_offload.c, set_bit; TestDocsOffloadTag",
 		},
 		{
+			ID: "early-drop-spares", Until: "6.3",
+			Effect: "a conntrack table that is full makes no room by dropping offloaded connections, not even UDP that is not assured: where all are offloaded, new connections are refused",
+			Do:     "keep net.netfilter.nf_conntrack_max well above what is offloaded; shorten nf_flowtable_udp_timeout; evict",
+			Source: "nf_conntrack_core.c, early_drop_list; TestDocsEarlyDrop",
+		},
+		{
+			ID: "early-drop-takes", From: "6.3",
+			Effect: "a conntrack table that is full makes room by dropping UDP connections that are not assured, offloaded or not; TCP in the fast path is always assured, and spared",
+			Do:     "keep net.netfilter.nf_conntrack_max well above what is offloaded: a flood of new connections takes UDP out of the fast path",
+			Source: "nf_conntrack_core.c, early_drop_list; TestDocsEarlyDrop",
+		},
+		{
+			ID:     "dropped-answers-pass",
+			Effect: "a rule that drops the answers of UDP, and not the questions, holds until the second question, which offloads the connection: conntrack saw the answer that was dropped, and `ct state established` matches",
+			Do:     "drop or exclude both directions; Lint tells of such rules (one-way-drop)",
+			Source: "nf_conntrack_core.c, nf_conntrack_in; TestDocsDroppedAnswers",
+		},
+		{
 			ID:     "filter-v6-inverted",
 			Effect: "a dump of connections filtered by an IPv6 address (CTA_FILTER) gives all but those that match",
 			Do:     "filter addresses after the dump, as package conntrack does",

@@ -72,6 +72,12 @@ func (s *sink) answer(t *testing.T, n int) {
 func (s *sink) pass(t *testing.T, to *net.UDPConn, send func() error) {
 	t.Helper()
 	require.NoError(t, send())
+	s.receive(t, to)
+}
+
+// receive waits for the next packet that comes to an end.
+func (s *sink) receive(t *testing.T, to *net.UDPConn) {
+	t.Helper()
 	require.NoError(t, to.SetReadDeadline(time.Now().Add(within)))
 	_, from, err := to.ReadFromUDPAddrPort(make([]byte, 64))
 	require.NoError(t, err)

@@ -69,3 +69,42 @@ func TestDocsUnrepliedIdle(t *testing.T) {
 	assert.Greater(t, last[0].Timeout, 60*time.Second)
 	assert.LessOrEqual(t, last[0].Timeout, 120*time.Second-idle)
 }
+
+// TestDocsDroppedAnswers: a rule that drops answers of UDP, and not the questions, holds until a question offloads the connection: answers
+// then take the fast path in front of the rule. `ct state established` does not help. An answer that the rule drops was seen by conntrack before,
+// and makes the connection established. What drops or excludes the questions too does help.
+func TestDocsDroppedAnswers(t *testing.T) {
+	answers, established := ruleset.CTDirection.Is(ruleset.Reply), ruleset.CTState.Is(ruleset.Established)
+	for _, c := range []struct {
+		name      string
+		drop, add ruleset.Statement
+	}{
+		{"at once", answers, ruleset.L4Proto.Is(ruleset.UDP)},
+		{"established", answers, established},
+		{"by address", ruleset.IPSaddr.Is("203.0.113.2"), established},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, nil)
+			require.Equal(t, "203.0.113.2", l.ServerAddr(testns.IPv4).String())
+			spec := accelerate(ruleset.Inet, l.fast())
+			spec.Tables[0].Chains[0].Rules = []ruleset.Rule{
+				ruleset.R(c.drop, ruleset.L4Proto.Is(ruleset.UDP), ruleset.Counter(), ruleset.Drop()),
+				ruleset.R(c.add, ruleset.FlowAdd("fast")),
+			}
+			l.apply(t, spec)
+			s := l.sink(t, netip.AddrPortFrom(l.ClientAddr(testns.IPv4), 0))
+			s.send(t, 1)
+			for n := range trips {
+				_, err := s.server.WriteToUDPAddrPort([]byte("back"), s.from)
+				require.NoError(t, err)
+				require.NoError(t, await(t, func(context.Context) (bool, error) { return l.packetsIn(t, "inet", "accel", "accelerate") == n+1, nil }),
+					"answers to the first question are dropped")
+			}
+			assert.NotZero(t, l.of(t, s)[0].Status&conntrack.SeenReply)
+			s.send(t, 1)
+			s.answer(t, trips)
+			assert.Equal(t, trips, l.packetsIn(t, "inet", "accel", "accelerate"), "the rule meets no answer any more")
+			assert.Equal(t, conntrack.Software, l.of(t, s)[0].Path())
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,13 +34,16 @@ func (c *Cache) baseImage(ctx context.Context, k *Kernel, say func(string, ...an
 		return "", err
 	}
 	defer unlock()
-	root := "/"
+	root, older := "/", map[string]string{}
 	if k.Selector == "sid" {
 		if root, err = c.sidRoot(ctx, k, say); err != nil {
 			return "", err
 		}
+		if err := c.addOlderNFT(older); err != nil {
+			return "", err
+		}
 	}
-	files, err := toolFiles(ctx, root)
+	files, err := toolFiles(ctx, root, older)
 	if err != nil {
 		return "", err
 	}
@@ -100,9 +104,9 @@ func (k *Kernel) writeBase(out *os.File, files map[string]string) error {
 }
 
 // toolFiles maps guest paths to files of the host (below root, where the tools
-// are), or to "->target" for links.
-func toolFiles(ctx context.Context, root string) (map[string]string, error) {
-	files := map[string]string{}
+// are), or to "->target" for links. older are those of other releases.
+func toolFiles(ctx context.Context, root string, older map[string]string) (map[string]string, error) {
+	files := maps.Clone(older)
 	busybox := findTool("busybox")
 	if busybox == "" {
 		return nil, fmt.Errorf("busybox not found; install busybox-static")

@@ -51,6 +51,8 @@ func sourcesOf(sel string, m mirrors) []aptSource {
 		return []aptSource{{m.main, []string{"bookworm", "bookworm-updates"}}, {m.security, []string{"bookworm-security"}}}
 	case "6.12":
 		return []aptSource{{m.main, []string{"bookworm-backports"}}}
+	case "trixie":
+		return []aptSource{{m.main, []string{"trixie"}}}
 	}
 	return []aptSource{{m.main, []string{"sid"}}}
 }
@@ -136,6 +138,11 @@ func (c *Cache) resolveAndFetch(ctx context.Context, sel string, old *Kernel, sa
 func (c *Cache) complete(ctx context.Context, k *Kernel, say func(string, ...any)) error {
 	if err := k.unpack(ctx, say); err != nil {
 		return err
+	}
+	if k.Selector == "sid" {
+		if err := c.fetchTrixieNFT(ctx, say); err != nil {
+			return err
+		}
 	}
 	return c.buildHwsim(ctx, k, say)
 }
