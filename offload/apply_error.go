@@ -2,6 +2,7 @@ package offload
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -34,14 +35,13 @@ func (e *ApplyError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.object())
 	b.WriteString(": ")
-	if e.Reason != nil {
-		b.WriteString(e.Reason.Error())
-		if e.Detail != "" {
-			b.WriteString(": " + e.Detail)
-		}
-		fmt.Fprintf(&b, " (%s)", errnoText(e.Errno))
-	} else {
+	switch {
+	case e.Reason == nil, e.Reason == fs.ErrPermission && e.Detail == "": // the errno's words say the same
 		b.WriteString(errnoText(e.Errno))
+	case e.Detail != "":
+		fmt.Fprintf(&b, "%v: %s (%s)", e.Reason, e.Detail, errnoText(e.Errno))
+	default:
+		fmt.Fprintf(&b, "%v (%s)", e.Reason, errnoText(e.Errno))
 	}
 	if e.KernelText != "" {
 		fmt.Fprintf(&b, "; the kernel says: %s", e.KernelText)

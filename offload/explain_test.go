@@ -95,6 +95,10 @@ func TestExplain(t *testing.T) {
 			for _, word := range append(test.says, "nothing was changed", "Next: ") {
 				assert.Contains(t, err.Error(), word)
 			}
+			if errors.Is(err, fs.ErrPermission) {
+				assert.Contains(t, err.Error(), "EPERM, operation not permitted")
+				assert.NotContains(t, err.Error(), "permission denied", "it is told once")
+			}
 			for _, b := range kernel.checked {
 				for i := range b.Messages() {
 					if op, ok := b.Operation(i); ok {

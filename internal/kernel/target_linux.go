@@ -84,13 +84,13 @@ func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 		return err
 	}
 	if err := mark.CheckHeld(key, value); err != nil {
-		return fmt.Errorf("set sysctl: %w; nothing was written", err)
+		return fmt.Errorf("%w; nothing was written", err)
 	}
 	err := k.ns.Do(func() error {
 		return os.WriteFile("/proc/sys/"+strings.ReplaceAll(key, ".", "/"), []byte(value), 0)
 	})
 	if err != nil {
-		return fmt.Errorf("set sysctl %s of %s to %s: %w", key, k.ns.Label(), value, err)
+		return fmt.Errorf("in %s: %w", k.ns.Label(), err)
 	}
 	return nil
 }

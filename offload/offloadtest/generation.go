@@ -28,7 +28,7 @@ func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 		return err
 	}
 	if err := mark.CheckHeld(key, value); err != nil {
-		return fmt.Errorf("set sysctl: %w; nothing was written", err)
+		return fmt.Errorf("%w; nothing was written", err)
 	}
 	if _, err := k.Sysctl(ctx, key); err != nil {
 		return err
