@@ -13,4 +13,5 @@ var (
 	_ Routed   = machine{}
 	_ Surveyor = machine{}
 	_ Thrifty  = machine{}
+	_ Tabled   = machine{}
 )

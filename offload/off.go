@@ -20,14 +20,34 @@ import (
 //
 // A change that waits for its confirmation is no longer taken back by its watchdog if it has flowtables, for the tables are not as it
 // left them: confirm it, or apply what was there before. One that is taken back while the mark stands comes without its flowtables.
+//
+// An owner who has nothing in the namespace can be switched off, too: what comes later comes without flowtables. So a name that is spelled wrong
+// is no error; Owners tells who is there.
 func (m *Manager) Off(ctx context.Context, owner string) error {
 	owner = cmp.Or(owner, ruleset.DefaultOwner)
-	since := time.Now().UTC().Format(time.RFC3339)
-	err := m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return ruleset.SwitchOff(have, owner, since) })
+	since := time.Now()
+	err := m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return planOff(have, owner, since) })
 	if err != nil {
 		return fmt.Errorf("offload: switch the fast path of %q off: %w", owner, err)
 	}
 	return nil
+}
+
+func planOff(have *ruleset.Loaded, owner string, since time.Time) (*ruleset.Plan, error) {
+	return ruleset.SwitchOff(have, owner, since.UTC().Format(time.RFC3339))
+}
+
+// PlanOff says what Off would do now, and changes nothing.
+func (m *Manager) PlanOff(ctx context.Context, owner string) (*ruleset.Plan, error) {
+	owner = cmp.Or(owner, ruleset.DefaultOwner)
+	have, err := m.load(ctx, owner)
+	if err == nil {
+		var plan *ruleset.Plan
+		if plan, err = planOff(have, owner, time.Now()); err == nil {
+			return plan, nil
+		}
+	}
+	return nil, fmt.Errorf("offload: plan to switch the fast path of %q off: %w", owner, err)
 }
 
 // On takes the mark of Off away. The flowtables come back by the next Plan and Apply, or at once where Run is under way. On where

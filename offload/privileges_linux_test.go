@@ -92,6 +92,8 @@ func unprivilegedCalls(m *Manager) map[string]func(context.Context) error {
 		"Manager.Off":            func(ctx context.Context) error { return m.Off(ctx, "") },
 		"Manager.On":             func(ctx context.Context) error { return m.On(ctx, "") },
 		"Manager.IsOff":          func(ctx context.Context) error { _, _, err := m.IsOff(ctx, ""); return err },
+		"Manager.Owners":         func(ctx context.Context) error { _, err := m.Owners(ctx); return err },
+		"Manager.PlanOff":        func(ctx context.Context) error { _, err := m.PlanOff(ctx, ""); return err },
 		"Manager.Uninstall":      func(ctx context.Context) error { _, err := m.Uninstall(ctx, ""); return err },
 		"Manager.AddElements":    func(ctx context.Context) error { _, err := m.AddElements(ctx, live, "192.0.2.1"); return err },
 		"Manager.DeleteElements": func(ctx context.Context) error { _, err := m.DeleteElements(ctx, live, "192.0.2.1"); return err },

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // What a Kernel can do beside what a Manager needs to plan and apply: this is the whole list. A
@@ -110,6 +111,12 @@ type (
 		// TargetOf is Target, without Link.TCOffload unless features, and without DefaultRoutes
 		// unless defaultRoutes. What was read all the same may be there.
 		TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error)
+	}
+	// A Tabled Kernel reads tables and flowtables alone. Without it Owners reads the whole ruleset.
+	Tabled interface {
+		// Tables yields NEWGEN, then the tables and the flowtables of all families, of one
+		// generation. An error is the last pair.
+		Tables(ctx context.Context) iter.Seq2[ruleset.Message, error]
 	}
 )
 

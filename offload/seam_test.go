@@ -105,6 +105,11 @@ func (w *wrapper) TargetOf(ctx context.Context, features, defaultRoutes bool) (*
 	return w.Kernel.(offload.Thrifty).TargetOf(ctx, features, defaultRoutes)
 }
 
+func (w *wrapper) Tables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	w.note("Tables")
+	return w.Kernel.(offload.Tabled).Tables(ctx)
+}
+
 // bare is a Kernel that can do what it has to and no more.
 type bare struct{ offload.Kernel }
 
@@ -138,6 +143,9 @@ func TestWrappedKernel(t *testing.T) {
 		assert.Len(t, changed, 1)
 		_, err = m.Probe(t.Context(), false, "wan0")
 		require.NoError(t, err)
+		owners, err := m.Owners(t.Context())
+		require.NoError(t, err)
+		assert.Len(t, owners, 1)
 		_, err = m.Stale(t.Context())
 		require.NoError(t, err)
 		ctx, stop := context.WithCancel(t.Context())
@@ -186,6 +194,10 @@ func TestBareKernel(t *testing.T) {
 		have, err := ruleset.Load(ruleset.DefaultOwner, k.Dump(t.Context()))
 		require.NoError(t, err)
 		assert.Len(t, have.Flowtables(), 1)
+		owners, err := m.Owners(t.Context())
+		require.NoError(t, err)
+		require.Len(t, owners, 1)
+		assert.Len(t, owners[0].Flowtables, 1)
 		require.NoError(t, m.Close())
 	})
 }

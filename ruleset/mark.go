@@ -105,6 +105,19 @@ func (l *Loaded) marksOf(kind *mark.Kind, owner string) []mark.Mark {
 	return list
 }
 
+// MarkedOwners are the names of those whose marks there are (Off, Unconfirmed, ChangedSettings), each once, sorted. They need not have tables.
+func (l *Loaded) MarkedOwners() []string {
+	if l == nil {
+		return nil
+	}
+	var names []string
+	for _, m := range l.marks {
+		names = append(names, m.Owner)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // mark makes a mark that there is not. A table that has its name and is none gives way: the name is ours. What Read would not take is an error of the batch.
 func (p *Plan) mark(have *Loaded, reason string, kind *mark.Kind, owner string, values ...string) {
 	text, err := kind.Text(owner, values...)

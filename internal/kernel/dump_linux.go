@@ -26,6 +26,16 @@ func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, erro
 	return k.messages(ctx, func(d *dump, ctx context.Context) error { return d.all(ctx, nlmsg.NFTMsgGetFlowtable, 0, nil) })
 }
 
+// Tables reads NEWGEN, the tables and the flowtables of all families at one generation, as Dump does.
+func (k *Kernel) Tables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.messages(ctx, func(d *dump, ctx context.Context) error {
+		if err := d.all(ctx, nlmsg.NFTMsgGetTable, 0, nil); err != nil {
+			return err
+		}
+		return d.all(ctx, nlmsg.NFTMsgGetFlowtable, 0, nil)
+	})
+}
+
 // GenerationID is the ruleset's generation: every commit of anyone in the namespace moves it.
 func (k *Kernel) GenerationID(ctx context.Context) (uint32, error) {
 	sock, err := k.dial()

@@ -42,9 +42,10 @@ const (
 )
 
 const (
-	shownOwner = 40 // characters of an owner in a comment
-	byProcess  = ", process "
-	since      = ", since "
+	shownOwner    = 40 // characters of an owner in a comment
+	commentPrefix = "fastpath run of "
+	byProcess     = ", process "
+	since         = ", since "
 )
 
 // Comment is for people who read `nft list ruleset`: whose lock it is, which process holds it, since when.
@@ -58,7 +59,7 @@ func Comment(owner string, process int, at string) string {
 	if len(shown) > shownOwner {
 		shown = shown[:shownOwner] + "..."
 	}
-	return fmt.Sprintf("fastpath run of %s%s%d%s%s", shown, byProcess, process, since, at)
+	return fmt.Sprintf("%s%s%s%d%s%s", commentPrefix, shown, byProcess, process, since, at)
 }
 
 // processOf is the process that a comment names; 0 if it names none. Whoever made the table wrote it: it may lie.

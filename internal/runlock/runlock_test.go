@@ -62,3 +62,38 @@ func TestReadClaim(t *testing.T) {
 	_, err = Read(nlmsg.Message{})
 	assert.Error(t, err)
 }
+
+// A dump shows whose lock it is, if the name stands in the comment in full; what somebody else wrote there is nobody's.
+func TestShow(t *testing.T) {
+	table := func(name, comment string, flags uint32) []byte {
+		b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+		b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), 0, 0, nlmsg.FamilyInet, 0)
+		b.String(nlmsg.NFTATableName, name)
+		b.Uint32BE(nlmsg.NFTATableFlags, flags)
+		b.Data(nlmsg.NFTATableUserdata, append(append([]byte{nlmsg.UdataTableComment, byte(len(comment) + 1)}, comment...), 0))
+		b.End()
+		return b.Bytes()[16:]
+	}
+	const at = "2026-11-28T12:00:00Z"
+	long := strings.Repeat("o", 60)
+	for _, test := range []struct {
+		owner, comment string
+		want           Shown
+	}{
+		{"router", Comment("router", 7, at), Shown{Owner: "router", Process: 7, Since: at}},
+		{"a, process 9, since b", Comment("a, process 9, since b", 7, at), Shown{Owner: "a, process 9, since b", Process: 7, Since: at}},
+		{long, Comment(long, 7, at), Shown{Process: 7, Since: at}},
+		{"router", Comment("other", 7, "then"), Shown{Process: 7, Since: "then"}},
+		{"router", "", Shown{}},
+	} {
+		test.want.Table = Table(test.owner)
+		got, ok := Show(table(test.want.Table, test.comment, FlagOwner))
+		require.True(t, ok)
+		assert.Equal(t, test.want, got)
+		assert.True(t, got.IsOf(test.owner))
+	}
+	for _, other := range [][]byte{table(Table("x"), "", 0), table(Request("x"), "", FlagOwner), table("x", "", FlagOwner), nil, {2, 0, 0, 0}} {
+		_, ok := Show(other)
+		assert.False(t, ok)
+	}
+}

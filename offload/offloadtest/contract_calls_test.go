@@ -13,6 +13,7 @@ import (
 	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // A scene is a machine on which what a Kernel can do beside what it has to is held against the
@@ -136,6 +137,33 @@ var calls = map[string]func(t *testing.T, s scene){
 		}
 		assert.Equal(t, whole.Links, less.Links)
 		assert.Equal(t, whole.Kernel, less.Kernel)
+	},
+	"Tabled": func(t *testing.T, s scene) {
+		spec := &ruleset.Spec{Tables: []ruleset.Table{{Name: "a"}, {Name: "b", Family: ruleset.IP}}}
+		if s.flowtables() {
+			spec.Tables[0].Flowtables = []flowtable.Spec{{Name: "f", Devices: []flowtable.Selector{{Name: "d0"}}}}
+		}
+		resolved, err := spec.Resolve(nil)
+		require.NoError(t, err)
+		plan, err := ruleset.Diff(nil, resolved)
+		require.NoError(t, err)
+		batch, err := plan.Batch(nil)
+		require.NoError(t, err)
+		_, err = s.kernel().Commit(t.Context(), batch)
+		require.NoError(t, err)
+		whole, err := ruleset.Load("", s.kernel().Dump(t.Context()))
+		require.NoError(t, err)
+		require.Len(t, whole.Tables(), 2)
+		require.Len(t, whole.Flowtables(), len(spec.Tables[0].Flowtables))
+		k := s.kernel().(offload.Tabled)
+		tables, err := ruleset.Load("", k.Tables(t.Context()))
+		require.NoError(t, err)
+		assert.Equal(t, whole.Tables(), tables.Tables())
+		assert.Equal(t, whole.Flowtables(), tables.Flowtables())
+		assert.Equal(t, whole.Generation(), tables.Generation())
+		assert.False(t, tables.Torn())
+		_, err = ruleset.Load("", k.Tables(ended(t)))
+		assert.ErrorIs(t, err, context.Canceled)
 	},
 }
 

@@ -39,14 +39,33 @@ func (k *Kernel) WriteSysctl(ctx context.Context, key, value string) error {
 
 // Flowtables yields NEWGEN and the flowtables, of one generation.
 func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.some(ctx, func() error { return nil }, (*dumper).flowtables)
+}
+
+// Tables yields NEWGEN, the tables and the flowtables, of one generation.
+func (k *Kernel) Tables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.some(ctx, func() error { return k.takeFault(atDump).err }, func(d *dumper, s *state) {
+		for _, t := range s.tables {
+			d.table(t)
+		}
+		d.flowtables(s)
+	})
+}
+
+// some yields NEWGEN and some of the objects, of one generation, unless a fault is due.
+func (k *Kernel) some(ctx context.Context, fault func() error, which func(*dumper, *state)) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(ruleset.Message{}, err)
 			return
 		}
 		k.mu.Lock()
-		messages := k.state.dumpFlowtables()
+		err, messages := fault(), k.state.dumpSome(k.model, which)
 		k.mu.Unlock()
+		if err != nil {
+			yield(ruleset.Message{}, err)
+			return
+		}
 		for _, m := range messages {
 			if !yield(m, nil) {
 				return
@@ -55,15 +74,20 @@ func (k *Kernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, erro
 	}
 }
 
-// dumpFlowtables writes the generation and the flowtables alone.
-func (s *state) dumpFlowtables() []ruleset.Message {
-	d := &dumper{generation: s.generation, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
+// dumpSome writes the generation and some of the objects.
+func (s *state) dumpSome(m model, which func(*dumper, *state)) []ruleset.Message {
+	d := &dumper{generation: s.generation, model: m, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
 	d.message(nlmsg.NFTMsgNewGen, 0, func() { d.b.Uint32BE(nlmsg.NFTAGenID, s.generation) })
+	which(d, s)
+	return d.messages
+}
+
+// flowtables writes those of all tables.
+func (d *dumper) flowtables(s *state) {
 	for _, t := range s.tables {
 		u := t.uses()
 		for _, f := range t.flowtables {
 			d.flowtable(t, f, u.flowtables[f.name])
 		}
 	}
-	return d.messages
 }

@@ -3,6 +3,8 @@ package offloadtest
 import (
 	"context"
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/runlock"
@@ -31,9 +33,10 @@ func (k *Kernel) LockFrom(ctx context.Context, owner string, takeover bool) (los
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	socket, asking := k.socket(), false
+	comment := runlock.Comment(owner, os.Getpid(), time.Now().UTC().Format(time.RFC3339))
 	for {
 		from = k.state.generation
-		if k.takes(socket, runlock.Take(owner, "", asking, from)) {
+		if k.takes(socket, runlock.Take(owner, comment, asking, from)) {
 			held := &heldLock{socket: socket, request: runlock.Request(owner), lost: make(chan struct{})}
 			if k.locks == nil {
 				k.locks = map[*heldLock]bool{}
@@ -44,7 +47,7 @@ func (k *Kernel) LockFrom(ctx context.Context, owner string, takeover bool) (los
 		if !takeover {
 			err = fmt.Errorf("offloadtest: lock of %q: %w", owner, offload.ErrRunning)
 		} else {
-			asking = asking || k.takes(socket, runlock.Ask(owner, ""))
+			asking = asking || k.takes(socket, runlock.Ask(owner, comment))
 			err = k.waitForFreed(ctx)
 		}
 		if err != nil {

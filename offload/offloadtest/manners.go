@@ -12,6 +12,7 @@ var (
 	_ offload.Mannered = (*Kernel)(nil)
 	_ offload.Modular  = (*Kernel)(nil)
 	_ offload.Thrifty  = (*Kernel)(nil)
+	_ offload.Tabled   = (*Kernel)(nil)
 	_ offload.Placed   = (*Kernel)(nil)
 )
 
