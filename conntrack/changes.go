@@ -32,6 +32,6 @@ func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error]
 // follow makes the follower of one stream.
 func (w *Watcher) follow(ctx context.Context, m Match, yield func(Change, error) bool) *follower {
 	return &follower{
-		ctx: ctx, source: w.source, cfg: &w.cfg, announced: &w.announced, asked: &w.asked, answered: w.asked.count(), match: newMatcher(m), limits: w.limits, flows: newFlows(w.limits), ended: newRecent(), yield: yield,
+		ctx: ctx, source: w.source, cfg: &w.cfg, naming: w.naming, asked: &w.asked, answered: w.asked.count(), match: newMatcher(m), limits: w.limits, flows: newFlows(w.limits), ended: newRecent(), yield: yield,
 	}
 }

@@ -8,16 +8,16 @@ import (
 
 // A follower is one call of Changes.
 type follower struct {
-	ctx       context.Context
-	source    Source
-	queue     Subscription
-	cfg       *Config
-	match     *matcher
-	announced *announced
-	asked     *asked
-	limits    limits
-	flows     flows
-	yield     func(Change, error) bool
+	ctx    context.Context
+	source Source
+	queue  Subscription
+	cfg    *Config
+	match  *matcher
+	naming *naming
+	asked  *asked
+	limits limits
+	flows  flows
+	yield  func(Change, error) bool
 
 	round     uint32 // number of the latest reading
 	read      int    // flows that the latest reading had
@@ -77,7 +77,7 @@ func (f *follower) run() (err error) {
 const pollShare = 12
 
 func (f *follower) pause(cost time.Duration) time.Duration {
-	return min(max(cost*pollShare, f.cfg.Poll), f.cfg.PollMost)
+	return min(max(cost*pollShare, f.naming.poll(f.cfg.Poll)), f.cfg.PollMost)
 }
 
 // wait listens until the next reading is due: when somebody asks for it, and after an overrun at once, or, where the reading before was made
@@ -124,7 +124,7 @@ const clockEvery = 64
 // listen works on notifications as long as Subscription.Notifications waits. However many there are, it ends when the next reading is due. That ctx
 // ended is an error where f's own did.
 func (f *follower) listen(ctx context.Context, wait time.Duration, untilLost bool) error {
-	end := time.Now().Add(max(wait, f.cfg.Poll))
+	end := time.Now().Add(max(wait, f.naming.poll(f.cfg.Poll)))
 	n := 0
 	for note, err := range f.queue.Notifications(ctx, wait) {
 		switch {
@@ -150,7 +150,10 @@ func (f *follower) listen(ctx context.Context, wait time.Duration, untilLost boo
 }
 
 func (f *follower) emit(c Change) error {
-	c.Entry.Flowtable = f.announced.flowtable(c.Entry.Status, c.Entry.Mark)
+	var err error
+	if c.Entry.Flowtable, err = f.naming.flowtable(f.ctx, &c.Entry); err != nil {
+		return err
+	}
 	if f.reading {
 		start := time.Now()
 		defer func() { f.away += time.Since(start) }()

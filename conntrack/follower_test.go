@@ -167,7 +167,7 @@ func TestChangesAllCountersSetBack(t *testing.T) {
 func TestPauseGrowsWithCost(t *testing.T) {
 	cfg, err := (&Config{}).withDefaults()
 	require.NoError(t, err)
-	f := follower{cfg: &cfg}
+	f := follower{cfg: &cfg, naming: &naming{}}
 	for cost, want := range map[time.Duration]time.Duration{
 		0: time.Second, 10 * time.Millisecond: time.Second, time.Second / 2: 6 * time.Second, 4 * time.Second: 48 * time.Second, time.Minute: 2 * time.Minute,
 	} {

@@ -25,6 +25,9 @@ func usualLimits() limits {
 // takeReading reads the table once: what matches by a filtered dump, and then what is followed and was not in it. It tells what reading
 // cost, without the caller's share. After a loss, and where somebody asked for it, every flow is looked for, and those that ended are told at once.
 func (f *follower) takeReading(lost, asked bool) (cost time.Duration, err error) {
+	if _, err := f.naming.current(f.ctx, 0); err != nil {
+		return 0, err
+	}
 	f.round++
 	f.read = 0
 	f.resync, f.settled, f.full = f.congested, false, false

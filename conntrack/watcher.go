@@ -37,6 +37,10 @@ type Config struct {
 	// of the step to the fast path at once, and the mark names the flowtable, which nothing else does. offload.Manager.Watch
 	// fills it in from what is applied; see ruleset.Policy.Announce.
 	Announced map[uint32]string
+	// AnnouncedNow, if not nil, is asked instead: by each Entries, and by each Changes before a reading and now and then where offloaded
+	// connections are told. So names follow rules that change. It is called by several goroutines, and its map is only read. A map that
+	// Announced may not be ends the stream with that error.
+	AnnouncedNow func(ctx context.Context) map[uint32]string
 	// Source is where to read; nil is the kernel of this machine. NetNS, ReadBuffer and Reliable mean nothing to any other.
 	Source Source
 }
@@ -73,11 +77,11 @@ func (cfg *Config) withDefaults() (Config, error) {
 
 // A Watcher reads the connections of one network namespace. It is safe for concurrent use, and has no goroutine of its own.
 type Watcher struct {
-	source    Source
-	cfg       Config // with defaults
-	announced announced
-	limits    limits
-	asked     asked
+	source Source
+	cfg    Config // with defaults
+	naming *naming
+	limits limits
+	asked  asked
 }
 
 // Open makes a Watcher. The namespace is pinned: its name may go away afterwards.
@@ -89,7 +93,7 @@ func Open(ctx context.Context, cfg *Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := newAnnounced(c.Announced)
+	names, err := newNaming(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,7 @@ func Open(ctx context.Context, cfg *Config) (*Watcher, error) {
 			return nil, err
 		}
 	}
-	return &Watcher{source: c.Source, cfg: c, announced: names, limits: usualLimits()}, nil
+	return &Watcher{source: c.Source, cfg: c, naming: names, limits: usualLimits()}, nil
 }
 
 // OpenSource opens the kernel of this machine as a [Source], for one of the caller's own that wraps it: to count, record or slow down what
@@ -126,9 +130,14 @@ func (w *Watcher) Entries(ctx context.Context, m Match) iter.Seq2[Entry, error] 
 			yield(Entry{}, err)
 			return
 		}
+		names, err := w.naming.current(ctx, 0)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
 		match := newMatcher(m)
-		err := eachEntry(ctx, w.source, &m, func(e *Entry) bool {
-			e.Flowtable = w.announced.flowtable(e.Status, e.Mark)
+		err = eachEntry(ctx, w.source, &m, func(e *Entry) bool {
+			e.Flowtable = names.flowtable(e.Status, e.Mark)
 			return !match.matches(e) || yield(*e, nil)
 		})
 		if err != nil {

@@ -26,6 +26,7 @@ type Manager struct {
 	connections connections
 	ways        ways
 	debts       debts
+	announces   announcements
 
 	running  RunConfig
 	runs     runs

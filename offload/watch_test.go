@@ -1,8 +1,11 @@
 package offload_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -75,12 +78,69 @@ total                                  5      0        0        0
 	defer again.Close()
 	assert.Equal(t, map[uint16]string{1: "", 2: "other", 3: "other", 4: "", 5: "fast"}, flowtablesByPort(t, again), "from what the Manager remembers of its plan")
 
+	assert.Equal(t, flowtablesByPort(t, again), flowtablesByPort(t, w), "which was opened before")
+
 	applySpec(t, m, &ruleset.Spec{})
-	assert.Equal(t, "fast", flowtablesByPort(t, w)[1], "it was read once")
+	assert.Empty(t, flowtablesByPort(t, w)[1])
 	later, err := m.Watch(t.Context(), &conntrack.Config{NetNS: "the Manager's is taken"})
 	require.NoError(t, err)
 	defer later.Close()
 	assert.Empty(t, flowtablesByPort(t, later)[1])
+}
+
+// A program opens its Manager, watches, and runs: what Run applies and what Update changes is named from then on, in the stream as well.
+func TestWatchFollowsTheRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := open(t, &watched{Kernel: offloadtest.New(t, offloadtest.Linux612("eth0"))}, offload.RunConfig{})
+		w, err := r.m.Watch(t.Context(), nil)
+		require.NoError(t, err)
+		defer w.Close()
+		named := map[uint16]string{}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for c, err := range w.Changes(ctx, conntrack.Match{}) {
+				if err != nil {
+					return
+				}
+				if c.Kind != conntrack.Synced {
+					named[c.Entry.Orig.Dst.Port()] = c.Entry.Flowtable
+				}
+			}
+		}()
+		announce := func(port uint16) { // as a rule does: the step and the mark come together
+			e := flow(r.kernel.Kernel, port, 0)
+			synctest.Wait()
+			e.Mark, e.Status = 1, e.Status|conntrack.Offload
+			r.kernel.SetFlow(e)
+		}
+		announce(1)
+		r.pass(10 * time.Second)
+		r.start(announced())
+		r.pass(time.Second)
+		announce(2)
+		r.pass(10 * time.Second)
+		assert.Equal(t, map[uint16]string{1: "", 2: "fast"}, named)
+		assert.Equal(t, map[uint16]string{1: "fast", 2: "fast"}, flowtablesByPort(t, w))
+
+		changed := announced()
+		changed.Tables[0].Offload[0].Announce, changed.Tables[0].Offload[1].Announce = "2", "1"
+		require.NoError(t, r.m.Update(changed))
+		dumps := r.kernel.dumps.Load()
+		r.pass(time.Second)
+		announce(3)
+		r.pass(10 * time.Second)
+		assert.Equal(t, "other", named[3], "not misnamed")
+		for range 100 {
+			flowtablesByPort(t, w)
+		}
+		r.pass(time.Minute)
+		assert.LessOrEqual(t, r.kernel.dumps.Load(), dumps+1, "rules that stay are not read again")
+		cancel()
+		<-done
+		r.stop(context.Canceled)
+	})
 }
 
 // What the caller says of announcements is taken, nothing among it.
