@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // apply commits a SPEC as one transaction: all of it or nothing.
@@ -21,6 +23,9 @@ func apply(ctx context.Context, std *streams, args []string) error {
 		return err
 	}
 	defer manager.Close()
+	if err := checkAlone(ctx, manager, planned); err != nil {
+		return err
+	}
 	generation := uint32(0)
 	if window != 0 {
 		generation, err = applyConfirm(ctx, std, manager, planned, window, *netns)
@@ -39,6 +44,23 @@ func apply(ctx context.Context, std *streams, args []string) error {
 		return nil
 	}
 	fmt.Fprintf(std.out, "applied, generation %d\n", generation)
+	return nil
+}
+
+// checkAlone refuses a change beside a run of the same owner, which would undo it.
+func checkAlone(ctx context.Context, manager *offload.Manager, planned *ruleset.Plan) error {
+	if planned.Empty() {
+		return nil
+	}
+	all, err := manager.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if o.Name == planned.Owner() && o.Run.Table != "" {
+			return besideRun(o.Name, o.Run, "give the run the new SPEC (flowctl run reads its file again at SIGHUP), or end it first")
+		}
+	}
 	return nil
 }
 

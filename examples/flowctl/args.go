@@ -86,6 +86,19 @@ func (a arguments) parse(std *streams, args []string, want int) ([]string, error
 	return got, err
 }
 
+// parseOne reads flags and at most one other argument; "" is none.
+func (a arguments) parseOne(std *streams, args []string) (string, error) {
+	got, err := a.parseAny(std, args)
+	switch {
+	case err != nil || len(got) == 0:
+		return "", err
+	case len(got) > 1:
+		a.printUsage(std.err)
+		return "", usageError{fmt.Errorf("want 1 argument at most, got %d", len(got))}
+	}
+	return got[0], nil
+}
+
 // parseAny reads flags and any number of other arguments.
 func (a arguments) parseAny(std *streams, args []string) (got []string, err error) {
 	for {

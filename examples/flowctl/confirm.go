@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/go-fastpath/fastpath/offload"
@@ -36,39 +38,46 @@ func applyConfirm(ctx context.Context, std *streams, manager *offload.Manager, p
 		return 0, err
 	}
 	if mark := pending.Mark(); mark.Until != "" {
-		again := "flowctl confirm"
-		if netns != "" {
-			again += " --netns " + netns
-		}
-		if mark.Owner != ruleset.DefaultOwner {
-			again += fmt.Sprintf(" --owner %q", mark.Owner)
-		}
-		fmt.Fprintf(std.out, "taken back at %s unless you confirm: %s\n", mark.Until, again)
+		fmt.Fprintf(std.out, "taken back at %s unless you confirm: %s\n", mark.Until, spelled("confirm", netns, mark.Owner))
 	}
 	return pending.Generation(), nil
 }
 
 // confirm keeps a change that waits for it.
 func confirm(ctx context.Context, std *streams, args []string) error {
-	manager, owner, err := managerFor(ctx, std, "confirm", args)
+	s, err := subjectOf(ctx, std, newArguments("confirm", ownerSynopsis), args)
 	if err != nil {
 		return err
 	}
-	defer manager.Close()
-	if err := manager.Confirm(ctx, owner); err != nil {
+	defer s.manager.Close()
+	err = s.manager.Confirm(ctx, s.owner)
+	if errors.Is(err, offload.ErrNotUnconfirmed) {
+		return fmt.Errorf("%w; %s", err, s.waiting(ctx))
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintln(std.out, "confirmed")
 	return nil
 }
 
-// managerFor reads the flags of a command about an owner's tables, and opens the namespace that they name. The caller closes it.
-func managerFor(ctx context.Context, std *streams, command string, args []string) (manager *offload.Manager, owner string, err error) {
-	flags := newArguments(command, "[--netns NS] [--owner NAME]")
-	netns, name := flags.netns(), flags.owner()
-	if _, err := flags.parse(std, args, 0); err != nil {
-		return nil, "", err
+// waiting says whose changes wait to be confirmed, when it is not the subject's.
+func (s *subject) waiting(ctx context.Context) string {
+	all, it, err := s.here(ctx)
+	if err != nil {
+		return err.Error()
 	}
-	manager, err = offload.Open(ctx, &offload.Config{NetNS: *netns})
-	return manager, *name, err
+	var commands []string
+	for _, o := range all {
+		if o.Unconfirmed.Until != "" {
+			commands = append(commands, spelled("confirm", s.netns, o.Name))
+		}
+	}
+	switch {
+	case len(commands) > 0:
+		return "what waits is confirmed by: " + strings.Join(commands, "; ")
+	case it == nil:
+		return absent(s.owner, "nothing", all).Error()
+	}
+	return "no change of anyone waits in this network namespace"
 }

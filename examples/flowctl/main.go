@@ -11,16 +11,19 @@
 //	flowctl apply [--netns NS] SPEC          do it, as one transaction
 //	flowctl apply --confirm 30s [--netns NS] SPEC
 //	                                         and take it back after that time, unless:
-//	flowctl confirm [--netns NS] [--owner NAME]
-//	flowctl uninstall [--netns NS] [--owner NAME]
+//	flowctl confirm [--netns NS] [--owner NAME | SPEC]
+//	flowctl uninstall [--netns NS] [--owner NAME | SPEC]
 //	                                         remove our tables, and put back the settings that were changed
 //	flowctl run [--observe] [--report-only] [--takeover] [--netns NS] SPEC
 //	                                         keep it attached as devices come and go and others write, and tell what changes
 //	flowctl status [--watch] [--json] [--exit-code] [--netns NS] SPEC
 //	                                         say of each device whether it is bound, and why not; what differs, and who is in the way
-//	flowctl off [--netns NS] [--owner NAME]  the kill switch: all connections back to the classic path, the other rules stay
-//	flowctl on [--netns NS] [--owner NAME]
-//	flowctl set [--netns NS] [--owner NAME] KEY=VALUE...
+//	flowctl status [--json] [--netns NS]     say what the kernel holds, owner by owner
+//	flowctl owners [--json] [--netns NS]     the same, one owner a line
+//	flowctl off [--dry-run] [--netns NS] [--owner NAME | --all-owners | SPEC]
+//	                                         the kill switch: an owner's connections back to the classic path, the other rules stay
+//	flowctl on [--netns NS] [--owner NAME | SPEC]
+//	flowctl set [--netns NS] [--owner NAME | SPEC] KEY=VALUE...
 //	                                         change settings that matter to flowtables, until uninstall
 //	flowctl flows [--netns NS] [--json] [FILTERS]
 //	                                         list the connections, their path and their flowtable where it is announced
@@ -38,6 +41,10 @@
 // SPEC is a file in the JSON form of ruleset.Spec, or - for standard input. The examples beside this file are SPECs. NS is
 // a name under /run/netns or a path. The exit status is 0 when done, 1 when it failed, 2 for wrong usage or an invalid SPEC, and
 // 3 from plan --exit-code and status --exit-code when there is something to do.
+//
+// off, on, confirm, uninstall and set are about one owner: the one that --owner names, or SPEC, or "fastpath", whose SPECs name none. Of an owner who
+// has nothing there they fail, and say who is there; only set begins with anybody. apply and uninstall refuse to work beside a run of the same owner,
+// which would undo what they do.
 //
 // FILTERS must all hold: --path slow|software|hardware, --proto tcp, --address 192.0.2.0/24, --src and --dst 192.0.2.1:80, --mark 0x10/0xff, --zone 7,
 // --status assured, --family ipv4, --device eth0. Lists stand between commas or in several flags. flows says on standard error which settings hide
@@ -90,6 +97,7 @@ func commands() []command {
 		{"uninstall", "remove our tables", uninstall},
 		{"run", "keep SPEC attached, until it is told to end", keep},
 		{"status", "say what is bound, missing, refused and pending, and why", status},
+		{"owners", "say who has what in the kernel", owners},
 		{"off", "the kill switch: no flowtables until flowctl on", off},
 		{"on", "let flowtables come back", on},
 		{"set", "change a setting of the namespace until uninstall", set},

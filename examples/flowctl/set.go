@@ -11,7 +11,7 @@ import (
 
 // set changes settings of the namespace that matter to flowtables, and has them put back by uninstall.
 func set(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("set", "[--netns NS] [--owner NAME] KEY=VALUE...")
+	flags := newArguments("set", "[--netns NS] [--owner NAME | SPEC] KEY=VALUE...")
 	netns, owner := flags.netns(), flags.owner()
 	words, err := flags.parseAny(std, args)
 	if err != nil {
@@ -21,22 +21,35 @@ func set(ctx context.Context, std *streams, args []string) error {
 		flags.printUsage(std.err)
 		return usageError{errors.New("want a setting such as net.ipv4.ip_forward=1; flowctl probe lists those that matter")}
 	}
-	var settings []offload.Setting
-	for _, word := range words {
-		key, value, ok := strings.Cut(word, "=")
-		if !ok {
-			return usageError{fmt.Errorf("%q is no setting; write KEY=VALUE", word)}
-		}
-		settings = append(settings, offload.Setting{Key: key, Value: value})
+	settings, spec := settingsFrom(words)
+	if len(settings) == 0 || len(settings)+1 < len(words) {
+		flags.printUsage(std.err)
+		return usageError{fmt.Errorf("%q is no setting; write KEY=VALUE", spec)}
+	}
+	name, err := ownerFrom(std, *owner, spec)
+	if err != nil {
+		return err
 	}
 	manager, err := offload.Open(ctx, &offload.Config{NetNS: *netns})
 	if err != nil {
 		return err
 	}
 	defer manager.Close()
-	changed, err := manager.SetSettings(ctx, *owner, settings...)
+	changed, err := manager.SetSettings(ctx, name, settings...)
 	for _, s := range changed {
-		fmt.Fprintf(std.out, "set: %s to %s; flowctl uninstall puts it back\n", s.Key, s.Value)
+		fmt.Fprintf(std.out, "set: %s to %s; what puts it back is %s\n", s.Key, s.Value, spelled("uninstall", *netns, name))
 	}
 	return err
+}
+
+// settingsFrom are the settings among words, and the last that is none: a SPEC, if it is the only one.
+func settingsFrom(words []string) (settings []offload.Setting, spec string) {
+	for _, word := range words {
+		if key, value, ok := strings.Cut(word, "="); ok {
+			settings = append(settings, offload.Setting{Key: key, Value: value})
+		} else {
+			spec = word
+		}
+	}
+	return settings, spec
 }

@@ -10,22 +10,27 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// status says how what a SPEC declares and what the kernel holds stand to each other, once or whenever that changes. It changes
-// nothing, and looks at the kernel itself: it needs no flowctl run, and does not disturb one.
+// status says how what a SPEC declares and what the kernel holds stand to each other, once or whenever that changes; without a SPEC, what
+// the kernel holds, owner by owner. It changes nothing, and looks at the kernel itself: it needs no flowctl run, and does not disturb one.
 func status(ctx context.Context, std *streams, args []string) error {
-	flags := newArguments("status", "[--watch] [--json] [--exit-code] [--netns NS] [--adopt] SPEC")
+	flags := newArguments("status", "[--watch] [--json] [--exit-code] [--netns NS] [--adopt] [SPEC]")
 	netns, adopt := flags.netns(), flags.adopt()
 	watch := flags.Bool("watch", false, "print it again whenever it changes")
 	asJSON := flags.Bool("json", false, "print one JSON object a line")
 	exitCode := flags.Bool("exit-code", false, "exit with status 3 unless the kernel holds what is declared")
-	names, err := flags.parse(std, args, 1)
-	if err != nil {
+	name, err := flags.parseOne(std, args)
+	switch {
+	case err != nil:
 		return err
+	case name == "" && (*watch || *exitCode || *adopt):
+		return usageError{errors.New("--watch, --exit-code and --adopt mean nothing without a SPEC")}
+	case name == "":
+		return printStatusOfAll(ctx, std, *netns, *asJSON)
 	}
 	if *watch && *exitCode {
 		return usageError{errors.New("--exit-code means nothing with --watch")}
 	}
-	spec, err := readSpec(std, names[0])
+	spec, err := readSpec(std, name)
 	if err != nil {
 		return err
 	}
@@ -41,6 +46,19 @@ func status(ctx context.Context, std *streams, args []string) error {
 		err = errPending
 	}
 	return err
+}
+
+// printStatusOfAll prints what the kernel holds of all owners.
+func printStatusOfAll(ctx context.Context, std *streams, netns string, asJSON bool) error {
+	all, err := ownersIn(ctx, netns)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printOwners(std.out, all)
+	}
+	printHeld(std.out, all)
+	return nil
 }
 
 // An observer is one flowctl status.

@@ -94,6 +94,7 @@ func TestSet(t *testing.T) {
 
 	flowctl("", "set", "--netns", ns.Name(), "kernel.panic=1").assertRefused(t, exitFailed, "kernel.panic")
 	flowctl("", "set", "--netns", ns.Name(), "on").assertRefused(t, exitUsage, "KEY=VALUE")
+	flowctl("", "set", "--netns", ns.Name(), "no-such-spec", key+"=1").assertRefused(t, exitFailed, "no-such-spec")
 	flowctl("", "set").assertRefused(t, exitUsage, "want a setting")
 }
 

@@ -44,10 +44,14 @@ func TestUsageOfRun(t *testing.T) {
 		"unknown log":          {[]string{"run", "--log", "paper", "-"}, []string{`"paper" is neither stderr nor syslog`}},
 		"unknown stale mode":   {[]string{"run", "--stale", "perhaps", "-"}, []string{"want report or evict"}},
 		"unknown conflicts":    {[]string{"run", "--conflicts", "perhaps", "-"}, []string{`"perhaps" is neither warn`}},
-		"status of two":        {[]string{"status", "a", "b"}, []string{"want 1 argument"}},
+		"status of two":        {[]string{"status", "a", "b"}, []string{"want 1 argument at most"}},
 		"watch for a status":   {[]string{"status", "--watch", "--exit-code", "-"}, []string{"--exit-code"}},
-		"off of a spec":        {[]string{"off", "-"}, []string{"want 0 arguments"}},
-		"on of a spec":         {[]string{"on", "-"}, []string{"want 0 arguments"}},
+		"watch nothing":        {[]string{"status", "--watch"}, []string{"mean nothing without a SPEC"}},
+		"off of a bad spec":    {[]string{"off", "-"}, []string{"standard input: line 1"}},
+		"off of two":           {[]string{"off", "a.json", "b.json"}, []string{"want 1 argument at most"}},
+		"on of two ways":       {[]string{"on", "--owner", "x", "-"}, []string{"--owner and SPEC"}},
+		"off of two ways":      {[]string{"off", "--all-owners", "--owner", "x"}, []string{"--all-owners, --owner and SPEC"}},
+		"set of two specs":     {[]string{"set", "a.json", "b.json", "net.ipv4.ip_forward=1"}, []string{"write KEY=VALUE"}},
 		"force without device": {[]string{"probe", "--force"}, []string{"--force wants the devices"}},
 	} {
 		t.Run(name, func(t *testing.T) {
