@@ -44,6 +44,21 @@ func (e *Entry) Key() Key {
 	return k
 }
 
+// String is the original direction, the zone and the id in the words of `conntrack -L -o id`. A zone that holds for the reply direction only is
+// not part of a key, and an id of 0 is none.
+func (k Key) String() string {
+	b := k.Orig.appendFields(nil)
+	if k.Orig.Zone != 0 {
+		b = appendZone(b, " zone-orig=", k.Orig.Zone)
+	} else {
+		b = appendZone(b, " zone=", k.Zone)
+	}
+	if k.ID != 0 {
+		b = appendField(b, " id=", uint64(k.ID))
+	}
+	return string(b)
+}
+
 // Path is the path that e's offload bits claim; see [Path].
 func (e *Entry) Path() Path { return e.Status.Path() }
 

@@ -3,6 +3,7 @@ package conntrack
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -69,11 +70,11 @@ func TestEntryJSON(t *testing.T) {
 func TestEntryZones(t *testing.T) {
 	for _, c := range []struct {
 		both, orig, reply, key uint16
-		text, json             string
+		text, json, name       string
 	}{
-		{8, 0, 0, 8, " mark=0 zone=8 id=", `"zone":8,"path":"slow","orig":{"src":"10.0.0.1:1024","dst":"192.0.2.1:53","proto":17},`},
-		{8, 8, 0, 8, " dport=53 zone-orig=8 packets=", `"dst":"192.0.2.1:53","proto":17,"zone":8},"reply"`},
-		{8, 0, 8, 0, " dport=1024 zone-reply=8 packets=", `"dst":"10.0.0.1:1024","proto":17,"zone":8},"status"`},
+		{8, 0, 0, 8, " mark=0 zone=8 id=", `"zone":8,"path":"slow","orig":{"src":"10.0.0.1:1024","dst":"192.0.2.1:53","proto":17},`, " dport=53 zone=8 id="},
+		{8, 8, 0, 8, " dport=53 zone-orig=8 packets=", `"dst":"192.0.2.1:53","proto":17,"zone":8},"reply"`, " dport=53 zone-orig=8 id="},
+		{8, 0, 8, 0, " dport=1024 zone-reply=8 packets=", `"dst":"10.0.0.1:1024","proto":17,"zone":8},"status"`, " dport=53 id="},
 	} {
 		e := flowNumber(1, slow, 1)
 		e.Zone, e.Orig.Zone, e.Reply.Zone = c.both, c.orig, c.reply
@@ -83,6 +84,7 @@ func TestEntryZones(t *testing.T) {
 		assert.Contains(t, string(b), c.json)
 		assert.Contains(t, string(b), `"zone":8,"path"`)
 		assert.Equal(t, c.key, e.Key().Zone)
+		assert.Equal(t, fmt.Sprint("src=10.0.0.1 dst=192.0.2.1 sport=1024", c.name, e.ID), e.Key().String())
 		f := newFlows(usualLimits())
 		k := e.Key()
 		p := packKey(&k)

@@ -71,7 +71,7 @@ func (w *Watcher) EvictEntries(ctx context.Context, entries []Entry) ([]Entry, e
 			missed[e.Key()] = true
 			all.Status &= e.Status
 		default:
-			return gone, fmt.Errorf("conntrack: evict %v: %w", e.Orig, err)
+			return gone, fmt.Errorf("conntrack: evict %v: %w", e.Key(), err)
 		}
 	}
 	stay, err := w.amongst(ctx, all, missed)
@@ -113,12 +113,12 @@ func (e *StaysError) Error() string {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		b.WriteString(protocolText(e.Entries[i].Orig.Proto) + " " + e.Entries[i].Orig.String())
+		b.WriteString(protocolText(e.Entries[i].Orig.Proto) + " " + e.Entries[i].Key().String())
 	}
 	if more := len(e.Entries) - namedStaying; more > 0 {
 		fmt.Fprintf(&b, "; and %d more", more)
 	}
-	return fmt.Sprintf("conntrack: still there, the kernel says that it has none such to delete: %s; next: `conntrack -D` with these addresses and ports", b.String())
+	return fmt.Sprintf("conntrack: still there, the kernel says that it has none such to delete: %s; next: `conntrack -D` with these addresses, ports and zones", b.String())
 }
 
 func protocolText(proto uint8) string {

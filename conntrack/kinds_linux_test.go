@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,6 +124,9 @@ func TestEvictEveryKind(t *testing.T) {
 	assert.True(t, slices.ContainsFunc(all, func(e Entry) bool { return e.Status&Expected != 0 }), "one is expected")
 	assert.True(t, slices.ContainsFunc(all, func(e Entry) bool { return e.Labels.Has(127) }), "one has a label")
 	for i, e := range all {
+		for word := range strings.FieldsSeq(e.Key().String()) {
+			assert.Contains(t, strings.Fields(e.String()), word, "the key is told in the tool's words")
+		}
 		for _, key := range []Key{e.Key(), e.keyOfReply()} {
 			got, err := w.source.Lookup(ctx, key)
 			require.NoError(t, err, "%v", e)

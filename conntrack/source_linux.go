@@ -111,10 +111,10 @@ func (k *kernel) lend(ctx context.Context, m *Match, visit func(*Entry) bool) er
 func (k *kernel) Lookup(ctx context.Context, key Key) (Entry, error) {
 	msgs, err := k.do(ctx, func(b *nlmsg.Builder) { keyRequest(b, nlmsg.CTGet, &key) })
 	if err != nil {
-		return Entry{}, k.explain(fmt.Sprintf("look up %v", key.Orig), err)
+		return Entry{}, k.explain(fmt.Sprintf("look up %v", key), err)
 	}
 	if len(msgs) == 0 {
-		return Entry{}, k.explain(fmt.Sprintf("look up %v", key.Orig), fmt.Errorf("%w: an answer without an entry", nlmsg.ErrMalformed))
+		return Entry{}, k.explain(fmt.Sprintf("look up %v", key), fmt.Errorf("%w: an answer without an entry", nlmsg.ErrMalformed))
 	}
 	var e Entry
 	d := decoder{order: nlmsg.Native()}
@@ -125,7 +125,7 @@ func (k *kernel) Lookup(ctx context.Context, key Key) (Entry, error) {
 // Delete removes one connection.
 func (k *kernel) Delete(ctx context.Context, key Key) error {
 	_, err := k.do(ctx, func(b *nlmsg.Builder) { keyRequest(b, nlmsg.CTDelete, &key) })
-	return k.explain(fmt.Sprintf("delete %v", key.Orig), err)
+	return k.explain(fmt.Sprintf("delete %v", key), err)
 }
 
 // DeleteAll removes what m matches, if the kernel's filter can say that.

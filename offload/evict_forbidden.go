@@ -114,7 +114,7 @@ func (e *evicting) left() error {
 	var texts []string
 	for i := range e.stay[:min(named, len(e.stay))] {
 		v := &e.stay[i]
-		texts = append(texts, fmt.Sprintf("%s %v (%s)", conntrack.ProtocolName(v.Entry.Orig.Proto), v.Entry.Orig, v.Why))
+		texts = append(texts, fmt.Sprintf("%s %v (%s)", conntrack.ProtocolName(v.Entry.Orig.Proto), v.Entry.Key(), v.Why))
 	}
 	if more := len(e.stay) - named; more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))

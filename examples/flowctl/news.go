@@ -47,8 +47,8 @@ func news(before, now *offload.Status) []string {
 		}
 	}
 	for _, f := range now.Stale {
-		if !slices.ContainsFunc(before.Stale, func(b offload.StaleFlow) bool { return b.Entry.Orig == f.Entry.Orig && b.Why == f.Why }) {
-			say("stale flow %v: %s", f.Entry.Orig, f.Why)
+		if !slices.ContainsFunc(before.Stale, func(b offload.StaleFlow) bool { return b.Entry.Key() == f.Entry.Key() && b.Why == f.Why }) {
+			say("stale flow %v: %s", f.Entry.Key(), f.Why)
 		}
 	}
 	if now.Err != "" && now.Err != before.Err {

@@ -52,7 +52,7 @@ func TestNews(t *testing.T) {
 		"nothing new":     {steady, steady, nil},
 		"a device":        {steady, &bound, []string{"flowtable fast, device wan0: bound, the device is there", "steady, generation 8, 2 commits"}},
 		"a failure":       {&bound, &failed, []string{"flowtable fast (inet t): handle 3, without its devices: the driver refuses", "error: no memory", "retrying, generation 8, 2 commits, again at 03:04:05"}},
-		"a stale flow":    {&bound, &stale, []string{"stale flow " + stale.Stale[0].Entry.Orig.String() + ": the route moved", "steady, generation 8, 2 commits"}},
+		"a stale flow":    {&bound, &stale, []string{"stale flow " + stale.Stale[0].Entry.Key().String() + ": the route moved", "steady, generation 8, 2 commits"}},
 		"stale as before": {&stale, &stale, nil},
 		"drift, one less": {&bound, &drifted, []string{"flowtable fast, device wan0: not wanted any more", "changed by others: delete rule inet t c handle 9", "drifted, generation 8, 2 commits"}},
 	} {

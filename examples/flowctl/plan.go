@@ -85,7 +85,7 @@ func printPlan(w io.Writer, planned *ruleset.Plan) {
 // printVictims prints the flows that apply evicts, as comments.
 func printVictims(w io.Writer, victims []offload.Victim) {
 	for _, v := range victims {
-		fmt.Fprintf(w, "# evicts %s %v: %s", cmp.Or(conntrack.ProtocolName(v.Entry.Orig.Proto), "flow"), v.Entry.Orig, v.Why)
+		fmt.Fprintf(w, "# evicts %s %v: %s", cmp.Or(conntrack.ProtocolName(v.Entry.Orig.Proto), "flow"), v.Entry.Key(), v.Why)
 		if v.Risk != "" {
 			fmt.Fprintf(w, "; warning: %s", v.Risk)
 		}

@@ -39,7 +39,7 @@ func (s source) Lookup(ctx context.Context, key conntrack.Key) (conntrack.Entry,
 	if i := s.k.table.find(key); i >= 0 {
 		return s.k.table.entries[i].Entry, ctx.Err()
 	}
-	return conntrack.Entry{}, fmt.Errorf("look up %v: %w", key.Orig, fs.ErrNotExist)
+	return conntrack.Entry{}, fmt.Errorf("look up %v: %w", key, fs.ErrNotExist)
 }
 
 // Delete removes one connection of that tuple, zone and ID. An ID of 0 is another's, too.
@@ -50,7 +50,7 @@ func (s source) Delete(ctx context.Context, key conntrack.Key) error {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	if i := s.k.table.find(key); i < 0 || s.k.table.entries[i].ID != key.ID {
-		return fmt.Errorf("delete %v: %w", key.Orig, fs.ErrNotExist)
+		return fmt.Errorf("delete %v: %w", key, fs.ErrNotExist)
 	}
 	s.k.table.end(key)
 	return nil
