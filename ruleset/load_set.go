@@ -55,15 +55,18 @@ func (s *LoadedSet) Type() SetType { return s.setType() }
 
 // content is a hash of what the set holds, whatever its name.
 func (s *LoadedSet) content() digest {
-	return digestRanges(s.ranges, min(int(s.KeyLen), len(nftvalue.Range{}.Low)))
+	return digestRanges(s.ranges, s.known())
 }
+
+// known is how many bytes of a key are kept.
+func (s *LoadedSet) known() int { return int(min(s.KeyLen, uint32(len(rawElement{}.key)))) }
 
 // text is an element in nft's spelling.
 func (s *LoadedSet) text(r *nftvalue.Range) string {
 	if t := s.setType(); t != "" {
 		return r.Span(kindOf(t), int(s.KeyLen)).Text(kindOf(t))
 	}
-	n := min(int(s.KeyLen), len(r.Low))
+	n := s.known()
 	if r.Low == r.High {
 		return fmt.Sprintf("0x%x", r.Low[:n])
 	}
@@ -179,7 +182,7 @@ func (s *LoadedSet) finish() bool {
 	for i := range s.elements {
 		s.adorned = s.adorned || s.elements[i].adorned
 	}
-	length := min(int(s.KeyLen), len(nftvalue.Range{}.Low))
+	length := s.known()
 	if s.Flags&nlmsg.SetInterval == 0 {
 		s.ranges = make([]nftvalue.Range, len(s.elements))
 		for i := range s.elements {
@@ -191,7 +194,7 @@ func (s *LoadedSet) finish() bool {
 	}
 	listed := len(s.ranges)
 	s.elements, s.ranges = nil, nftvalue.UniqueRanges(s.ranges)
-	return len(s.ranges) == listed || int(s.KeyLen) > len(rawElement{}.key)
+	return len(s.ranges) == listed || uint64(s.KeyLen) > uint64(len(rawElement{}.key))
 }
 
 // intervals puts ends to beginnings. The end at zero, with which nft begins a set, is none; a beginning without an end reaches to the

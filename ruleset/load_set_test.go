@@ -35,6 +35,16 @@ func TestIntervalsOfElements(t *testing.T) {
 	}
 }
 
+// A set's length may be anything where no kernel wrote it.
+func TestElementsOfKeysTooLong(t *testing.T) {
+	for _, length := range []uint32{17, 1 << 31, 1<<32 - 1} {
+		s := LoadedSet{KeyLen: length, elements: []rawElement{{key: [16]byte{1}}, {key: [16]byte{1}}}}
+		assert.True(t, s.finish(), "elements of which not all is kept are not told apart")
+		assert.Equal(t, []string{"0x01000000000000000000000000000000"}, s.Elements())
+		assert.NotPanics(t, func() { s.content() })
+	}
+}
+
 // A kernel lists elements twice, and misses as many, while a large hash table grows: the dump is to be read again.
 func TestLoadSeesSetsThatMoved(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -28,11 +28,11 @@ func ParseAck(o Order, m Message) (Ack, error) {
 		}
 		skip += headerLen
 		if m.Flags&FlagCapped == 0 && a.Errno != 0 {
-			n := int(o.Uint32(m.Data[4:]))
-			if n < headerLen || n > len(m.Data)-4 {
+			n := o.Uint32(m.Data[4:])
+			if n < headerLen || uint64(n) > uint64(len(m.Data)-4) {
 				return a, fmt.Errorf("%w: an ack echoes a request of %d bytes, has %d", ErrMalformed, n, len(m.Data)-4)
 			}
-			skip = min(4+Align(n), len(m.Data))
+			skip = min(4+Align(int(n)), len(m.Data))
 		}
 	}
 	return a, a.attrs(o, m.Data[skip:])

@@ -28,10 +28,11 @@ func NextMessage(o Order, b []byte) (m Message, rest []byte, err error) {
 	if len(b) < headerLen {
 		return Message{}, nil, fmt.Errorf("%w: %d bytes left, a header has %d", ErrMalformed, len(b), headerLen)
 	}
-	n := int(o.Uint32(b))
-	if n < headerLen || n > len(b) {
-		return Message{}, nil, fmt.Errorf("%w: length field says %d, buffer has %d", ErrMalformed, n, len(b))
+	said := o.Uint32(b)
+	if said < headerLen || uint64(said) > uint64(len(b)) {
+		return Message{}, nil, fmt.Errorf("%w: length field says %d, buffer has %d", ErrMalformed, said, len(b))
 	}
+	n := int(said)
 	m = Message{Type: o.Uint16(b[4:]), Flags: o.Uint16(b[6:]), Seq: o.Uint32(b[8:]), PID: o.Uint32(b[12:]), Data: b[headerLen:n]}
 	return m, b[min(Align(n), len(b)):], nil
 }

@@ -58,7 +58,9 @@ func TestWalkRefuses(t *testing.T) {
 		"length of two billion more": "00000080 0100 0000 01000000 00000000",
 	} {
 		_, _, err := NextMessage(LittleEndian, fromHex(t, text))
-		assert.ErrorIs(t, err, ErrMalformed, name)
+		if assert.ErrorIs(t, err, ErrMalformed, name) {
+			assert.NotContains(t, err.Error(), "-", "a length is not negative, where int has 32 bits either")
+		}
 	}
 	for name, text := range map[string]string{
 		"nothing": "", "half a header": "0400 01", "length below a header": "0300 0100", "length beyond the buffer": "0900 0100 00000000",

@@ -68,15 +68,15 @@ func processOf(comment string) int {
 	if i < 0 {
 		return 0
 	}
-	n, digits := 0, 0
+	n, digits := uint64(0), 0
 	for _, c := range []byte(comment[i+len(byProcess):]) {
 		if c < '0' || c > '9' || digits > 9 {
 			break
 		}
-		n, digits = n*10+int(c-'0'), digits+1
+		n, digits = n*10+uint64(c-'0'), digits+1
 	}
 	if n > 1<<22 { // PID_MAX_LIMIT of 64-bit kernels (include/linux/threads.h)
 		return 0
 	}
-	return n
+	return int(n)
 }

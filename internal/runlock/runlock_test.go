@@ -35,7 +35,7 @@ func TestComment(t *testing.T) {
 		}
 		assert.Equal(t, 4321, processOf(c))
 	}
-	for _, c := range []string{"", "fastpath run of x", ", process ", ", process -1", ", process x", ", process 4194305", ", process 99999999999999999999"} {
+	for _, c := range []string{"", "fastpath run of x", ", process ", ", process -1", ", process x", ", process 4194305", ", process 4294967297", ", process 99999999999999999999"} {
 		assert.Zero(t, processOf(c), c)
 	}
 }

@@ -1,6 +1,12 @@
 package offloadtest
 
-import "github.com/go-fastpath/fastpath/internal/nlmsg"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
 
 const (
 	addElems = nlmsg.NFTMsgNewSetElem
@@ -157,4 +163,14 @@ func changeIntervalRows() []row {
 		change("begins within one without an end", exists, func(b *batch) { add(b, elem("jjjj"), elem("kkkk")) }),
 		change("begins in another message", "ok", func(b *batch) { del(b, elem("bbbb")); del(b, end("dddd")) }),
 	}
+}
+
+// A size that no int of 32 bits holds is room all the same. No row: kernels store the size of a tree doubled, and cut at 32 bits.
+func TestRoomForBillions(t *testing.T) {
+	r := same("room", "ok | ok", func(b *batch) {
+		newTable(b)
+		b.inet(nlmsg.NFTMsgNewSet, create, str(1, "t"), str(2, "s"), num(nlmsg.NFTASetKeyLen, 4), num(nlmsg.NFTASetID, 1),
+			nest(nlmsg.NFTASetDesc, num(nlmsg.NFTASetDescSize, 1<<32-1)))
+	}, func(b *batch) { elements(b, addElems, create, "s", 0, elem("aaaa")) })
+	assert.Equal(t, "ok | ok", r.run(t, newFake(t, linux72)).answers)
 }

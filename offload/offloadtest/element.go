@@ -39,7 +39,7 @@ func (t *transaction) newElements(r *request) *refusal {
 			}
 			continue
 		}
-		if s.size != 0 && len(s.elements) >= int(s.size) {
+		if s.size != 0 && uint64(len(s.elements)) >= uint64(s.size) {
 			return a.refuse(eNFILE)
 		}
 		pairs.last = nil

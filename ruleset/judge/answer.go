@@ -106,7 +106,7 @@ func (x *run) compareMeter(s *step) (answer, bool) {
 		return answer{}, false
 	}
 	m := x.registers[i].meter
-	limit := binary.NativeEndian.Uint64(s.a)
+	limit := x.rules.order.Uint64(s.a)
 	if m.big {
 		limit = binary.BigEndian.Uint64(s.a)
 	}

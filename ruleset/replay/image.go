@@ -74,7 +74,7 @@ func Read(image []byte) (*Image, error) {
 	for n := range binary.BigEndian.Uint32(image[16:]) {
 		kind, content, more, ok := nextSection(rest)
 		if !ok {
-			return nil, malformed("section " + strconv.Itoa(int(n)) + " of the image is cut off")
+			return nil, malformed("section " + decimal(n) + " of the image is cut off")
 		}
 		if err := i.section(int(n), kind, content); err != nil {
 			return nil, err
@@ -96,7 +96,7 @@ func readHeader(image []byte) (binary.ByteOrder, error) {
 	case binary.BigEndian.Uint16(image[8:]) != imageVersion:
 		return nil, malformed("the image is of version " + strconv.Itoa(int(binary.BigEndian.Uint16(image[8:]))) + ", this program reads version 1")
 	case uint64(binary.BigEndian.Uint32(image[12:])) != uint64(size):
-		return nil, malformed("the image says that it has " + strconv.Itoa(int(binary.BigEndian.Uint32(image[12:]))) + " bytes, it has " + strconv.Itoa(size))
+		return nil, malformed("the image says that it has " + decimal(binary.BigEndian.Uint32(image[12:])) + " bytes, it has " + strconv.Itoa(size))
 	case binary.BigEndian.Uint32(image[size-imageTrailer:]) != crc32.ChecksumIEEE(image[:size-imageTrailer]):
 		return nil, &invalid{ErrChecksum.Error(), ErrChecksum}
 	}
@@ -142,7 +142,7 @@ func (i *Image) section(n int, kind uint32, content []byte) error {
 		i.Devices = append(i.Devices, d)
 		return nil
 	}
-	return malformed("section " + strconv.Itoa(n) + " of the image is of kind " + strconv.Itoa(int(kind)) + ", which does not belong there")
+	return malformed("section " + strconv.Itoa(n) + " of the image is of kind " + decimal(kind) + ", which does not belong there")
 }
 
 // Attributes of flowtables.

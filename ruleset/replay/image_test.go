@@ -121,6 +121,18 @@ func seal(image []byte) []byte {
 	return image
 }
 
+// A number of 32 bits is told as it stands, where int has no more than that either.
+func TestReadTellsLargeNumbers(t *testing.T) {
+	image := container(binary.LittleEndian)
+	binary.BigEndian.PutUint32(image[12:], 1<<32-1)
+	_, err := replay.Read(image)
+	require.ErrorContains(t, err, "it has 4294967295 bytes")
+	good, err := replay.Read(imageOf(t, routerSpec("lan0"), binary.LittleEndian))
+	require.NoError(t, err)
+	_, err = replay.Read(container(binary.LittleEndian, section{1 << 31, good.Base}))
+	require.ErrorContains(t, err, "of kind 2147483648")
+}
+
 // TestReadRefuses what has a right checksum and does not what its place says.
 func TestReadRefuses(t *testing.T) {
 	order := binary.LittleEndian

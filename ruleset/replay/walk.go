@@ -111,6 +111,9 @@ func shown(name string) string {
 	return name
 }
 
+// decimal is a number of 32 bits for a person; as an int it is negative on some processors.
+func decimal(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+
 func align(n int) int { return (n + 3) &^ 3 }
 
 // familyName is nft's name of a family of nfgenmsg.
