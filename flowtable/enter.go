@@ -9,17 +9,61 @@ import (
 // For tunnels a kernel of the Target's release looks in one place alone: packets of ipip come in by the tunnel before Linux 6.19, and by
 // what it goes by since then. Of ip6tnl since 7.0 that depends on the tunnel's options, and both are told, as of kernels without a release.
 func (t *Target) EntersBy(name string) []string {
-	n := topologyOf(t)
-	if i, there := n.byName[name]; there && n.under(i).both != "" {
-		switch kind := n.links[i].Kind; {
-		case !n.newTunnels(kind, t.Kernel.Release):
+	return newWalker(topologyOf(t)).entersBy(name, t.release())
+}
+
+func (t *Target) release() string {
+	if t == nil {
+		return ""
+	}
+	return t.Kernel.Release
+}
+
+func (w *walker) entersBy(name, release string) []string {
+	i, there := w.byName[name]
+	if !there {
+		return []string{name}
+	}
+	if w.under(i).both != "" {
+		switch kind := w.links[i].Kind; {
+		case !w.newTunnels(kind, release):
 			return []string{name}
-		case kind == "ipip" && t.Kernel.Release != "":
-			under := n.links[n.under(i).below[0]].Name
-			return sortedOnce(append(t.Lower(under), under))
+		case kind == "ipip" && release != "":
+			under := w.under(i).below[0]
+			return sortedOnce(append(w.lower(w.down(under, nobody)), w.links[under].Name))
 		}
 	}
-	return sortedOnce(append(t.Lower(name), name))
+	return sortedOnce(append(w.lower(w.down(i, nobody)), name))
+}
+
+// SeenBy are the devices, sorted, of which a flowtable with the listed ones ("eth0", "ppp*") sees packets: those, what enters by one of them, and the
+// bridges and VRFs that these are in. Rules of the forward hook meet the packets as coming from and going to these devices.
+func (t *Target) SeenBy(listed ...string) []string {
+	w := newWalker(topologyOf(t))
+	isListed, patterns := map[string]bool{}, []string{}
+	for _, name := range listed {
+		isListed[name] = true
+		if strings.HasSuffix(name, "*") {
+			patterns = append(patterns, name)
+		}
+	}
+	seen := make([]bool, len(w.links))
+	for i := range w.links {
+		byListed := func(d string) bool { return isListed[d] || listedIn(patterns, d) }
+		if !slices.ContainsFunc(w.entersBy(w.links[i].Name, t.release()), byListed) {
+			continue
+		}
+		for at, there := i, true; there && !seen[at]; at, there = w.byIndex[w.links[at].Master] {
+			seen[at] = true
+		}
+	}
+	names := slices.Clone(listed)
+	for i, is := range seen {
+		if is {
+			names = append(names, w.links[i].Name)
+		}
+	}
+	return sortedOnce(names)
 }
 
 // newTunnels reports whether kernels of a release look through tunnels of a kind, or may.
