@@ -49,6 +49,9 @@ func (m *Manager) batchOf(plan *ruleset.Plan) (*ruleset.Batch, error) {
 	if m.conflicts == ConflictsRefuse {
 		var all []error
 		for _, f := range plan.Conflicts() {
+			if f.Information {
+				continue
+			}
 			all = append(all, fmt.Errorf("%s: %s", f.Code, f))
 		}
 		if len(all) > 0 {

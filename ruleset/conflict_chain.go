@@ -3,6 +3,7 @@ package ruleset
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,29 +44,37 @@ func (c *conflicts) skippedChains() {
 	for i := range c.have.chains {
 		chain := &c.have.chains[i]
 		key := tableKey{chain.Family, chain.Table}
-		if chain.Hook != "" && chain.Type != NATChain && !c.ours[key] && !asleep[key] && c.skips(chain) {
-			s.chain(chain)
+		if chain.Hook != "" && chain.Type != NATChain && !c.ours[key] && !asleep[key] {
+			s.chain(chain, c.skips(chain))
 		}
 	}
 }
 
-// skips reports whether packets of connections that one of our flowtables takes would come to a base chain, and do not.
-func (c *conflicts) skips(chain *LoadedChain) bool {
-	skipped := false
+// skips are the families of the connections that one of our flowtables takes, of which packets would come to a base chain and do not.
+func (c *conflicts) skips(chain *LoadedChain) []Family {
+	skipped := map[Family]bool{}
 	for i := range c.want.spec.Tables {
 		t := &c.want.spec.Tables[i]
 		for j := range t.Flowtables {
+			come := false
 			switch priority, _ := t.Flowtables[j].Priority.Int32(); chain.Hook { // Validate read it
 			case ingress:
 				devices := c.want.listed(i, j)
-				skipped = skipped || chain.Priority > priority && (chain.Family == "netdev" || meet(t.Family, chain.Family)) &&
+				come = chain.Priority > priority && (chain.Family == "netdev" || meet(t.Family, chain.Family)) &&
 					len(overlapping(devices, chain.Devices)) > 0
 			case Prerouting, Forward, Postrouting:
-				skipped = skipped || (chain.Family == IP || chain.Family == IP6 || chain.Family == Inet) && meet(t.Family, chain.Family)
+				come = (chain.Family == IP || chain.Family == IP6 || chain.Family == Inet) && meet(t.Family, chain.Family)
+			}
+			if !come {
+				continue
+			}
+			for _, family := range c.familiesOf(t, t.Flowtables[j].Name) {
+				skipped[family] = skipped[family] || chain.Family == "netdev" || meet(family, chain.Family)
 			}
 		}
 	}
-	return skipped
+	maps.DeleteFunc(skipped, func(_ Family, come bool) bool { return !come })
+	return slices.Sorted(maps.Keys(skipped))
 }
 
 // A chainKey names a chain.
@@ -79,27 +88,108 @@ type skipping struct {
 	*conflicts
 	rules map[chainKey][]*LoadedRule
 
+	by      passage
 	ended   map[chainKey]bool // whether all packets end in the chain; false while it is walked
-	effects []string
-	first   *LoadedRule // with an effect
+	effects map[*LoadedRule][]string
+	first   []*LoadedRule // those with effects, in the order in which packets meet them
+	visits  int
 }
 
-// chain reports one base chain, if it does something.
-func (s *skipping) chain(chain *LoadedChain) {
-	s.ended, s.effects, s.first = map[chainKey]bool{}, nil, nil
+// maxVisits bounds how many rules are looked at for single pairs of devices.
+const maxVisits = 1 << 16
+
+// chain reports one base chain, if it does something to packets of these families.
+func (s *skipping) chain(chain *LoadedChain, families []Family) {
+	s.begin()
+	for _, family := range families {
+		s.pass(chain, passage{carried: &s.want.carried, family: family})
+	}
+	found, effects := s.first, s.effects
+	if !onlyInforms(found, effects) {
+		if met := s.between(chain, families); met != nil {
+			found = slices.DeleteFunc(found, func(r *LoadedRule) bool { return met[r] == nil })
+		}
+	}
+	if len(found) > 0 {
+		s.tell(chain, found, effects)
+	}
+}
+
+func (s *skipping) begin() { s.effects, s.first, s.visits = map[*LoadedRule][]string{}, nil, 0 }
+
+// pass walks a base chain.
+func (s *skipping) pass(chain *LoadedChain, by passage) {
+	s.by, s.ended = by, map[chainKey]bool{}
 	s.walk(chainKey{tableKey{chain.Family, chain.Table}, chain.Name})
-	if s.first == nil {
-		return
+}
+
+// between looks again, for each pair of devices alone: an isolating firewall drops what comes from one and goes to another, and behind what it accepts before. It
+// returns the rules with effects; nil is that they are too many to look at.
+func (s *skipping) between(chain *LoadedChain, families []Family) map[*LoadedRule][]string {
+	s.begin()
+	for _, family := range families {
+		passages := s.want.carried.passages(family, chain.Hook)
+		if passages == nil {
+			return nil
+		}
+		for _, by := range passages {
+			if s.pass(chain, by); s.visits > maxVisits {
+				return nil
+			}
+		}
+	}
+	return s.effects
+}
+
+// What connections can do without in the fast path, in the words of a finding.
+const (
+	counts       = "counter"
+	countsByName = "named counter"
+	reversePath  = "reverse-path filter"
+)
+
+// onlyInforms reports whether rules do nothing that a connection in the fast path misses.
+func onlyInforms(rules []*LoadedRule, effects map[*LoadedRule][]string) bool {
+	for _, r := range rules {
+		for _, effect := range effects[r] {
+			if effect != counts && effect != countsByName && effect != reversePath {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// tell reports what the rules of a base chain do.
+func (s *skipping) tell(chain *LoadedChain, rules []*LoadedRule, effects map[*LoadedRule][]string) {
+	var all []string
+	for _, r := range rules {
+		for _, effect := range effects[r] {
+			if !slices.Contains(all, effect) {
+				all = append(all, effect)
+			}
+		}
 	}
 	where := fmt.Sprintf("%s %s %s", chain.Family, chain.Table, chain.Name)
-	in := ""
-	if s.first.Chain != chain.Name {
-		in = " of chain " + s.first.Chain
+	first := fmt.Sprintf("first by the rule with handle %d", rules[0].Handle)
+	if rules[0].Chain != chain.Name {
+		first += " of chain " + rules[0].Chain
 	}
-	s.add("skipped-chain", "chain "+where,
-		"exclude those connections from the fast path (Policy.Except), or do the same at egress, or at ingress in front of the flowtable",
-		"chain %s at %s %d: connections in the fast path skip what it does (%s), first by the rule with handle %d%s",
-		where, chain.Hook, chain.Priority, strings.Join(s.effects, ", "), s.first.Handle, in)
+	f := Finding{
+		Code: "skipped-chain", Path: "chain " + where, Information: onlyInforms(rules, effects),
+		Fix: "exclude those connections from the fast path (Policy.Except), or do the same at egress, or at ingress in front of the flowtable",
+	}
+	missed, behind := "skip what it does", ""
+	switch {
+	case f.Information && slices.Contains(all, reversePath):
+		behind = "; what the filter stops is not in the fast path: a flowtable takes an address's packets by the device alone that the route to it led to"
+		f.Fix = "after routes change evict stale flows (RunConfig.Stale), for the flowtable does not look again"
+	case f.Information:
+		missed = "are not counted by it"
+		f.Fix = "count by conntrack, which a flowtable with its counter on goes on with"
+	}
+	f.Text = fmt.Sprintf("chain %s at %s %d: connections in the fast path %s (%s), %s%s", where, chain.Hook, chain.Priority, missed, strings.Join(all, ", "), first, behind)
+	s.findings = append(s.findings, f)
 }
 
 // walk goes through the rules of a chain as packets of established connections do. It reports whether all of them end there.
@@ -110,17 +200,14 @@ func (s *skipping) walk(key chainKey) (ended bool) {
 	s.ended[key] = false
 	defer func() { s.ended[key] = ended }()
 	for _, r := range s.rules[key] {
-		t := traitsOf(nlmsg.Native(), r.Expressions)
+		s.visits++
+		t := traitsOf(nlmsg.Native(), r.Expressions, &s.by)
 		if !t.meets {
 			continue
 		}
-		for _, effect := range t.effects {
-			if s.first == nil {
-				s.first = r
-			}
-			if !slices.Contains(s.effects, effect) {
-				s.effects = append(s.effects, effect)
-			}
+		if s.effects[r] == nil && len(t.effects) > 0 {
+			s.effects[r] = t.effects
+			s.first = append(s.first, r)
 		}
 		if t.target != "" {
 			t.ends = s.walk(chainKey{key.table, t.target}) || t.leaves

@@ -38,7 +38,11 @@ func TestConflictsWithNeighbours(t *testing.T) {
 		}
 		fmt.Fprintf(&text, "%s\n", name)
 		for _, f := range findings {
-			fmt.Fprintf(&text, "\t%s: %s\n", f.Code, f.Text)
+			what := f.Code
+			if f.Information {
+				what = "information " + what
+			}
+			fmt.Fprintf(&text, "\t%s: %s\n", what, f.Text)
 		}
 		own := resolve(t, specs[name])
 		for _, f := range own.Conflicts(k.load()) {

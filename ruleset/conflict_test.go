@@ -29,6 +29,9 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
+// anyWay is all that is known without a Target.
+func anyWay() *passage { return &passage{carried: &carried{}, family: IP} }
+
 // TestTraits reads rules as this package encodes them.
 func TestTraits(t *testing.T) {
 	for text, c := range map[string]struct {
@@ -55,7 +58,7 @@ func TestTraits(t *testing.T) {
 			op := Operation{Verb: VerbAdd, Kind: KindRule, Family: Inet, Table: "x", Name: "c"}
 			e.addRule(&op, &c.rule)
 			require.NoError(t, e.err)
-			assert.Equal(t, c.want, traitsOf(nlmsg.Native(), e.expressions))
+			assert.Equal(t, c.want, traitsOf(nlmsg.Native(), e.expressions, anyWay()))
 		})
 	}
 }
@@ -84,11 +87,11 @@ func TestTraitsOfCompat(t *testing.T) {
 		{"comment", nil, true, true},
 		{"multiport", nil, true, false},
 	} {
-		got := traitsOf(nlmsg.LittleEndian, expressionBytes("match", map[uint16][]byte{compatName: append([]byte(c.name), 0), compatInfo: c.info}))
+		got := traitsOf(nlmsg.LittleEndian, expressionBytes("match", map[uint16][]byte{compatName: append([]byte(c.name), 0), compatInfo: c.info}), anyWay())
 		assert.Equal(t, traits{meets: c.meets, all: c.all}, got, "%s %x", c.name, c.info)
 	}
 	for name, effects := range map[string][]string{"MARK": {"MARK"}, "TCPMSS": nil, "NFQUEUE": {"NFQUEUE"}, "MASQUERADE": nil} {
-		got := traitsOf(nlmsg.LittleEndian, expressionBytes("target", map[uint16][]byte{compatName: append([]byte(name), 0)}))
+		got := traitsOf(nlmsg.LittleEndian, expressionBytes("target", map[uint16][]byte{compatName: append([]byte(name), 0)}), anyWay())
 		assert.Equal(t, effects, got.effects, name)
 	}
 }
@@ -107,8 +110,8 @@ func FuzzTraits(f *testing.F) {
 		f.Add(l.Data)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = traitsOf(nlmsg.LittleEndian, b)
-		_ = traitsOf(nlmsg.BigEndian, b)
+		_ = traitsOf(nlmsg.LittleEndian, b, anyWay())
+		_ = traitsOf(nlmsg.BigEndian, b, anyWay())
 		if c, err := cutRule(nlmsg.LittleEndian, b); err == nil && len(c.expressions) > len(b) {
 			t.Fatal("a cut rule is longer than before")
 		}

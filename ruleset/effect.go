@@ -27,6 +27,9 @@ func effectOf(o nlmsg.Order, name string, a *exprAttrs) string {
 	case "exthdr":
 		return storing(a, exthdrSreg, exthdrOp, "option", nil)
 	case "objref":
+		if kind, _ := a.number(objrefType); kind == objectCounter {
+			return countsByName
+		}
 		return "named object"
 	case "target": // of iptables-nft
 		return (nlmsg.Attr{Data: a[compatName]}).String()
@@ -38,6 +41,12 @@ func effectOf(o nlmsg.Order, name string, a *exprAttrs) string {
 const (
 	exthdrOp   = 6
 	exthdrSreg = 7
+)
+
+// The kind of an object that a rule refers to (enum nft_objref_attributes, NFT_OBJECT_COUNTER).
+const (
+	objrefType    = 1
+	objectCounter = 1
 )
 
 // storing names what an expression stores; "" if it loads.

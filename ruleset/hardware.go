@@ -55,6 +55,7 @@ func (r *Resolved) bind(t *flowtable.Target) {
 		}
 		r.devices = append(r.devices, devices)
 	}
+	r.carried = carriedBy(t, slices.Concat(slices.Concat(r.devices...)...))
 }
 
 // blind warns of listed devices that this kernel looks through to others, which are not listed.

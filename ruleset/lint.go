@@ -27,6 +27,8 @@ type Finding struct {
 	Path string `json:"path"` // in the Spec: "tables[0].chains[1].rules[2]", "tables[0].offload[0]"
 	Text string `json:"text"` // what is the matter, one sentence without a full stop
 	Fix  string `json:"fix"`  // the next step
+	// Information is to know of, and in nobody's way: it is no warning of a plan, and none is refused for it.
+	Information bool `json:"information,omitempty"`
 }
 
 // String is the text and the next step.

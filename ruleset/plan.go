@@ -34,11 +34,13 @@ func (p *Plan) Operations() []Operation { return slices.Clone(p.operations) }
 func (p *Plan) Disruptive() bool { return p.disruptive }
 
 // Warnings are what Lint finds in the declaration, what applying it does besides, and what the kernel holds that stands in its
-// way, one sentence each.
+// way, one sentence each. Findings that only inform are not among them.
 func (p *Plan) Warnings() []string {
 	list := append(warnings(p.want), p.warnings...)
 	for _, f := range p.Conflicts() {
-		list = append(list, f.String())
+		if !f.Information {
+			list = append(list, f.String())
+		}
 	}
 	return list
 }

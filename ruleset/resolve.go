@@ -18,6 +18,7 @@ type Resolved struct {
 	tables   []checkedTable          // of the declared ones
 	unseen   []string                // what to know of the devices that are listed, one sentence each
 	devices  [][][]string            // the listed ones of them, as nft prints them ("eth0", "ppp*"), sorted
+	carried  carried                 // the devices that packets in the fast path come from and go to
 }
 
 // tableElements are the elements of a table's sets.
