@@ -92,6 +92,7 @@ type skipping struct {
 	ended   map[chainKey]bool // whether all packets end in the chain; false while it is walked
 	effects map[*LoadedRule][]string
 	first   []*LoadedRule // those with effects, in the order in which packets meet them
+	lets    bool          // a packet may pass
 	visits  int
 }
 
@@ -106,8 +107,8 @@ func (s *skipping) chain(chain *LoadedChain, families []Family) {
 	}
 	found, effects := s.first, s.effects
 	if !onlyInforms(found, effects) {
-		if met := s.between(chain, families); met != nil {
-			found = slices.DeleteFunc(found, func(r *LoadedRule) bool { return met[r] == nil })
+		if met, known := s.between(chain, families); known {
+			found = slices.DeleteFunc(found, func(r *LoadedRule) bool { return !met[r] })
 		}
 	}
 	if len(found) > 0 {
@@ -115,30 +116,43 @@ func (s *skipping) chain(chain *LoadedChain, families []Family) {
 	}
 }
 
-func (s *skipping) begin() { s.effects, s.first, s.visits = map[*LoadedRule][]string{}, nil, 0 }
+func (s *skipping) begin() { s.effects, s.first = map[*LoadedRule][]string{}, nil }
 
-// pass walks a base chain.
-func (s *skipping) pass(chain *LoadedChain, by passage) {
-	s.by, s.ended = by, map[chainKey]bool{}
-	s.walk(chainKey{tableKey{chain.Family, chain.Table}, chain.Name})
+// pass walks a base chain. It reports whether all packets are stopped there.
+func (s *skipping) pass(chain *LoadedChain, by passage) (stopped bool) {
+	s.by, s.ended, s.lets = by, map[chainKey]bool{}, false
+	ended := s.walk(chainKey{tableKey{chain.Family, chain.Table}, chain.Name})
+	return ended && !s.lets
 }
 
 // between looks again, for each pair of devices alone: an isolating firewall drops what comes from one and goes to another, and behind what it accepts before. It
-// returns the rules with effects; nil is that they are too many to look at.
-func (s *skipping) between(chain *LoadedChain, families []Family) map[*LoadedRule][]string {
-	s.begin()
+// returns the rules that do something to packets of some pair. Where both ways are stopped there are no connections. It is not known if it were too much
+// to look at.
+func (s *skipping) between(chain *LoadedChain, families []Family) (met map[*LoadedRule]bool, known bool) {
+	met, s.visits = map[*LoadedRule]bool{}, 0
 	for _, family := range families {
 		passages := s.want.carried.passages(family, chain.Hook)
 		if passages == nil {
-			return nil
+			return nil, false
 		}
-		for _, by := range passages {
-			if s.pass(chain, by); s.visits > maxVisits {
-				return nil
+		effects, stopped := make([]map[*LoadedRule][]string, len(passages)), map[[2]string]bool{}
+		for i, by := range passages {
+			s.begin()
+			stopped[[2]string{by.in, by.out}] = s.pass(chain, by)
+			if effects[i] = s.effects; s.visits > maxVisits {
+				return nil, false
+			}
+		}
+		for i, by := range passages {
+			if by.out != "" && stopped[[2]string{by.in, by.out}] && stopped[[2]string{by.out, by.in}] {
+				continue
+			}
+			for r := range effects[i] {
+				met[r] = true
 			}
 		}
 	}
-	return s.effects
+	return met, true
 }
 
 // What connections can do without in the fast path, in the words of a finding.
@@ -209,6 +223,7 @@ func (s *skipping) walk(key chainKey) (ended bool) {
 			s.effects[r] = t.effects
 			s.first = append(s.first, r)
 		}
+		s.lets = s.lets || t.lets
 		if t.target != "" {
 			t.ends = s.walk(chainKey{key.table, t.target}) || t.leaves
 		}

@@ -3,6 +3,7 @@ package ruleset
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
@@ -13,6 +14,7 @@ type traits struct {
 	all     bool // all of them do
 	effects []string
 	ends    bool   // it accepts, drops or queues
+	lets    bool   // it may accept
 	returns bool   // to the chain that jumped here
 	target  string // the chain that it leads to
 	leaves  bool   // and does not come back from: goto
@@ -256,7 +258,9 @@ func (t *traitReader) lookup(a *exprAttrs) {
 	dreg, isMap := a.number(nlmsg.NFTALookupDreg)
 	switch {
 	case isMap && dreg == nlmsg.RegVerdict && t.loaded == stateField:
-		t.ends = true
+		t.ends, t.lets = true, true
+	case isMap && dreg == nlmsg.RegVerdict:
+		t.all, t.lets = false, true
 	case !isMap && t.loaded == stateField:
 		t.states = true
 	default:
@@ -268,7 +272,7 @@ func (t *traitReader) lookup(a *exprAttrs) {
 // compat reads matches of iptables-nft: struct xt_conntrack_mtinfo3 and struct xt_rpfilter_info (include/uapi/linux/netfilter/xt_conntrack.h,
 // xt_rpfilter.h).
 func (t *traitReader) compat(a *exprAttrs) {
-	const flagsAt, invertAt, stateAt, byState, invertFilter = 146, 148, 150, 1, 1 << 2
+	const flagsAt, invertAt, stateAt, byState, translated, invertFilter = 146, 148, 150, 1, 1<<6 | 1<<7, 1 << 2
 	info := a[compatInfo]
 	switch name := (nlmsg.Attr{Data: a[compatName]}).String(); {
 	case name == "comment":
@@ -277,7 +281,14 @@ func (t *traitReader) compat(a *exprAttrs) {
 	case name == "conntrack" && len(info) >= stateAt+2:
 		flags, invert, state := t.order.Uint16(info[flagsAt:]), t.order.Uint16(info[invertAt:]), t.order.Uint16(info[stateAt:])
 		if flags&byState != 0 {
-			t.narrow(certain(state&stateEstablished != 0 != (invert&byState != 0)))
+			c := certain(state&stateEstablished != 0)
+			if c == never && state&translated != 0 { // SNAT and DNAT are of the connection
+				c = maybe
+			}
+			if invert&byState != 0 {
+				c = c.not()
+			}
+			t.narrow(c)
 		}
 		t.all = t.all && flags == byState
 	default:
@@ -293,6 +304,7 @@ func (t *traitReader) act(effect string, a *exprAttrs) {
 		return
 	case "accept":
 		t.ends = !t.reversed
+		t.lets = true
 	case "return":
 		t.returns = !t.reversed
 	case "jump", "goto":
@@ -301,14 +313,25 @@ func (t *traitReader) act(effect string, a *exprAttrs) {
 		}
 		verdict := attrOf(t.order, a[nlmsg.NFTAImmediateData], nlmsg.NFTADataVerdict)
 		t.target, t.leaves = attrText(t.order, verdict, nlmsg.NFTAVerdictChain), effect == "goto"
-	case "drop", "reject", "queue":
+	case "drop", "reject", "queue", "REJECT":
 		t.ends = !t.reversed
-		t.does(effect)
+		t.lets = t.lets || effect == "queue"
+		t.does(strings.ToLower(effect))
 	default:
+		t.lets = t.lets || !goesOn(effect)
 		if !firstPacketsOnly(effect) {
 			t.does(effect)
 		}
 	}
+}
+
+// goesOn reports whether packets surely come to the next expression. What is not known may accept.
+func goesOn(effect string) bool {
+	switch effect {
+	case counts, countsByName, "log", "LOG", "MARK", "CONNMARK":
+		return true
+	}
+	return strings.HasSuffix(effect, " set")
 }
 
 // firstPacketsOnly reports whether an effect is one on first packets, or on the connection: the fast path goes by it. `option set` clamps the

@@ -38,16 +38,16 @@ func TestTraits(t *testing.T) {
 		rule Rule
 		want traits
 	}{
-		"accepts established":  {R(CTState.Is(Established, Related), Counter(), Accept()), traits{meets: true, all: true, ends: true, effects: []string{"counter"}}},
+		"accepts established":  {R(CTState.Is(Established, Related), Counter(), Accept()), traits{meets: true, all: true, ends: true, lets: true, effects: []string{"counter"}}},
 		"drops invalid":        {R(CTState.Is("invalid"), Drop()), traits{meets: false, all: true, ends: true, effects: []string{"drop"}}},
-		"accepts one device":   {R(IIFName.Is("lan0"), Accept()), traits{meets: true, ends: true}},
+		"accepts one device":   {R(IIFName.Is("lan0"), Accept()), traits{meets: true, ends: true, lets: true}},
 		"marks":                {R(MetaMark.Set(1, 1)), traits{meets: true, all: true, effects: []string{"mark set"}}},
 		"marks all bits":       {R(MetaMark.Set(1, 1<<32-1)), traits{meets: true, all: true, effects: []string{"mark set"}}},
 		"marks the connection": {R(CTMark.Set(1, 1)), traits{meets: true, all: true, effects: []string{"ct mark set"}}},
 		"new ones alone":       {R(CTState.Is(New), TCPDport.Is(22), Log("x")), traits{meets: false, effects: []string{"log"}}},
 		"drops all but new":    {R(CTState.Not(New), Drop()), traits{meets: true, all: true, ends: true, effects: []string{"drop"}}},
 		"drops all but ours":   {R(CTState.Not(Established), Drop()), traits{meets: false, all: true, ends: true, effects: []string{"drop"}}},
-		"ICMP alone":           {R(L4Proto.Is("icmp"), Limit(5, "second"), Accept()), traits{meets: false, ends: true, effects: []string{"limit"}}},
+		"ICMP alone":           {R(L4Proto.Is("icmp"), Limit(5, "second"), Accept()), traits{meets: false, ends: true, lets: true, effects: []string{"limit"}}},
 		"jumps":                {R(Jump("x")), traits{meets: true, all: true, target: "x"}},
 		"goes":                 {R(Goto("x")), traits{meets: true, all: true, target: "x", leaves: true}},
 		"returns":              {R(Return()), traits{meets: true, all: true, returns: true}},

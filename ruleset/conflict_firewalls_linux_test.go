@@ -1,0 +1,144 @@
+package ruleset
+
+import (
+	"embed"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/internal/testns"
+)
+
+//go:embed testdata/firewalls
+var firewallFiles embed.FS
+
+// A firewall is a ruleset in the shape of what a program writes, and what of it a flowtable between lan0 and wan0 meets: the effects by chain.
+type firewall struct {
+	file string
+	// Conflicts are in the way; what is only to know of is not.
+	conflicts, information map[string]string
+}
+
+func firewalls() []firewall {
+	none := map[string]string{}
+	return []firewall{
+		{"calico.nft", map[string]string{"ip pods filter-through": "counter, mark set", "ip pods mangle-after": "counter, mark set"}, none},
+		{"docker.iptables", none, map[string]string{"ip filter FORWARD": "counter"}},
+		{"docker28.iptables", map[string]string{"ip raw PREROUTING": "counter, drop"}, map[string]string{"ip filter FORWARD": "counter"}},
+		{"fail2ban.nft", none, none},
+		{"firewalld.nft", none, map[string]string{"inet zones front": "reverse-path filter"}},
+		{"fw4.nft", none, none},
+		{"kube-proxy.nft", none, none},
+		{"libvirt.iptables", none, map[string]string{"ip filter FORWARD": "counter"}},
+		{"netavark.nft", none, none},
+		{"nixos.nft", none, map[string]string{"inet walls way-back": "reverse-path filter"}},
+		{"plain.iptables", none, map[string]string{"ip filter FORWARD": "counter"}},
+		{"rpfilter.iptables", none, map[string]string{"ip mangle PREROUTING": "counter, reverse-path filter"}},
+		{"shorewall.iptables", map[string]string{"ip mangle FORWARD": "counter, MARK"}, map[string]string{"ip filter FORWARD": "counter"}},
+		{"ufw.iptables", none, map[string]string{"ip filter FORWARD": "counter"}},
+		{"vyos.nft", none, map[string]string{"ip numbered through": "counter", "ip early way_back": "reverse-path filter", "ip early untracked": "counter"}},
+	}
+}
+
+// firewallTarget is a router with bridges of guests beside its two devices.
+func firewallTarget() *flowtable.Target {
+	return &flowtable.Target{Links: []flowtable.Link{
+		{Index: 1, Name: "lo", Up: true}, {Index: 2, Name: "lan0", Up: true}, {Index: 3, Name: "wan0", Up: true},
+		{Index: 4, Name: "box0", Kind: "bridge", Up: true}, {Index: 5, Name: "veth0", Kind: "veth", Master: 4, Up: true},
+		{Index: 6, Name: "box1", Kind: "bridge", Up: true}, {Index: 7, Name: "veth1", Kind: "veth", Master: 6, Up: true},
+		{Index: 8, Name: "pod0", Kind: "veth", Up: true},
+	}}
+}
+
+// loadFirewall has a firewall in a namespace of its own.
+func loadFirewall(t *testing.T, file string) *Loaded {
+	t.Helper()
+	text, err := firewallFiles.ReadFile("testdata/firewalls/" + file)
+	require.NoError(t, err)
+	ns := testns.NewT(t, "firewall")
+	if strings.HasSuffix(file, ".iptables") {
+		apply(t, ns, iptables(t, "firewall", string(text)))
+	} else {
+		require.NoError(t, ns.NFT(testContext(t), string(text)))
+	}
+	return loadFrom(t, ns)
+}
+
+func byLevel(findings []Finding) (conflicts, information map[string]string) {
+	conflicts, information = skips(findings), skips(findings)
+	for _, f := range findings {
+		left := information
+		if f.Information {
+			left = conflicts
+		}
+		delete(left, strings.TrimPrefix(f.Path, "chain "))
+	}
+	return conflicts, information
+}
+
+// TestConflictsWithFirewalls has firewalls as people run them beside a flowtable between lan0 and wan0, and asks what is in the way.
+func TestConflictsWithFirewalls(t *testing.T) {
+	testns.RequireNamespaces(t)
+	var files []string
+	for _, f := range firewalls() {
+		files = append(files, f.file)
+		t.Run(f.file, func(t *testing.T) {
+			have := loadFirewall(t, f.file)
+			conflicts, information := byLevel(between(t, Inet, "lan0", "wan0").Conflicts(have))
+			assert.Equal(t, f.conflicts, conflicts, "in the way")
+			assert.Equal(t, f.information, information, "to know of")
+
+			p, err := Diff(have, between(t, Inet, "lan0", "wan0"))
+			require.NoError(t, err)
+			for chain := range information {
+				assert.NotContains(t, strings.Join(p.Warnings(), "\n"), chain)
+			}
+			for _, f := range between(t, IP, "lan0", "wan0").Conflicts(have) {
+				assert.NotContains(t, f.Path, "inet zones", "its filter is for IPv6 alone")
+			}
+		})
+	}
+	entries, err := firewallFiles.ReadDir("testdata/firewalls")
+	require.NoError(t, err)
+	for _, e := range entries {
+		assert.Contains(t, files, e.Name())
+	}
+}
+
+// between is a ruleset with a flowtable between devices.
+func between(t *testing.T, family Family, devices ...string) *Resolved {
+	t.Helper()
+	r, err := oneTable(Table{Family: family, Name: "ours", Flowtables: fast("fast", "filter", devices...), Offload: []Policy{{Flowtable: "fast"}}}).Resolve(firewallTarget())
+	require.NoError(t, err)
+	return r
+}
+
+// TestConflictsBetweenGuests: what keeps networks of guests apart stops whole connections, and is in nobody's way where they are offloaded.
+func TestConflictsBetweenGuests(t *testing.T) {
+	testns.RequireNamespaces(t)
+	for _, file := range []string{"docker.iptables", "docker28.iptables", "netavark.nft"} {
+		have := loadFirewall(t, file)
+		for _, devices := range [][]string{{"box0", "wan0"}, {"box0", "box1", "wan0"}, {"veth0", "veth1", "lan0", "wan0"}} {
+			conflicts, _ := byLevel(between(t, Inet, devices...).Conflicts(have))
+			delete(conflicts, "ip raw PREROUTING")
+			assert.Empty(t, conflicts, "%s, %v", file, devices)
+		}
+	}
+	for rules, want := range map[string]map[string]string{
+		"-A FORWARD -i box0 -o wan0 -j DROP":                                       {"ip filter FORWARD": "counter, drop"},
+		"-A FORWARD -i box0 -o wan0 -j DROP\n-A FORWARD -i wan0 -o box0 -j DROP":   {},
+		"-A FORWARD -i box+ -j DROP":                                               {"ip filter FORWARD": "counter, drop"},
+		"-A FORWARD -i pod0 -j DROP":                                               {},
+		"-A FORWARD -i pod+ -j DROP":                                               {},
+		"-A FORWARD -s 192.0.2.1 -j ACCEPT\n-A FORWARD -j LOG\n-A FORWARD -j DROP": {"ip filter FORWARD": "counter, LOG, drop"},
+		"-A FORWARD -j LOG\n-A FORWARD -j DROP":                                    {},
+	} {
+		ns := testns.NewT(t, "guests")
+		apply(t, ns, iptables(t, "firewall", "*filter\n:FORWARD ACCEPT\n"+rules+"\n"))
+		conflicts, _ := byLevel(between(t, Inet, "box0", "wan0").Conflicts(loadFrom(t, ns)))
+		assert.Equal(t, want, conflicts, rules)
+	}
+}
