@@ -15,7 +15,7 @@ type ConflictMode string
 // The modes.
 const (
 	ConflictsWarn   ConflictMode = ""       // they are among a plan's warnings
-	ConflictsRefuse ConflictMode = "refuse" // and Apply refuses the plan: ErrObstructed
+	ConflictsRefuse ConflictMode = "refuse" // and Apply refuses the plan: ErrObstructed; not for what is only to know of (Finding.Information)
 	ConflictsIgnore ConflictMode = "ignore" // nobody is told
 )
 

@@ -54,6 +54,29 @@ func TestConflictModes(t *testing.T) {
 	}
 }
 
+// What is only to know of is told, and neither warned of nor refused.
+func TestInformationIsNotRefused(t *testing.T) {
+	m, kernel := onFake(t, offloadtest.Linux72("eth0", "eth1"), &offload.Config{Conflicts: offload.ConflictsRefuse})
+	others, err := offload.Open(t.Context(), &offload.Config{Kernel: kernel})
+	require.NoError(t, err)
+	applySpec(t, others, &ruleset.Spec{Owner: "them", Tables: []ruleset.Table{{Name: "theirs", Chains: []ruleset.Chain{
+		{Name: "forward", Hook: ruleset.Forward, Rules: []ruleset.Rule{ruleset.R(ruleset.CTState.Is("established"), ruleset.Counter(), ruleset.Accept())}},
+	}}}})
+	require.NoError(t, others.Close())
+	spec := elephants(flowtable.HardwareOff, "eth0", "eth1")
+	findings, err := m.Conflicts(t.Context(), spec)
+	require.NoError(t, err)
+	require.Len(t, findings, 1)
+	assert.True(t, findings[0].Information)
+	assert.Contains(t, findings[0].Text, "chain inet theirs forward at forward 0: connections in the fast path are not counted by it (counter)")
+	plan, err := m.Plan(t.Context(), spec)
+	require.NoError(t, err)
+	assert.Equal(t, findings, plan.Conflicts())
+	assert.NotContains(t, strings.Join(plan.Warnings(), "\n"), "theirs")
+	_, err = m.Apply(t.Context(), plan)
+	require.NoError(t, err)
+}
+
 // A neighbour that comes between the plan and its commit is seen too.
 func TestConflictsComeLate(t *testing.T) {
 	kernel := &crowded{Kernel: offloadtest.New(t, offloadtest.Linux72("eth0", "eth1"))}

@@ -19,9 +19,13 @@ import (
 //	owned-table        a table that bears our mark belongs to a program's socket: kernels let nobody else write to it
 //
 // Connections that are offloaded skip every hook but ingress and egress. Chains of type nat are no matter: they see first packets alone, and the fast
-// path translates. Nor is what stands behind the rule that accepts established connections, or is for packets of other states or of other
-// protocols than those that are offloaded. Sets and maps of ct states are taken to accept them, and not to drop them: they are not read. What the old iptables, tc and XDP do
+// path translates. Nor is what stands behind the rule that accepts established connections, or is for packets of other states, of other protocols or
+// families than those that are offloaded, of devices that the flowtables see nothing of (flowtable.Target.SeenBy), or with TCP flags that no packet in the fast
+// path has. Sets and maps of ct states are taken to accept them, and not to drop them: they are not read. What the old iptables, tc and XDP do
 // is not seen. A ruleset without flowtables has conflicts of the codes other-writer, dormant-table and owned-table alone, and one without tables has none.
+//
+// Findings with Information are in nobody's way: chains that only count, reverse-path filters, and rules that copy something into the announced bit of
+// connections that are new.
 func (r *Resolved) Conflicts(have *Loaded) []Finding {
 	if have == nil || len(r.spec.Tables) == 0 {
 		return nil

@@ -88,6 +88,8 @@ type skipping struct {
 	*conflicts
 	rules map[chainKey][]*LoadedRule
 
+	base    string // the chain that is reported
+	early   bool   // it stands before conntrack
 	by      passage
 	ended   map[chainKey]bool // whether all packets end in the chain; false while it is walked
 	effects map[*LoadedRule][]string
@@ -101,6 +103,7 @@ const maxVisits = 1 << 16
 
 // chain reports one base chain, if it does something to packets of these families.
 func (s *skipping) chain(chain *LoadedChain, families []Family) {
+	s.base, s.early = chain.Name, isEarly(chain)
 	s.begin()
 	for _, family := range families {
 		s.pass(chain, passage{carried: &s.want.carried, family: family})
@@ -114,6 +117,13 @@ func (s *skipping) chain(chain *LoadedChain, families []Family) {
 	if len(found) > 0 {
 		s.tell(chain, found, effects)
 	}
+}
+
+// isEarly reports whether packets come to a base chain before conntrack sees them. A connection of which one direction is dropped there by address, port or
+// device is never answered, and so never offloaded.
+func isEarly(chain *LoadedChain) bool {
+	const conntrackPriority = -200 // NF_IP_PRI_CONNTRACK
+	return chain.Hook == Prerouting && chain.Priority < conntrackPriority
 }
 
 func (s *skipping) begin() { s.effects, s.first = map[*LoadedRule][]string{}, nil }
@@ -218,6 +228,9 @@ func (s *skipping) walk(key chainKey) (ended bool) {
 		t := traitsOf(nlmsg.Native(), r.Expressions, &s.by)
 		if !t.meets {
 			continue
+		}
+		if s.early && r.Chain == s.base && !t.varies {
+			t.effects = slices.DeleteFunc(t.effects, func(e string) bool { return e == "drop" || e == "reject" })
 		}
 		if s.effects[r] == nil && len(t.effects) > 0 {
 			s.effects[r] = t.effects

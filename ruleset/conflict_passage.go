@@ -57,6 +57,7 @@ type passage struct {
 	*carried
 	family  Family // IP or IP6
 	in, out string
+	leaves  bool // those that leave it count too
 }
 
 // ofFamily is the chance that packets are of a family by its number (NFPROTO_IPV4), or by its protocol on the wire, in network byte order. Behind

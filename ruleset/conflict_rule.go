@@ -15,6 +15,7 @@ type traits struct {
 	effects []string
 	ends    bool   // it accepts, drops or queues
 	lets    bool   // it may accept
+	varies  bool   // it may meet one packet of a direction and not the next, or one of them today and not tomorrow
 	returns bool   // to the chain that jumped here
 	target  string // the chain that it leads to
 	leaves  bool   // and does not come back from: goto
@@ -90,13 +91,18 @@ func (t *traitReader) expression(name string, data []byte) {
 		t.lookup(&a)
 		return
 	case "match":
+		t.varies = true
 		t.compat(&a)
 		return
 	case "fib":
+		t.varies = true
 		t.fib(&a)
 		return
-	case "range", "connlimit":
+	case "range":
 		t.all = false
+		return
+	case "connlimit":
+		t.all, t.varies = false, true
 		return
 	case "payload":
 		if len(a[nlmsg.NFTAPayloadSreg]) == 0 {
@@ -108,7 +114,7 @@ func (t *traitReader) expression(name string, data []byte) {
 		t.all = false
 		return
 	case "limit":
-		t.all = false
+		t.all, t.varies = false, true
 		t.does("limit")
 		return
 	}
@@ -142,6 +148,7 @@ func (t *traitReader) load(name string, a *exprAttrs) bool {
 	case name == "meta":
 		t.loaded = metaFields[key]
 	}
+	t.varies = t.varies || t.loaded == otherField || t.loaded == stateField
 	return true
 }
 
@@ -180,11 +187,13 @@ func (t *traitReader) header(a *exprAttrs) {
 	size, _ := a.number(nlmsg.NFTAPayloadLen)
 	t.loaded = otherField
 	switch {
-	case size != 1:
-	case base == networkHeader && (offset == 9 || offset == 6):
+	case base == networkHeader && size == 1 && (offset == 9 || offset == 6):
 		t.loaded = protocolField
-	case base == transportHeader && offset == 13:
-		t.loaded, t.flagMask = flagsField, 0xff
+	case base == transportHeader && size == 1 && offset == 13:
+		t.loaded, t.flagMask, t.varies = flagsField, 0xff, true
+	case base == networkHeader && offset >= 12, base == transportHeader && offset+size <= 4: // addresses, or a part of some, and ports
+	default:
+		t.varies = true
 	}
 }
 
@@ -222,7 +231,7 @@ func (t *traitReader) equals(value []byte) chance {
 		return t.by.numbered(t.order, t.by.in, value)
 	case t.loaded == outIndexField:
 		return t.by.numbered(t.order, t.by.out, value)
-	case t.loaded == flagsField && len(value) == 1:
+	case t.loaded == flagsField && len(value) == 1 && !t.by.leaves:
 		return flagsChance(t.flagMask, value[0])
 	case t.loaded == reverseField && (t.whether || none(value)):
 		return certain(!none(value)) // there is a route back
@@ -256,6 +265,7 @@ func (t *traitReader) reverse(c chance) {
 // among them, and where they drop, not.
 func (t *traitReader) lookup(a *exprAttrs) {
 	dreg, isMap := a.number(nlmsg.NFTALookupDreg)
+	t.varies = true // elements come and go
 	switch {
 	case isMap && dreg == nlmsg.RegVerdict && t.loaded == stateField:
 		t.ends, t.lets = true, true
@@ -300,7 +310,7 @@ func (t *traitReader) compat(a *exprAttrs) {
 func (t *traitReader) act(effect string, a *exprAttrs) {
 	switch effect {
 	case "": // it loads, or changes what was loaded
-		t.loaded = otherField
+		t.loaded, t.varies = otherField, true
 		return
 	case "accept":
 		t.ends = !t.reversed

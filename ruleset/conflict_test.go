@@ -38,16 +38,16 @@ func TestTraits(t *testing.T) {
 		rule Rule
 		want traits
 	}{
-		"accepts established":  {R(CTState.Is(Established, Related), Counter(), Accept()), traits{meets: true, all: true, ends: true, lets: true, effects: []string{"counter"}}},
-		"drops invalid":        {R(CTState.Is("invalid"), Drop()), traits{meets: false, all: true, ends: true, effects: []string{"drop"}}},
+		"accepts established":  {R(CTState.Is(Established, Related), Counter(), Accept()), traits{meets: true, varies: true, all: true, ends: true, lets: true, effects: []string{"counter"}}},
+		"drops invalid":        {R(CTState.Is("invalid"), Drop()), traits{meets: false, varies: true, all: true, ends: true, effects: []string{"drop"}}},
 		"accepts one device":   {R(IIFName.Is("lan0"), Accept()), traits{meets: true, ends: true, lets: true}},
-		"marks":                {R(MetaMark.Set(1, 1)), traits{meets: true, all: true, effects: []string{"mark set"}}},
-		"marks all bits":       {R(MetaMark.Set(1, 1<<32-1)), traits{meets: true, all: true, effects: []string{"mark set"}}},
-		"marks the connection": {R(CTMark.Set(1, 1)), traits{meets: true, all: true, effects: []string{"ct mark set"}}},
-		"new ones alone":       {R(CTState.Is(New), TCPDport.Is(22), Log("x")), traits{meets: false, effects: []string{"log"}}},
-		"drops all but new":    {R(CTState.Not(New), Drop()), traits{meets: true, all: true, ends: true, effects: []string{"drop"}}},
-		"drops all but ours":   {R(CTState.Not(Established), Drop()), traits{meets: false, all: true, ends: true, effects: []string{"drop"}}},
-		"ICMP alone":           {R(L4Proto.Is("icmp"), Limit(5, "second"), Accept()), traits{meets: false, ends: true, lets: true, effects: []string{"limit"}}},
+		"marks":                {R(MetaMark.Set(1, 1)), traits{meets: true, varies: true, all: true, effects: []string{"mark set"}}},
+		"marks all bits":       {R(MetaMark.Set(1, 1<<32-1)), traits{meets: true, varies: true, all: true, effects: []string{"mark set"}}},
+		"marks the connection": {R(CTMark.Set(1, 1)), traits{meets: true, varies: true, all: true, effects: []string{"ct mark set"}}},
+		"new ones alone":       {R(CTState.Is(New), TCPDport.Is(22), Log("x")), traits{meets: false, varies: true, effects: []string{"log"}}},
+		"drops all but new":    {R(CTState.Not(New), Drop()), traits{meets: true, varies: true, all: true, ends: true, effects: []string{"drop"}}},
+		"drops all but ours":   {R(CTState.Not(Established), Drop()), traits{meets: false, varies: true, all: true, ends: true, effects: []string{"drop"}}},
+		"ICMP alone":           {R(L4Proto.Is("icmp"), Limit(5, "second"), Accept()), traits{meets: false, varies: true, ends: true, lets: true, effects: []string{"limit"}}},
 		"jumps":                {R(Jump("x")), traits{meets: true, all: true, target: "x"}},
 		"goes":                 {R(Goto("x")), traits{meets: true, all: true, target: "x", leaves: true}},
 		"returns":              {R(Return()), traits{meets: true, all: true, returns: true}},
@@ -88,7 +88,7 @@ func TestTraitsOfCompat(t *testing.T) {
 		{"multiport", nil, true, false},
 	} {
 		got := traitsOf(nlmsg.LittleEndian, expressionBytes("match", map[uint16][]byte{compatName: append([]byte(c.name), 0), compatInfo: c.info}), anyWay())
-		assert.Equal(t, traits{meets: c.meets, all: c.all}, got, "%s %x", c.name, c.info)
+		assert.Equal(t, traits{meets: c.meets, all: c.all, varies: true}, got, "%s %x", c.name, c.info)
 	}
 	for name, effects := range map[string][]string{"MARK": {"MARK"}, "TCPMSS": nil, "NFQUEUE": {"NFQUEUE"}, "MASQUERADE": nil} {
 		got := traitsOf(nlmsg.LittleEndian, expressionBytes("target", map[uint16][]byte{compatName: append([]byte(name), 0)}), anyWay())

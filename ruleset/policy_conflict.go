@@ -21,21 +21,51 @@ func (c *conflicts) announcedBits() {
 		if c.ours[tableKey{rule.Family, rule.Table}] {
 			continue
 		}
-		used := ctMarkBits(nlmsg.Native(), rule.Expressions)
+		m := readMarks(nlmsg.Native(), rule.Expressions)
 		for _, bit := range bits {
-			if used&bit == 0 {
-				continue
+			if m.used&bit != 0 {
+				c.announcedBit(rule, m, bit, announced[bit])
 			}
-			where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
-			c.add("announced-bit", "rule "+where, "announce with another bit, or leave the bit out of that rule's mask",
-				"rule %s uses bit %s of the ct mark, which announces that flowtable %s took a connection", where, nftvalue.Hex(bit), announced[bit])
 		}
 	}
 }
 
+// announcedBit tells of a rule that uses a bit. One that packets of established connections do not meet, or not of those that we offload, only matters where it
+// sets the bit before flow add does; what it copies from elsewhere is most likely without it.
+func (c *conflicts) announcedBit(rule *LoadedRule, m *markReader, bit uint32, flowtable string) {
+	where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
+	f := Finding{Code: "announced-bit", Path: "rule " + where, Fix: "announce with another bit, or leave the bit out of that rule's mask"}
+	does := "uses"
+	if !c.meetsOurs(rule) {
+		if m.added&bit == 0 {
+			return
+		}
+		does, f.Information = "may set, before a connection is offloaded,", m.sure&bit == 0
+	}
+	f.Text = fmt.Sprintf("rule %s %s bit %s of the ct mark, which announces that flowtable %s took a connection", where, does, nftvalue.Hex(bit), flowtable)
+	c.findings = append(c.findings, f)
+}
+
+// meetsOurs reports whether packets of established connections come to a rule, of those that a flowtable of ours can take.
+func (c *conflicts) meetsOurs(rule *LoadedRule) bool {
+	for i := range c.want.spec.Tables {
+		t := &c.want.spec.Tables[i]
+		for j := range t.Flowtables {
+			for _, family := range c.familiesOf(t, t.Flowtables[j].Name) {
+				if traitsOf(nlmsg.Native(), rule.Expressions, &passage{carried: &c.want.carried, family: family, leaves: true}).meets && meet(family, rule.Family) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // ctMarkBits are the bits of the ct mark that a rule's expressions look at, copy or change. What is malformed uses none.
-func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
-	m := markReader{order: o}
+func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 { return readMarks(o, expressions).used }
+
+func readMarks(o nlmsg.Order, expressions []byte) *markReader {
+	m := &markReader{order: o}
 	_ = nlmsg.EachAttr(o, expressions, func(a nlmsg.Attr) error {
 		name, data, err := nlmsg.Expression(o, a.Data)
 		if err == nil {
@@ -43,7 +73,7 @@ func ctMarkBits(o nlmsg.Order, expressions []byte) uint32 {
 		}
 		return err
 	})
-	return m.used
+	return m
 }
 
 // A markReader runs a rule's expressions and follows the ct mark through the registers.

@@ -35,18 +35,26 @@ func TestMarkOfCompat(t *testing.T) {
 		expr, name string
 		info       []byte
 		want       uint32
+		revision   byte
 	}{
-		{"match", "connmark", append(info(0x10, 0xff), 0), 0xff},
-		{"match", "connmark", append(info(0, 0x300), 1, 0, 0, 0), 0x300},
-		{"match", "mark", append(info(0, 0x300), 1, 0, 0, 0), 0},
-		{"match", "connmark", []byte{1, 2, 3}, 0},
-		{"target", "CONNMARK", append(info(0x100, 0xf, 0xffffffff), 0, 0, 0, 0), 0x10f},
-		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 1, 0, 0, 0), 0xf0f},
-		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 2, 0, 0, 0), 0xf},
-		{"target", "CONNMARK", info(0, 0xf, 0xf00), 0},
-		{"target", "MARK", append(info(0, 0xf, 0xf00), 2, 0, 0, 0), 0},
+		{"match", "connmark", append(info(0x10, 0xff), 0), 0xff, 0},
+		{"match", "connmark", append(info(0, 0x300), 1, 0, 0, 0), 0x300, 0},
+		{"match", "mark", append(info(0, 0x300), 1, 0, 0, 0), 0, 0},
+		{"match", "connmark", []byte{1, 2, 3}, 0, 0},
+		{"target", "CONNMARK", append(info(0x100, 0xf, 0xffffffff), 0, 0, 0, 0), 0x10f, 0},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 1, 0, 0, 0), 0xf0f, 0},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 2, 0, 0, 0), 0xf, 0},
+		{"target", "CONNMARK", info(0, 0xf, 0xf00), 0, 0},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 0, 0, 0, 0), 0xf, 2},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 0, 0, 1, 0), 0xf0f, 2},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 0, 0, 2, 0), 0xf, 2},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 1, 4, 1, 0), 1<<32 - 1, 2},
+		{"target", "CONNMARK", append(info(0, 0xf, 0xf00), 0, 0), 0, 2},
+		{"target", "MARK", append(info(0, 0xf, 0xf00), 2, 0, 0, 0), 0, 0},
 	} {
-		got := ctMarkBits(nlmsg.LittleEndian, expressionBytes(c.expr, map[uint16][]byte{compatName: append([]byte(c.name), 0), compatInfo: c.info}))
+		got := ctMarkBits(nlmsg.LittleEndian, expressionBytes(c.expr, map[uint16][]byte{
+			compatName: append([]byte(c.name), 0), compatInfo: c.info, compatRevision: {0, 0, 0, c.revision},
+		}))
 		assert.Equal(t, c.want, got, "%s %s % x", c.expr, c.name, c.info)
 	}
 }

@@ -7,8 +7,9 @@ const (
 	dynsetSregKey  = 4
 	dynsetSregData = 5
 
-	compatName = 1
-	compatInfo = 3
+	compatName     = 1
+	compatRevision = 2
+	compatInfo     = 3
 
 	bitwiseMaskXor = 0 // NFT_BITWISE_MASK_XOR, or BOOL on older kernels; the others shift, or take two registers
 )
@@ -41,7 +42,7 @@ func (m *markReader) expression(name string, a exprAttrs) {
 	case "socket", "tunnel": // the destination is second
 		m.overwrite(a.register(2))
 	case "match", "target":
-		m.compat(name, a[compatName], a[compatInfo])
+		m.compat(name, &a)
 	case "counter", "limit", "log", "notrack", "quota", "connlimit", "last", "flow_offload", "reject", "synproxy":
 	default: // may read any register
 		m.look(0)
@@ -99,22 +100,37 @@ func (m *markReader) constant(a *exprAttrs) {
 	}
 }
 
-// compat reads the two extensions of iptables-nft that have to do with the ct mark: struct xt_connmark_mtinfo1 {mark, mask} and
-// struct xt_connmark_tginfo1 {ctmark, ctmask, nfmask; mode} (include/uapi/linux/netfilter/xt_connmark.h). Others use no registers.
-func (m *markReader) compat(kind string, name, info []byte) {
+// compat reads the two extensions of iptables-nft that have to do with the ct mark: struct xt_connmark_mtinfo1 {mark, mask}, and struct
+// xt_connmark_tginfo1 {ctmark, ctmask, nfmask; mode} or tginfo2, which iptables 1.8.8 and later write, {ctmark, ctmask, nfmask; direction, bits, mode} with
+// how far to shift (include/uapi/linux/netfilter/xt_connmark.h). Others use no registers.
+func (m *markReader) compat(kind string, a *exprAttrs) {
+	const connmark1, connmark2 = 13, 15 // bytes
+	info := a[compatInfo]
 	word := func(i int) uint32 { return m.order.Uint32(info[4*i:]) }
-	switch extension := (nlmsg.Attr{Data: name}).String(); {
+	revision, _ := a.number(compatRevision)
+	switch extension := (nlmsg.Attr{Data: a[compatName]}).String(); {
 	case kind == "match" && extension == "connmark" && len(info) >= 8:
 		m.used |= word(1)
-	case kind == "target" && extension == "CONNMARK" && len(info) >= 13:
-		m.used |= word(1)
-		switch info[12] {
-		case 0: // set
-			m.used |= word(0)
-			m.added |= word(0)
-		case 1: // save the packet's mark
-			m.used |= word(2)
-			m.added |= word(2)
-		}
+	case kind == "target" && extension == "CONNMARK" && revision < 2 && len(info) >= connmark1:
+		m.connmark(info[12], word(0), word(1), word(2))
+	case kind == "target" && extension == "CONNMARK" && len(info) >= connmark2 && info[13] == 0:
+		m.connmark(info[14], word(0), word(1), word(2))
+	case kind == "target" && extension == "CONNMARK" && len(info) >= connmark2: // bits come out at another place
+		m.used, m.added = 1<<32-1, 1<<32-1
+	}
+}
+
+// connmark is the target CONNMARK.
+func (m *markReader) connmark(mode byte, ctMark, ctMask, packetMask uint32) {
+	const set, save = 0, 1
+	m.used |= ctMask
+	switch mode {
+	case set:
+		m.used |= ctMark
+		m.added |= ctMark
+		m.sure |= ctMark & ctMask
+	case save: // the packet's mark
+		m.used |= packetMask
+		m.added |= packetMask
 	}
 }

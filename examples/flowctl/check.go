@@ -82,10 +82,14 @@ func printSurroundings(ctx context.Context, out io.Writer, manager *offload.Mana
 	return nil
 }
 
-// printConflicts prints what gets in the way, one conflict a line.
+// printConflicts prints what gets in the way, and what is only to know of, one finding a line.
 func printConflicts(out io.Writer, conflicts []ruleset.Finding) {
 	for _, c := range conflicts {
-		fmt.Fprintf(out, "conflict %s: %v\n", c.Code, c)
+		what := "conflict"
+		if c.Information {
+			what = "information"
+		}
+		fmt.Fprintf(out, "%s %s: %v\n", what, c.Code, c)
 	}
 }
 
