@@ -74,7 +74,8 @@ func (m *Manager) explainOperation(ctx context.Context, e *ApplyError) {
 	op := e.Operation
 	switch {
 	case e.Errno == eperm || e.Errno == eacces:
-		e.because(fs.ErrPermission, "", "the table is locked by the process that made it (`nft list tables` shows flags owner): stop that process, or use another table name")
+		e.because(fs.ErrPermission, "", fmt.Sprintf("a program's socket holds the table (`nft list table %s %s` shows `flags owner` and the program, `nft list tables` does not): "+
+			"nobody else can change or delete it; end that program, or use another table name", op.Family, op.Table))
 	case op.Verb == ruleset.VerbDelete && e.Errno == enoent:
 		e.because(ErrConflict, "someone else deleted it", "plan again")
 	case op.Kind == ruleset.KindTable && e.Errno == eexist:

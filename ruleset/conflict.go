@@ -130,7 +130,7 @@ func (c *conflicts) writers() {
 		where := fmt.Sprintf("%s %s", t.Family, t.Name)
 		if t.Flags&tableOwned != 0 {
 			c.add("owned-table", "table "+where, "end the program that made it, or declare the table under another name",
-				"table %s belongs to a program's socket (nft's `flags owner`): kernels refuse everybody else's changes with EPERM", where)
+				"table %s: %s", where, heldBySocket(t))
 		}
 		if t.Flags&tableDormant != 0 {
 			c.add("dormant-table", "table "+where, "apply the ruleset, which wakes it; to stop the fast path switch it off",

@@ -22,7 +22,7 @@ var ErrForeign = errors.New("the table belongs to someone else")
 func Diff(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want, false) }
 
 // DiffAdopt is Diff, but takes over tables that bear no mark or another owner's: each is replaced as a whole, since kernels set
-// marks only on tables that they create.
+// marks only on tables that they create. A table that a program's socket holds (`flags owner`) cannot be taken over: ErrForeign.
 func DiffAdopt(have *Loaded, want *Resolved) (*Plan, error) { return diff(have, want, true) }
 
 func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
@@ -52,7 +52,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 				continue
 			}
 			p.operations = append(p.operations, ops...)
-		case adopt:
+		case adopt && old.Flags&tableOwned == 0:
 			p.deleteTable(old, "it is adopted: only a new table can bear our mark", accelerated)
 			p.createTable(want, i, "in place of the one before")
 		default:
@@ -79,8 +79,18 @@ func foreign(t LoadedTable, owner string) error {
 	if t.Owner != "" {
 		whose = fmt.Sprintf("is %s", ownerComment(t.Owner))
 	}
+	if t.Flags&tableOwned != 0 {
+		return fmt.Errorf("%w: table %s %s %s, this Spec's owner is %q, and %s; declare the table under another name, or end that program",
+			ErrForeign, t.Family, t.Name, whose, owner, heldBySocket(t))
+	}
 	return fmt.Errorf("%w: table %s %s %s, and this Spec's owner is %q: declare the table under another name, adopt it, "+
 		"or delete it first with `nft delete table %s %s`", ErrForeign, t.Family, t.Name, whose, owner, t.Family, t.Name)
+}
+
+// heldBySocket says of a table with nft's `flags owner` what can be done with it, and where it is seen: nft lists the flag and the name of the program with
+// the table, and not among all tables.
+func heldBySocket(t LoadedTable) string {
+	return fmt.Sprintf("a program's socket holds it (`flags owner`): kernels let nobody else change, adopt or delete it (`nft list table %s %s` names the program, `nft list tables` does not)", t.Family, t.Name)
 }
 
 // A tableKey names a table.
