@@ -13,7 +13,8 @@ import (
 
 // SetSettings changes settings of the namespace for an owner ("" is ruleset.DefaultOwner) and returns those that had another value.
 // Nothing else in this library changes a setting by itself. What each was before is remembered in the kernel, as an empty table
-// fastpath_setting_* that is committed before the setting is written, so that Uninstall puts it back from any process.
+// fastpath_setting_* that is committed before the setting is written, so that Uninstall of that owner puts it back from any process. What several owners
+// set stays as long as one of them is there, and is put back to what it was before the first.
 //
 // It takes forwarding (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding: changing them resets other settings of the devices, and
 // with forwarding on a device accepts no router advertisements), net.netfilter.nf_conntrack_acct, nf_conntrack_timestamp and
@@ -41,8 +42,8 @@ func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Set
 		}
 		if now != s.Value {
 			changed = append(changed, s)
-			marks = append(marks, ruleset.ChangedSetting{Key: s.Key, Value: s.Value, Before: now})
 		}
+		marks = append(marks, ruleset.ChangedSetting{Key: s.Key, Value: s.Value, Before: now})
 	}
 	owner = cmp.Or(owner, ruleset.DefaultOwner)
 	err = m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return ruleset.MarkSettings(have, owner, marks...) })
@@ -53,9 +54,15 @@ func (m *Manager) SetSettings(ctx context.Context, owner string, settings ...Set
 		if err := k.WriteSysctl(ctx, s.Key, s.Value); err != nil {
 			return changed[:i], fmt.Errorf("offload: set %s to %s: %w", s.Key, s.Value, err)
 		}
-		m.log.InfoContext(ctx, "setting changed", "key", s.Key, "value", s.Value, "before", marks[i].Before, "owner", owner)
+		m.log.InfoContext(ctx, "setting changed", "key", s.Key, "value", s.Value, "before", valueBefore(marks, s.Key), "owner", owner)
 	}
 	return changed, nil
+}
+
+// valueBefore is what a setting was.
+func valueBefore(marks []ruleset.ChangedSetting, key string) string {
+	i := slices.IndexFunc(marks, func(m ruleset.ChangedSetting) bool { return m.Key == key })
+	return marks[i].Before
 }
 
 // restoreSettings puts back what SetSettings changed for an owner, and forgets it.
@@ -69,7 +76,7 @@ func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner str
 		return nil
 	}
 	for _, s := range marks {
-		if err := m.restoreSetting(ctx, u, s, have.Counting()); err != nil {
+		if err := m.restoreSetting(ctx, u, s, have); err != nil {
 			return err
 		}
 	}
@@ -81,7 +88,7 @@ func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner str
 }
 
 // restoreSetting puts one back, unless someone else changed it since, or needs it.
-func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.ChangedSetting, counting []ruleset.LoadedTable) error {
+func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.ChangedSetting, have *ruleset.Loaded) error {
 	k, ok := m.kernel.(interface {
 		Tunable
 		Writable
@@ -93,27 +100,42 @@ func (m *Manager) restoreSetting(ctx context.Context, u *Uninstalled, s ruleset.
 	if err != nil {
 		return fmt.Errorf("offload: look whether %s is as it was set: %w", s.Key, err)
 	}
-	left := LeftSetting{Setting: Setting{s.Key, now}}
+	back, why := whatIsLeft(s, now, have)
 	switch {
-	case now == s.Before:
-		return nil
-	case s.Restored:
-		left.Why = fmt.Sprintf("its mark comes from a ruleset that was saved and restored, so that nobody knows whether it was changed since; "+
-			"it says that before it was %s", s.Before)
-	case now != s.Value:
-		left.Why = fmt.Sprintf("someone changed it after it was set to %s; before it was %s", s.Value, s.Before)
-	case s.Key == mark.Accounting && len(counting) > 0:
-		left.Why = fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, counting[0].Name, s.Before)
-	default:
-		if err := k.WriteSysctl(ctx, s.Key, s.Before); err != nil {
-			return fmt.Errorf("offload: put %s back to %s: %w", s.Key, s.Before, err)
+	case now == back:
+	case why == "":
+		if err := k.WriteSysctl(ctx, s.Key, back); err != nil {
+			return fmt.Errorf("offload: put %s back to %s: %w", s.Key, back, err)
 		}
-		u.Restored = append(u.Restored, Setting{s.Key, s.Before})
+		u.Restored = append(u.Restored, Setting{s.Key, back})
 		return nil
 	}
 	// What restoreAccounting says of it is said already.
-	if !slices.ContainsFunc(u.Left, func(l LeftSetting) bool { return l.Key == s.Key }) {
-		u.Left = append(u.Left, left)
+	if why != "" && !slices.ContainsFunc(u.Left, func(l LeftSetting) bool { return l.Key == s.Key }) {
+		u.Left = append(u.Left, LeftSetting{Setting{s.Key, now}, why})
 	}
 	return nil
+}
+
+// whatIsLeft is what a setting goes back to, or why it stays as it is.
+func whatIsLeft(s ruleset.ChangedSetting, now string, have *ruleset.Loaded) (back, why string) {
+	others := slices.DeleteFunc(have.OthersSettings(s.Owner, s.Key), func(o ruleset.ChangedSetting) bool { return o.Restored })
+	if i := slices.IndexFunc(others, func(o ruleset.ChangedSetting) bool { return o.Value == now }); i >= 0 {
+		return now, fmt.Sprintf("it was set for the owner %q too, whose Uninstall puts it back", others[i].Owner)
+	}
+	counting := have.Counting()
+	switch {
+	case now == s.Before:
+		return now, ""
+	case s.Restored:
+		return "", fmt.Sprintf("its mark comes from a ruleset that was saved and restored, so that nobody knows whether it was changed since; "+
+			"it says that before it was %s", s.Before)
+	case now != s.Value:
+		return "", fmt.Sprintf("someone changed it after it was set to %s; before it was %s", s.Value, s.Before)
+	case len(others) > 0:
+		return others[0].Value, ""
+	case s.Key == mark.Accounting && len(counting) > 0:
+		return "", fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, counting[0].Name, s.Before)
+	}
+	return s.Before, ""
 }

@@ -111,3 +111,46 @@ func TestSettingsThatAreRefused(t *testing.T) {
 	_, err = bare.SetSettings(t.Context(), "", offload.Setting{Key: forward, Value: "1"})
 	require.True(t, errors.Is(err, errors.ErrUnsupported))
 }
+
+// What two owners set stays as long as one of them is there, and goes back to what it was before both, whoever leaves first.
+func TestSettingsOfTwoOwners(t *testing.T) {
+	const key = "net.netfilter.nf_flowtable_udp_timeout"
+	for name, test := range map[string]struct {
+		a, b  string
+		first string
+		after string // the first one left
+	}{
+		"the same, the first leaves":   {"60", "60", "a", "60"},
+		"the same, the second leaves":  {"60", "60", "b", "60"},
+		"other ones, the first leaves": {"60", "90", "a", "90"},
+		"other ones, the last leaves":  {"60", "90", "b", "60"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, kernel := onFake(t, offloadtest.Linux612("eth0"), nil)
+			kernel.SetSysctl(key, "30")
+			_, err := m.SetSettings(t.Context(), "a", offload.Setting{Key: key, Value: test.a})
+			require.NoError(t, err)
+			changed, err := m.SetSettings(t.Context(), "b", offload.Setting{Key: key, Value: test.b})
+			require.NoError(t, err)
+			assert.Equal(t, test.a != test.b, len(changed) == 1, "what had the value is not told as changed")
+			done, err := m.Uninstall(t.Context(), test.first)
+			require.NoError(t, err)
+			assert.Equal(t, []string{test.after}, sysctls(t, kernel, key))
+			second := map[string]string{"a": "b", "b": "a"}[test.first]
+			if len(done.Restored) == 0 {
+				require.Len(t, done.Left, 1)
+				assert.Contains(t, done.Left[0].Why, `the owner "`+second+`"`)
+			}
+			done, err = m.Uninstall(t.Context(), second)
+			require.NoError(t, err)
+			assert.Equal(t, []offload.Setting{{Key: key, Value: "30"}}, done.Restored)
+			assert.Empty(t, done.Left)
+			assert.Empty(t, kernel.Ruleset())
+		})
+	}
+	m, kernel := onFake(t, offloadtest.Linux612("eth0"), nil)
+	kernel.SetSysctl(key, "30")
+	_, err := m.SetSettings(t.Context(), "a", offload.Setting{Key: key, Value: "30"})
+	require.NoError(t, err)
+	assert.Empty(t, kernel.Ruleset(), "nobody changed it")
+}

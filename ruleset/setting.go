@@ -1,6 +1,7 @@
 package ruleset
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/go-fastpath/fastpath/internal/mark"
@@ -27,12 +28,27 @@ func (l *Loaded) ChangedSettings(owner string) []ChangedSetting {
 	return list
 }
 
-// MarkSettings plans the marks of settings that are to be changed for an owner ("" is DefaultOwner). What a setting was before is
-// kept where it bears a mark already that was made here. Settings, and values, that SetSettings does not take are errors.
-func MarkSettings(have *Loaded, owner string, settings ...ChangedSetting) (*Plan, error) {
-	if owner == "" {
-		owner = DefaultOwner
+// OthersSettings are the settings of a key that were changed for other owners than this one ("" is DefaultOwner).
+func (l *Loaded) OthersSettings(owner, key string) []ChangedSetting {
+	var list []ChangedSetting
+	for _, name := range l.MarkedOwners() {
+		if name == cmp.Or(owner, DefaultOwner) {
+			continue
+		}
+		for _, s := range l.ChangedSettings(name) {
+			if s.Key == key {
+				list = append(list, s)
+			}
+		}
 	}
+	return list
+}
+
+// MarkSettings plans the marks of settings that are to be changed for an owner ("" is DefaultOwner). What a setting was before is
+// kept where it bears a mark already that was made here, the owner's, or another's who changed it to what it is. One that is changed to
+// what it is bears a mark only where it is so for another owner: then both want it. Settings, and values, that SetSettings does not take are errors.
+func MarkSettings(have *Loaded, owner string, settings ...ChangedSetting) (*Plan, error) {
+	owner = cmp.Or(owner, DefaultOwner)
 	if err := checkOwner(owner); err != nil {
 		return nil, err
 	}
@@ -43,7 +59,13 @@ func MarkSettings(have *Loaded, owner string, settings ...ChangedSetting) (*Plan
 		marked[m.Values[0]] = m
 	}
 	for _, s := range settings {
-		if m, ok := marked[s.Key]; ok {
+		before, others := have.beforeOthers(owner, s)
+		m, ok := marked[s.Key]
+		if s.Before == s.Value && (ok || !others) {
+			continue
+		}
+		s.Before = before
+		if ok {
 			if !m.Restored {
 				s.Before = m.Values[2]
 			}
@@ -58,6 +80,16 @@ func MarkSettings(have *Loaded, owner string, settings ...ChangedSetting) (*Plan
 		p.mark(have, "it remembers what "+s.Key+" was", mark.Setting, owner, s.Key, s.Value, s.Before)
 	}
 	return p, nil
+}
+
+// beforeOthers is what a setting was before other owners changed it, if it is what one of them changed it to; else what it is.
+func (l *Loaded) beforeOthers(owner string, s ChangedSetting) (before string, others bool) {
+	for _, o := range l.OthersSettings(owner, s.Key) {
+		if !o.Restored && o.Value == s.Before {
+			return o.Before, true
+		}
+	}
+	return s.Before, false
 }
 
 // UnmarkSettings plans that the marks of an owner's settings ("" is DefaultOwner) go.

@@ -39,7 +39,32 @@ func set(ctx context.Context, std *streams, args []string) error {
 	for _, s := range changed {
 		fmt.Fprintf(std.out, "set: %s to %s; what puts it back is %s\n", s.Key, s.Value, spelled("uninstall", *netns, name))
 	}
+	if len(changed) > 0 {
+		return errors.Join(err, noteWhose(ctx, std, manager, name))
+	}
 	return err
+}
+
+// noteWhose says of whom the settings are not, where their owner is not the one who has tables.
+func noteWhose(ctx context.Context, std *streams, manager *offload.Manager, name string) error {
+	all, err := manager.Owners(ctx)
+	if err != nil {
+		return err
+	}
+	var others []string
+	for _, o := range all {
+		if len(o.Tables) > 0 && o.Name == name {
+			return nil
+		}
+		if len(o.Tables) > 0 {
+			others = append(others, nameOf(o))
+		}
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(std.out, "note: the owner %q has no tables here; to have it put back with those of %s, say so by --owner or SPEC\n",
+			name, strings.Join(others, " or "))
+	}
+	return nil
 }
 
 // settingsFrom are the settings among words, and the last that is none: a SPEC, if it is the only one.

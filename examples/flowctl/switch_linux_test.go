@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,6 +97,46 @@ func TestSet(t *testing.T) {
 	flowctl("", "set", "--netns", ns.Name(), "on").assertRefused(t, exitUsage, "KEY=VALUE")
 	flowctl("", "set", "--netns", ns.Name(), "no-such-spec", key+"=1").assertRefused(t, exitFailed, "no-such-spec")
 	flowctl("", "set").assertRefused(t, exitUsage, "want a setting")
+}
+
+// TestSetOfAnother: a setting is put back with its owner's tables; another's uninstall says what puts it back.
+func TestSetOfAnother(t *testing.T) {
+	ns := testns.NewNamedT(t, "set")
+	const key = "net.ipv4.ip_forward"
+	file := writeFile(t, strings.Replace(plainSpec, `{"tables"`, `{"owner":"router","tables"`, 1))
+	run := func(args ...string) string {
+		t.Helper()
+		r := flowctl("", append(args, "--netns", ns.Name())...)
+		r.assertDone(t)
+		return r.out
+	}
+	holds := func(want string) {
+		t.Helper()
+		value, err := ns.Sysctl(key)
+		require.NoError(t, err)
+		assert.Equal(t, want, value)
+	}
+	run("apply", file)
+	set := run("set", key+"=1")
+	assert.Contains(t, set, "set: "+key+" to 1; what puts it back is flowctl uninstall --netns "+ns.Name()+"\n")
+	assert.Contains(t, set, `note: the owner "fastpath" has no tables here; to have it put back with those of "router", say so`)
+	removed := run("uninstall", file)
+	assert.Contains(t, removed, `note: `+key+` was set to 1 for the owner "fastpath"; what puts it back is flowctl uninstall --netns `+ns.Name()+"\n")
+	holds("1")
+	assert.Contains(t, run("uninstall"), "put back: "+key+" to 0\n")
+	holds("0")
+
+	run("apply", file)
+	set = run("set", key+"=1", file)
+	assert.Contains(t, set, "what puts it back is flowctl uninstall --netns "+ns.Name()+" --owner router\n")
+	assert.NotContains(t, set, "note:")
+	run("set", key+"=1")
+	removed = run("uninstall", "--owner", "router")
+	assert.Contains(t, removed, "warning: "+key+` stays 1: it was set for the owner "fastpath" too`)
+	holds("1")
+	assert.Contains(t, run("uninstall"), "put back: "+key+" to 0\n")
+	holds("0")
+	assert.Empty(t, listRuleset(t, ns))
 }
 
 // TestKernelSwitch: off takes a connection back to the classic path, and on lets apply bring it back to the fast one.
