@@ -14,6 +14,13 @@ import (
 func (k *kernel) take() (*nlsock.Socket, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.ns.Check(); err != nil && !k.closed {
+		for _, s := range k.idle { // they would keep it alive
+			err = errors.Join(err, s.Close())
+		}
+		k.idle = nil
+		return nil, err
+	}
 	if n := len(k.idle); n > 0 {
 		s := k.idle[n-1]
 		k.idle = k.idle[:n-1]
@@ -39,7 +46,7 @@ func (k *kernel) dial(cfg nlsock.Config) (*nlsock.Socket, error) {
 // give takes a socket back; one with an answer still under way is closed.
 func (k *kernel) give(s *nlsock.Socket, clean bool) {
 	k.mu.Lock()
-	if clean && !k.closed && len(k.idle) < maxIdle {
+	if clean && !k.closed && k.ns.Check() == nil && len(k.idle) < maxIdle {
 		delete(k.busy, s)
 		k.idle = append(k.idle, s)
 		k.mu.Unlock()

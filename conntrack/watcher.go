@@ -84,7 +84,7 @@ type Watcher struct {
 	asked  asked
 }
 
-// Open makes a Watcher. The namespace is pinned: its name may go away afterwards.
+// Open makes a Watcher. It holds the namespace open, until Close or until the name that it was opened by is deleted (ErrNamespaceGone).
 //
 // Errors match fs.ErrNotExist where the namespace does not exist, fs.ErrPermission without CAP_NET_ADMIN, and
 // errors.ErrUnsupported where the kernel has no ctnetlink (CONFIG_NF_CT_NETLINK) or is not Linux.

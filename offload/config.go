@@ -14,7 +14,9 @@ import (
 // in the caller's network namespace. It is only read.
 type Config struct {
 	// NetNS is the network namespace: "" is the calling thread's, a name is one under /run/netns, and a path is taken as it
-	// is, such as /proc/self/fd/7. It is pinned by Open: its name may go away afterwards. It means nothing to a Kernel.
+	// is, such as /proc/self/fd/7. Open holds it open, until Close or until its name is deleted: then calls fail, and Run ends, with an
+	// error that matches ErrNamespaceGone. What has no name (the calling thread's, /proc/1/ns/net) is held until Close. It means nothing to
+	// a Kernel.
 	NetNS string
 	// Kernel is what is read and written; nil is this machine's. Close closes it.
 	Kernel Kernel

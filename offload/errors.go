@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/go-fastpath/fastpath/conntrack"
 	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/nlsock"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -36,6 +37,9 @@ var (
 	ErrRunning = kernel.ErrRunning
 	// ErrTakenOver says that another Run of this owner took over (RunConfig.Takeover). What was applied stays in force.
 	ErrTakenOver = errors.New("another run took over")
+	// ErrNamespaceGone says that the network namespace was deleted: the name that it was opened by (Config.NetNS) is gone, or another
+	// namespace's. The Manager let it go, so that the kernel can end it when nobody else is in it; close the Manager.
+	ErrNamespaceGone = conntrack.ErrNamespaceGone
 	// ErrNotRunning says that no Run is under way that could take a new Spec.
 	ErrNotRunning = errors.New("no Run is under way")
 	// ErrForeign says that a declared table exists and belongs to someone else.

@@ -42,7 +42,7 @@ const (
 // Run keeps a ruleset as declared until ctx ends: it applies the Spec, and again what differs whenever devices come and go, others change
 // our tables, or Update brings another Spec. What was applied stays in force when it returns. Statuses tells where it stands.
 //
-// It returns ctx's error, or one that matches ErrTakenOver; at the start those of Spec.Validate, ErrRunning, and what keeps it from taking
+// It returns ctx's error, or one that matches ErrTakenOver or ErrNamespaceGone; at the start those of Spec.Validate, ErrRunning, and what keeps it from taking
 // the owner's lock: without CAP_NET_ADMIN an error that matches fs.ErrPermission, before Linux 5.12 errors.ErrUnsupported. Everything else is
 // tried again with a growing pause, and is in the Status. A flowtable that the kernel refuses is left without the devices in question, or
 // is left out with the rules that fill it, so that the rest is in force.
@@ -60,6 +60,7 @@ func (m *Manager) Run(ctx context.Context, spec *ruleset.Spec) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := newRun(m, wanted)
+	r.end = cancel
 	leave, err := m.runs.enter(ctx, r, cancel)
 	if err != nil {
 		return fmt.Errorf("offload: run: %w", err)
@@ -71,11 +72,17 @@ func (m *Manager) Run(ctx context.Context, spec *ruleset.Spec) error {
 	}
 	r.loop(ctx)
 	err = ctx.Err()
-	if errors.Is(context.Cause(ctx), ErrTakenOver) {
-		err = fmt.Errorf("offload: run: %w", ErrTakenOver)
+	cause := context.Cause(ctx)
+	gone := errors.Is(cause, ErrNamespaceGone)
+	if gone || errors.Is(cause, ErrTakenOver) {
+		err = fmt.Errorf("offload: run: %w", cause)
 	}
 	r.tellStopped(err)
-	if failed := release(); failed != nil {
+	failed := release()
+	if gone {
+		failed = m.connections.letGo()
+	}
+	if failed != nil {
 		m.log.WarnContext(ctx, "the owner's lock was not released", "owner", wanted.Owner, "err", failed)
 	}
 	return err

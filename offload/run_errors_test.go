@@ -3,6 +3,7 @@ package offload_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,28 @@ func TestRunSurvivesLostEvents(t *testing.T) {
 		assert.Equal(t, []string{"eth0", "eth1"}, r.held(), "the next stream begins with a look")
 		assert.Empty(t, r.status().Err)
 	})
+}
+
+// A namespace that is deleted ends its Run, whoever tells of it first.
+func TestRunEndsWithItsNamespace(t *testing.T) {
+	for name, delete := range map[string]func(k *watched, err error){
+		"announced": func(k *watched, err error) { k.FailEvents(err) },
+		"found by a look": func(k *watched, err error) {
+			k.FailDump(err)
+			k.ForeignCommit()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := open(t, &watched{Kernel: offloadtest.New(t, offloadtest.Linux61("eth0"))}, offload.RunConfig{Stale: offload.StaleReport})
+				r.start(fast("eth0"))
+				delete(r.kernel, fmt.Errorf("network namespace %q: %w", "blue", offload.ErrNamespaceGone))
+				r.pass(time.Second)
+				r.stop(offload.ErrNamespaceGone)
+				assert.Contains(t, r.status().Err, "was deleted")
+			})
+		})
+	}
 }
 
 // A Kernel that announces nothing is looked at from time to time.

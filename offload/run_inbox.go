@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -131,6 +132,10 @@ func (r *run) listen(ctx context.Context) {
 	go func() {
 		defer close(done)
 		subscribe(ctx, k, cfg, func(e *Event, err error) {
+			if errors.Is(err, ErrNamespaceGone) {
+				r.end(err)
+				return
+			}
 			if err != nil {
 				r.inbox.put(&notice{listener: err, devices: true, rules: true, what: "the announcements ended"})
 				return

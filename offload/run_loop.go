@@ -2,6 +2,7 @@ package offload
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ type run struct {
 	cfg        RunConfig
 	owner      string
 	inbox      *inbox
+	end        context.CancelCauseFunc
 	background sync.WaitGroup
 	listener   listener
 
@@ -152,6 +154,9 @@ func (r *run) look(ctx context.Context, why string) {
 	r.startAt, r.retryAt, r.gatherAt = time.Time{}, time.Time{}, time.Time{}
 	before := r.changes
 	err := r.reconcile(withTrigger(ctx, why))
+	if errors.Is(err, ErrNamespaceGone) {
+		r.end(err)
+	}
 	r.pace.served(time.Now(), r.changes != before)
 	if ctx.Err() != nil {
 		return

@@ -57,6 +57,18 @@ func (m *Manager) netns() string {
 	return ""
 }
 
+// letGo closes what was opened; it may be opened again.
+func (c *connections) letGo() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.opened
+	if w == nil || c.source != nil {
+		return nil
+	}
+	c.opened = nil
+	return w.Close()
+}
+
 func (c *connections) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -35,9 +35,10 @@ type Event struct {
 
 // Events streams what changes in the namespace: links and the ruleset, and with routes routes and neighbours too. The first Event is an
 // EventLost which says that the subscription stands. What the kernel had to throw away, or a socket that fails, is another, and
-// the stream goes on. Of a transaction of nf_tables there is one Event. An error is the last pair; ctx's own when ctx ended.
+// the stream goes on. Of a transaction of nf_tables there is one Event. An error is the last pair; ctx's own when
+// ctx ended, and one that matches nlsock.ErrGone when the namespace was deleted.
 func (k *Kernel) Events(ctx context.Context, routes bool) iter.Seq2[Event, error] {
-	return stream(ctx, []listener{k.listenToLinks(routes, eventBuffer), k.listenToRuleset()})
+	return stream(ctx, k.ns.Await, []listener{k.listenToLinks(routes, eventBuffer), k.listenToRuleset()})
 }
 
 // A listener is one subscription.
@@ -80,8 +81,8 @@ func (k *Kernel) listenToRuleset() listener {
 	}
 }
 
-// stream merges what several listeners hear. They are heard by goroutines of their own, which end with it.
-func stream(ctx context.Context, listeners []listener) iter.Seq2[Event, error] {
+// stream merges what several listeners hear. They are heard by goroutines of their own, which end with it. It ends with what end returns.
+func stream(ctx context.Context, end func(context.Context) error, listeners []listener) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		sockets, err := dialAll(listeners)
 		if err != nil {
@@ -93,6 +94,13 @@ func stream(ctx context.Context, listeners []listener) iter.Seq2[Event, error] {
 		defer running.Wait()
 		defer cancel()
 		steps := make(chan step)
+		running.Go(func() {
+			err := end(inner)
+			select {
+			case steps <- step{err: err}:
+			case <-inner.Done():
+			}
+		})
 		for i, l := range listeners {
 			running.Go(func() { l.follow(inner, sockets[i], steps) })
 		}
@@ -111,6 +119,12 @@ func stream(ctx context.Context, listeners []listener) iter.Seq2[Event, error] {
 			}
 		}
 	}
+}
+
+// untilDone waits for the end of ctx.
+func untilDone(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 // A step is one pair of the stream.

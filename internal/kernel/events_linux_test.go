@@ -136,7 +136,7 @@ func TestEventsOverrun(t *testing.T) {
 	ns, k := openT(t)
 	ctx := testContext(t)
 	require.NoError(t, ns.IP(ctx, "link add v0 type veth peer name v1"))
-	next := listenT(t, stream(ctx, []listener{k.listenToLinks(false, 4<<10)}))
+	next := listenT(t, stream(ctx, untilDone, []listener{k.listenToLinks(false, 4<<10)}))
 	var lines []string
 	for i := range 200 {
 		lines = append(lines, fmt.Sprintf("link set v0 mtu %d", 1000+i))
@@ -166,7 +166,7 @@ func TestEventsRenewed(t *testing.T) {
 		}
 		return e, news, err
 	}
-	next := listenT(t, stream(ctx, []listener{l}))
+	next := listenT(t, stream(ctx, untilDone, []listener{l}))
 	require.NoError(t, (<-sockets).Close())
 	until(t, next, Event{Kind: EventLost, What: "renewed"})
 	require.NoError(t, ns.IP(ctx, "link add torn type veth peer name v1"))
@@ -188,7 +188,7 @@ func TestEventsEnd(t *testing.T) {
 		sockets <- s
 		return s, err
 	}
-	pull, stop := iter.Pull2(stream(testContext(t), []listener{l}))
+	pull, stop := iter.Pull2(stream(testContext(t), untilDone, []listener{l}))
 	defer stop()
 	_, err, ok := pull()
 	require.True(t, ok)

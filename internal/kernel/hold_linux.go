@@ -39,7 +39,7 @@ func (k *Kernel) hold(sock *nlsock.Socket, owner string) *held {
 // as does the loss of one: the request has to stand, and to be held by a socket. Whoever took it back, or died, asks no more.
 func (h *held) wait(ctx context.Context) bool {
 	for try := 0; ; try = min(try+1, maxTries) {
-		for _, err := range stream(ctx, []listener{h.k.listenToTable(h.request)}) {
+		for _, err := range stream(ctx, untilDone, []listener{h.k.listenToTable(h.request)}) {
 			if err != nil {
 				break
 			}

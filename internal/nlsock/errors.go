@@ -4,6 +4,8 @@ import "errors"
 
 // Sentinels of this package.
 var (
+	// ErrGone says that a network namespace was deleted: its name is gone, or another's.
+	ErrGone = errors.New("the network namespace was deleted")
 	// ErrInterrupted ends a dump during which the kernel's table changed (NLM_F_DUMP_INTR): read again.
 	ErrInterrupted = errors.New("dump interrupted by a change")
 	// ErrOverrun says that the kernel had to throw messages away because the socket's buffer was full (ENOBUFS).

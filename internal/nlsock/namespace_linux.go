@@ -8,17 +8,21 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// A Namespace is one network namespace, pinned by an open descriptor: every socket dialled through it lives there, whatever
-// happens to the namespace's name. Safe for concurrent use.
+// A Namespace is one network namespace, pinned by an open descriptor: every socket dialled through it lives there. Once its name is deleted it
+// is let go, and no more are dialled (ErrGone). Safe for concurrent use.
 type Namespace struct {
-	file *os.File
-	name string
+	file  *os.File
+	name  string
+	grave grave
+	once  sync.Once // closes file
+	ended error     // by that
 }
 
 // OpenNamespace pins a network namespace: "" is the one of the calling thread, a name is looked up under /run/netns as
@@ -50,7 +54,7 @@ func OpenNamespace(netns string) (*Namespace, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %s is not a network namespace: %w", label(netns), path, os.ErrInvalid)
 	}
-	return &Namespace{file: f, name: netns}, nil
+	return &Namespace{file: f, name: netns, grave: graveOf(path, f)}, nil
 }
 
 // ownNamespace is the network namespace of the calling thread.
@@ -140,10 +144,16 @@ func (n *Namespace) Path() string {
 }
 
 // Close releases the descriptor. Sockets dialled before stay open; what comes later fails with os.ErrClosed.
-func (n *Namespace) Close() error { return n.file.Close() }
+func (n *Namespace) Close() error {
+	n.once.Do(func() { n.ended = n.file.Close() })
+	return n.ended
+}
 
 // with lends the descriptor to f. A Close meanwhile takes effect afterwards, so that the number cannot become another file's.
 func (n *Namespace) with(f func(fd int) error) error {
+	if err := n.Check(); err != nil {
+		return err
+	}
 	raw, err := n.file.SyscallConn()
 	if err == nil {
 		var result error
