@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -68,13 +70,20 @@ func (s *subject) here(ctx context.Context) (all []offload.Owner, it *offload.Ow
 	return all, it, err
 }
 
+// maxListed bounds how many owners, or things of one, a line lists: anyone may make many.
+const maxListed = 10
+
 // absent says that an owner has nothing of what a command is about, and who is there.
 func absent(owner, what string, all []offload.Owner) error {
 	if len(all) == 0 {
 		return fmt.Errorf("nothing was done: no owner has anything in this network namespace; look at --netns")
 	}
 	var names []string
-	for _, o := range all {
+	for n, o := range all {
+		if n == maxListed {
+			names = append(names, fmt.Sprintf("and %d more, which flowctl owners lists", len(all)-n))
+			break
+		}
 		names = append(names, summaryOf(o))
 	}
 	return fmt.Errorf("nothing was done: the owner %q has %s in this network namespace; say by --owner or SPEC who is meant; there are: %s",
@@ -153,12 +162,23 @@ func ownersIn(ctx context.Context, netns string) ([]offload.Owner, error) {
 func summaryOf(o offload.Owner) string {
 	var parts []string
 	for _, t := range o.Tables {
-		parts = append(parts, fmt.Sprintf("table %s %s", t.Family, t.Name))
+		parts = append(parts, fmt.Sprintf("table %s %s", t.Family, shown(t.Name)))
 	}
 	for _, f := range o.Flowtables {
-		parts = append(parts, fmt.Sprintf("flowtable %s (%s)", f.Name, count(len(f.Devices), "device")))
+		parts = append(parts, fmt.Sprintf("flowtable %s (%s)", shown(f.Name), count(len(f.Devices), "device")))
+	}
+	if len(parts) > maxListed {
+		parts = append(parts[:maxListed], fmt.Sprintf("and %d more", len(parts)-maxListed))
 	}
 	return fmt.Sprintf("%s: %s", nameOf(o), strings.Join(append(parts, marksOf(o)...), ", "))
+}
+
+// shown is a name of the kernel's for a terminal: whoever may write a ruleset can put any bytes into it.
+func shown(name string) string {
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return strconv.QuoteToASCII(name)
+	}
+	return name
 }
 
 // nameOf is an owner's name between quotes.
@@ -204,10 +224,10 @@ func printHeld(w io.Writer, all []offload.Owner) {
 	for _, o := range all {
 		fmt.Fprintf(w, "owner %s\n", nameOf(o))
 		for _, t := range o.Tables {
-			fmt.Fprintf(w, "  table %s %s, handle %d\n", t.Family, t.Name, t.Handle)
+			fmt.Fprintf(w, "  table %s %s, handle %d\n", t.Family, shown(t.Name), t.Handle)
 		}
 		for _, f := range o.Flowtables {
-			fmt.Fprintf(w, "  flowtable %s %s %s, handle %d, %s%s\n", f.Family, f.Table, f.Name, f.Handle, devicesOf(f), flagsOf(f))
+			fmt.Fprintf(w, "  flowtable %s %s %s, handle %d, %s%s\n", f.Family, shown(f.Table), shown(f.Name), f.Handle, devicesOf(f), flagsOf(f))
 		}
 		for _, m := range marksOf(o) {
 			fmt.Fprintf(w, "  %s\n", m)
@@ -225,7 +245,7 @@ func devicesOf(f ruleset.LoadedFlowtable) string {
 	}
 	var names []string
 	for _, d := range f.Devices {
-		names = append(names, d.String())
+		names = append(names, shown(d.String()))
 	}
 	return "devices " + strings.Join(names, " ")
 }

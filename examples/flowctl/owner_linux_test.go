@@ -60,7 +60,7 @@ func TestWhoIsMeant(t *testing.T) {
 		for _, command := range []string{"off", "on", "confirm", "uninstall"} {
 			run(command, file).assertRefused(t, exitFailed, "no owner has anything")
 		}
-		run("off", "--all-owners").assertRefused(t, exitFailed, "no owner has anything")
+		run("off", "--all-owners").assertRefused(t, exitFailed, "no owner has tables or a run")
 		assert.Equal(t, "no owner has anything here\n", done("status"))
 		assert.Empty(t, listRuleset(t, ns))
 

@@ -19,32 +19,38 @@ func off(ctx context.Context, std *streams, args []string) error {
 		return err
 	}
 	defer s.manager.Close()
-	// The kill switch works also where it cannot be told who is there.
+	if *everybody && s.named {
+		return usageError{errors.New("choose one of --all-owners, --owner and SPEC")}
+	}
+	return s.switchOff(ctx, std, *everybody, *dry)
+}
+
+// switchOff takes one owner off, or everybody, or says what that would do. The kill switch of one works also where it cannot be told who is there.
+func (s *subject) switchOff(ctx context.Context, std *streams, everybody, dry bool) error {
 	all, it, unread := s.here(ctx)
 	names := []string{s.owner}
 	switch {
-	case *everybody && s.named:
-		return usageError{errors.New("choose one of --all-owners, --owner and SPEC")}
-	case *everybody && unread != nil:
+	case everybody && unread != nil:
 		return unread
-	case *everybody:
+	case everybody:
 		names = switchable(all)
 	case unread == nil && (it == nil || !isSwitchable(*it)):
 		return absent(s.owner, "neither tables nor a run", all)
 	}
 	if len(names) == 0 {
-		return absent("", "", nil)
+		return errors.New("nothing was done: no owner has tables or a run in this network namespace; look at --netns")
 	}
+	var errs []error
 	for _, name := range names {
 		one := subject{s.manager, s.netns, name, true}
-		if *dry {
-			err = errors.Join(err, one.tellOff(ctx, std))
+		if dry {
+			errs = append(errs, one.tellOff(ctx, std))
 		} else {
-			err = errors.Join(err, one.off(ctx, std))
+			errs = append(errs, one.off(ctx, std))
 		}
 	}
 	noteOthers(std, all, names)
-	return err
+	return errors.Join(errs...)
 }
 
 // isSwitchable reports whether an owner has what can be in the fast path, or is off already.
