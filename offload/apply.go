@@ -19,8 +19,9 @@ const maxStale = 10
 // Apply commits a plan as one transaction: afterwards all of it is in force, or nothing. It returns the ruleset's generation
 // after the commit, or the present one where there was nothing to do.
 //
-// If others committed since the plan was made, the kernel is read again: if our tables are as they were, and the plan would come
-// out the same, it is committed; else it is refused with an error that matches ErrConflict. What the kernel refuses is an
+// If others committed since the plan was made, it is looked what they changed: if our tables are as they were, and the plan would come
+// out the same, it is committed; else it is refused with an error that matches ErrConflict. Others who go on committing to their own
+// tables are followed until ctx ends. What the kernel refuses is an
 // *ApplyError. A batch that does not fit the socket matches ErrSendBuffer. A plan with conflicts matches ErrObstructed if Config.Conflicts
 // refuses them.
 //
@@ -80,6 +81,11 @@ func (m *Manager) unprivileged(ctx context.Context, plan *ruleset.Plan, unread e
 // commit sends a plan as one transaction. It returns the plan that was sent last, and the generation after it.
 func (m *Manager) commit(ctx context.Context, plan *ruleset.Plan) (sent *ruleset.Plan, generation uint32, err error) {
 	began := time.Now()
+	if m.conflicts == ConflictsRefuse {
+		if plan, err = m.lookAround(ctx, plan); err != nil {
+			return plan, 0, err
+		}
+	}
 	plan, accounting := m.rememberAccounting(ctx, plan)
 	var batch *ruleset.Batch
 	var echoes []ruleset.Message
@@ -122,25 +128,79 @@ type batching func(*ruleset.Plan) (*ruleset.Batch, error)
 
 func wholeBatch(plan *ruleset.Plan) (*ruleset.Batch, error) { return plan.Batch(nil) }
 
-// send sends a plan, and follows others who commit in between as long as it stays the same plan. It returns the one that was
-// sent last.
+// send sends a plan, and follows others who commit in between. While they leave our tables alone the batch is sent again as it is, for
+// the generation that it has by then, until ctx ends; else as long as it stays the same plan. It returns the one that was sent last.
 func (m *Manager) send(ctx context.Context, doing string, plan *ruleset.Plan, batchOf batching, send func(context.Context, *ruleset.Batch) error) (*ruleset.Plan, error) {
-	for range maxStale {
-		batch, err := batchOf(plan)
-		if err != nil {
-			return plan, fmt.Errorf("offload: %s: %w", doing, err)
-		}
+	batch, err := batchOf(plan)
+	if err != nil {
+		return plan, fmt.Errorf("offload: %s: %w", doing, err)
+	}
+	rebased := 0
+	for n := 0; ; n++ {
 		if err = send(ctx, batch); !isStale(err) {
 			return plan, m.explain(ctx, doing, batch, err)
 		}
-		fresh, err := m.rebase(ctx, doing, plan, batch, batchOf)
+		if m.conflicts == ConflictsRefuse && n < maxLooks && doing == "apply" {
+			if plan, err = m.lookAround(ctx, plan); err != nil {
+				return plan, err
+			}
+		}
+		fresh, again, err := m.again(ctx, plan, batch)
+		if err == nil && fresh == nil {
+			if rebased++; rebased == maxStale {
+				return plan, fmt.Errorf("offload: %s: %w: others committed %d times in between; nothing was changed, plan again when they are done",
+					doing, ErrConflict, maxStale)
+			}
+			fresh, again, err = m.rebase(ctx, doing, plan, batch, batchOf)
+		}
 		if err != nil {
 			return plan, err
 		}
-		plan = fresh
+		plan, batch = fresh, again
+		if err := pause(ctx, time.Duration(max(0, min(n, maxHurry)-2))*time.Millisecond); err != nil {
+			return plan, fmt.Errorf("offload: %s: others committed %d times in between, nothing was changed: %w", doing, n+1, err)
+		}
 	}
-	return plan, fmt.Errorf("offload: %s: %w: others committed %d times in between; nothing was changed, plan again when they are done",
-		doing, ErrConflict, maxStale)
+}
+
+const (
+	// maxHurry is for the pause before a batch is sent again: at first there is none.
+	maxHurry = 10
+	// maxLooks bounds how often it is looked for conflicts while others commit.
+	maxLooks = 2
+)
+
+// again is the same plan and batch for the present generation, where others left alone what the plan was made for; else nil.
+func (m *Manager) again(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, *ruleset.Batch, error) {
+	have, err := m.load(ctx, plan.Owner())
+	if err != nil {
+		return nil, nil, err
+	}
+	fresh, ok := plan.Follow(have)
+	if !ok || fresh.Generation() == plan.Generation() { // a kernel that refuses it as too old, and is no younger
+		return nil, nil, nil
+	}
+	batch, ok = batch.At(fresh.Generation())
+	if !ok {
+		return nil, nil, nil
+	}
+	return fresh, batch, nil
+}
+
+// lookAround is the plan with the conflicts that there are by now; it fails where they refuse it.
+func (m *Manager) lookAround(ctx context.Context, plan *ruleset.Plan) (*ruleset.Plan, error) {
+	have, err := m.load(ctx, plan.Owner())
+	if err != nil {
+		return plan, err
+	}
+	fresh, err := m.withOthers(ctx, plan, have)
+	if err != nil {
+		return plan, err
+	}
+	if err := m.obstructed(fresh); err != nil {
+		return plan, fmt.Errorf("offload: apply: %w", err)
+	}
+	return fresh, nil
 }
 
 // applied tells the generation after a commit. A commit moves the generation by one, and the kernel took the batch because
@@ -184,29 +244,29 @@ func next(generation uint32) uint32 {
 }
 
 // rebase plans again, against what the kernel holds now, and takes the new plan if nobody changed our tables and it does the same.
-func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch, batchOf batching) (*ruleset.Plan, error) {
+func (m *Manager) rebase(ctx context.Context, doing string, plan *ruleset.Plan, batch *ruleset.Batch, batchOf batching) (*ruleset.Plan, *ruleset.Batch, error) {
 	have, err := m.load(ctx, plan.Owner())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fresh, err := plan.Rebase(have)
 	if err != nil {
-		return nil, fmt.Errorf("offload: %s: %w: %w", doing, ErrConflict, err)
+		return nil, nil, fmt.Errorf("offload: %s: %w: %w", doing, ErrConflict, err)
 	}
 	if !plan.SameGround(have) {
-		return nil, fmt.Errorf("offload: %s: %w (generation %d, now %d): someone else changed our tables; nothing was changed, plan again",
+		return nil, nil, fmt.Errorf("offload: %s: %w (generation %d, now %d): someone else changed our tables; nothing was changed, plan again",
 			doing, ErrConflict, plan.Generation(), have.Generation())
 	}
 	other, err := batchOf(fresh)
 	if err != nil {
-		return nil, fmt.Errorf("offload: %s: %w", doing, err)
+		return nil, nil, fmt.Errorf("offload: %s: %w", doing, err)
 	}
 	if !sameBody(batch.Bytes(), other.Bytes()) {
-		return nil, fmt.Errorf("offload: %s: %w (generation %d, now %d), and it would now be another plan; nothing was changed, plan again",
+		return nil, nil, fmt.Errorf("offload: %s: %w (generation %d, now %d), and it would now be another plan; nothing was changed, plan again",
 			doing, ErrConflict, plan.Generation(), have.Generation())
 	}
 	m.log.DebugContext(ctx, "others committed since the plan was made, it stays the same", "generation", have.Generation())
-	return fresh, nil
+	return fresh, other, nil
 }
 
 // sameBody compares two batches without BATCH_BEGIN, which names the generation.

@@ -180,6 +180,20 @@ func (k *sick) GenerationID(ctx context.Context) (uint32, error) {
 	return k.machine.GenerationID(ctx)
 }
 
+func (k *sick) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	if k.blind.Load() {
+		return func(yield func(ruleset.Message, error) bool) { yield(ruleset.Message{}, errBlind) }
+	}
+	return k.machine.DumpOf(ctx, wanted)
+}
+
+func (k *sick) ChangedSince(ctx context.Context, generation uint32) (Changes, error) {
+	if k.blind.Load() {
+		return Changes{}, errBlind
+	}
+	return k.machine.ChangedSince(ctx, generation)
+}
+
 func sicken(m *Manager) *sick {
 	k := &sick{machine: m.kernel.(machine)}
 	m.kernel = k

@@ -41,22 +41,36 @@ func (m *Manager) Conflicts(ctx context.Context, spec *ruleset.Spec) ([]ruleset.
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := m.kernel.(Selective); ok && hasFlowtables(spec) && !now.off {
+		if now.have, err = m.loadAll(ctx, now.want.Owner()); err != nil {
+			return nil, err
+		}
+	}
 	return now.want.Conflicts(now.have), nil
 }
 
 // batchOf encodes a plan, unless it is to be refused.
 func (m *Manager) batchOf(plan *ruleset.Plan) (*ruleset.Batch, error) {
-	if m.conflicts == ConflictsRefuse {
-		var all []error
-		for _, f := range plan.Conflicts() {
-			if f.Information {
-				continue
-			}
-			all = append(all, fmt.Errorf("%s: %s", f.Code, f))
-		}
-		if len(all) > 0 {
-			return nil, fmt.Errorf("%w; nothing was changed:\n%w", ErrObstructed, errors.Join(all...))
-		}
+	if err := m.obstructed(plan); err != nil {
+		return nil, err
 	}
 	return wholeBatch(plan)
+}
+
+// obstructed tells the conflicts of a plan that refuse it.
+func (m *Manager) obstructed(plan *ruleset.Plan) error {
+	if m.conflicts != ConflictsRefuse {
+		return nil
+	}
+	var all []error
+	for _, f := range plan.Conflicts() {
+		if f.Information {
+			continue
+		}
+		all = append(all, fmt.Errorf("%s: %s", f.Code, f))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w; nothing was changed:\n%w", ErrObstructed, errors.Join(all...))
 }

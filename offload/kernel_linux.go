@@ -34,6 +34,19 @@ func (m machine) Events(ctx context.Context, cfg EventConfig) iter.Seq2[Event, e
 	}
 }
 
+// ChangedSince translates.
+func (m machine) ChangedSince(ctx context.Context, generation uint32) (Changes, error) {
+	now, tables, known, err := m.Kernel.ChangedSince(ctx, generation)
+	c := Changes{Generation: now, Known: known}
+	for _, t := range tables {
+		c.Tables = append(c.Tables, TableChange{
+			Family: t.Family, Name: t.Name,
+			Shape: t.What&kernel.Shape != 0, Rules: t.What&kernel.Rules != 0, Elements: t.What&kernel.Elements != 0,
+		})
+	}
+	return c, err
+}
+
 // Manners translates.
 func (m machine) Manners(ctx context.Context) (Manners, error) {
 	found, err := m.Kernel.Manners(ctx)

@@ -3,6 +3,7 @@ package offload
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -86,16 +87,25 @@ func (m *Manager) load(ctx context.Context, owner string) (*ruleset.Loaded, erro
 	if have, err := m.recall(ctx, owner); have != nil || err != nil {
 		return have, err
 	}
+	have, err := m.readWhole(ctx, owner, func() iter.Seq2[ruleset.Message, error] { return m.dump(ctx, owner) })
+	if err != nil {
+		return nil, err
+	}
+	if have.Generation() != 0 && !fleeting(have) {
+		m.memory.keep(have)
+	}
+	m.tellIgnored(ctx, have)
+	return have, nil
+}
+
+// readWhole reads until what comes belongs together.
+func (m *Manager) readWhole(ctx context.Context, owner string, dump func() iter.Seq2[ruleset.Message, error]) (*ruleset.Loaded, error) {
 	for attempt := range maxTorn {
-		have, err := ruleset.Load(owner, m.kernel.Dump(ctx))
+		have, err := ruleset.Load(owner, dump())
 		if err != nil {
 			return nil, fmt.Errorf("offload: %w", err)
 		}
 		if !have.Torn() {
-			if have.Generation() != 0 && !fleeting(have) {
-				m.memory.keep(have)
-			}
-			m.tellIgnored(ctx, have)
 			return have, nil
 		}
 		if err := pause(ctx, time.Duration(attempt+1)*10*time.Millisecond); err != nil {
@@ -160,23 +170,39 @@ func (m *Manager) recall(ctx context.Context, owner string) (*ruleset.Loaded, er
 	if have == nil || owner != "" && owner != have.Owner() {
 		return nil, nil
 	}
+	for range maxTorn {
+		now, err := m.present(ctx, have)
+		switch {
+		case now == nil || err != nil:
+			return nil, err
+		case byName || len(now.Flowtables()) == 0:
+			m.memory.keep(now)
+			return now, nil
+		}
+		fresh, same, err := now.WithFlowtables(m.kernel.Flowtables(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("offload: %w", err)
+		}
+		if same {
+			m.memory.keep(fresh)
+			return fresh, nil
+		}
+		have = now // somebody committed in between
+	}
+	return nil, nil
+}
+
+// present is what was read before, at the present generation; nil if it does not hold any more.
+func (m *Manager) present(ctx context.Context, have *ruleset.Loaded) (*ruleset.Loaded, error) {
+	if k, ok := m.kernel.(Selective); ok {
+		return m.bring(ctx, k, have)
+	}
 	generation, err := m.kernel.GenerationID(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("offload: %w", err)
-	}
-	if generation != have.Generation() {
+	case generation != have.Generation():
 		return nil, nil
 	}
-	if byName || len(have.Flowtables()) == 0 {
-		return have, nil
-	}
-	now, same, err := have.WithFlowtables(m.kernel.Flowtables(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("offload: %w", err)
-	}
-	if !same {
-		return nil, nil
-	}
-	m.memory.keep(now)
-	return now, nil
+	return have, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -18,6 +19,9 @@ type Manager struct {
 	write  chan struct{} // has room for the one who writes, from the commit to the reading of its outcome
 	memory memory
 	live   liveSets
+
+	around       sync.Mutex
+	surroundings map[string]surroundings // by owner
 
 	adopt       bool
 	watchdog    []string
@@ -130,8 +134,8 @@ func (m *Manager) planNow(ctx context.Context, spec *ruleset.Spec) (*planned, er
 	if now.plan, err = diff(now.have, now.want); err != nil {
 		return nil, fmt.Errorf("offload: plan: %w", err)
 	}
-	if m.conflicts == ConflictsIgnore {
-		now.plan = now.plan.IgnoreConflicts()
+	if now.plan, err = m.withOthers(ctx, now.plan, now.have); err != nil {
+		return nil, err
 	}
 	return now, nil
 }

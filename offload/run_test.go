@@ -33,6 +33,11 @@ func (w *watched) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	return w.Kernel.Dump(ctx)
 }
 
+func (w *watched) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	w.dumps.Add(1)
+	return w.Kernel.DumpOf(ctx, wanted)
+}
+
 func (w *watched) TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error) {
 	w.targets.Add(1)
 	return w.Kernel.TargetOf(ctx, features, defaultRoutes)

@@ -105,6 +105,17 @@ type (
 		// without a route is missing.
 		NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Addr]Hop, error)
 	}
+	// A Selective Kernel reads a part of the ruleset, and knows which tables commits changed. Without
+	// it everything is read by Dump, again whenever anyone committed: beside a large ruleset of
+	// others, or others who commit often, plans come late, or not at all.
+	Selective interface {
+		// DumpOf is Dump, with the sets, elements and rules of those tables alone that are wanted.
+		// What it yields is what the kernel holds at one generation. It does not start again for
+		// commits that leave the wanted tables alone.
+		DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error]
+		// ChangedSince tells what commits changed after a generation.
+		ChangedSince(ctx context.Context, generation uint32) (Changes, error)
+	}
 	// A Thrifty Kernel leaves out of a Target what nobody asks for. Without it Target is read,
 	// which costs more.
 	Thrifty interface {
@@ -147,6 +158,24 @@ const (
 	EventRuleset EventKind = "ruleset"
 	EventLost    EventKind = "lost" // the subscription began, or announcements were lost: anything may have changed
 )
+
+// Changes are what commits changed after a generation. They are a plain value.
+type Changes struct {
+	Generation uint32 // that of the last commit: the ruleset's present one
+	// Known is false where anything may have changed: announcements were lost, or the generation is
+	// from before the Kernel listened.
+	Known  bool
+	Tables []TableChange // in any order
+}
+
+// A TableChange says what of one table commits changed. It is a plain value.
+type TableChange struct {
+	Family ruleset.Family
+	Name   string
+	// Shape: it came or went, or a chain, set, flowtable or stateful object of it came, went or
+	// changed.
+	Shape, Rules, Elements bool
+}
 
 // Manners are how a kernel treats flowtables, and how that is known. They are a plain value.
 type Manners struct {

@@ -100,6 +100,16 @@ func (w *wrapper) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.A
 	return w.Kernel.(offload.Surveyor).NextHops(ctx, addrs)
 }
 
+func (w *wrapper) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	w.note("DumpOf")
+	return w.Kernel.(offload.Selective).DumpOf(ctx, wanted)
+}
+
+func (w *wrapper) ChangedSince(ctx context.Context, generation uint32) (offload.Changes, error) {
+	w.note("ChangedSince")
+	return w.Kernel.(offload.Selective).ChangedSince(ctx, generation)
+}
+
 func (w *wrapper) TargetOf(ctx context.Context, features, defaultRoutes bool) (*flowtable.Target, error) {
 	w.note("TargetOf")
 	return w.Kernel.(offload.Thrifty).TargetOf(ctx, features, defaultRoutes)

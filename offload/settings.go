@@ -75,8 +75,12 @@ func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner str
 	if len(marks) == 0 {
 		return nil
 	}
+	all, err := m.loadAll(ctx, owner)
+	if err != nil {
+		return err
+	}
 	for _, s := range marks {
-		if err := m.restoreSetting(ctx, u, s, have); err != nil {
+		if err := m.restoreSetting(ctx, u, s, all); err != nil {
 			return err
 		}
 	}

@@ -120,6 +120,21 @@ func (k *faultyKernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, erro
 	return k.torn(ctx, "Dump", k.Kernel.Dump)
 }
 
+func (k *faultyKernel) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	return k.torn(ctx, "DumpOf", func(ctx context.Context) iter.Seq2[ruleset.Message, error] { return k.Kernel.DumpOf(ctx, wanted) })
+}
+
+func (k *faultyKernel) ChangedSince(ctx context.Context, generation uint32) (offload.Changes, error) {
+	if err := k.before(ctx, "ChangedSince"); err != nil {
+		return offload.Changes{}, err
+	}
+	c, err := k.Kernel.ChangedSince(ctx, generation)
+	if k.strike("ChangedSince lost") {
+		c = offload.Changes{Generation: c.Generation}
+	}
+	return c, err
+}
+
 func (k *faultyKernel) Flowtables(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 	return k.torn(ctx, "Flowtables", k.Kernel.Flowtables)
 }

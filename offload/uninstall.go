@@ -60,7 +60,7 @@ func (m *Manager) restoreAccounting(ctx context.Context, u *Uninstalled, before 
 		return nil
 	}
 	left := LeftSetting{Setting: Setting{accountingKey, now}}
-	after, err := m.load(ctx, before.Owner())
+	after, err := m.loadAll(ctx, before.Owner())
 	if err != nil {
 		return err
 	}

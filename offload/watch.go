@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,7 +77,11 @@ func (m *Manager) announced(ctx context.Context) (map[uint32]string, error) {
 	if r := m.runs.current(); r != nil { // what is read serves it, too
 		owner = r.owner
 	}
-	have, err := m.load(ctx, owner)
+	if a.generation != 0 && m.leavesRules(ctx, a.generation) {
+		a.generation = generation
+		return a.names, nil
+	}
+	have, err := m.loadAll(ctx, owner)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, err
 	}
@@ -85,6 +90,16 @@ func (m *Manager) announced(ctx context.Context) (map[uint32]string, error) {
 		a.next = time.Now().Add(took * announceShare)
 	}
 	return a.names, nil
+}
+
+// leavesRules reports whether surely no commit changed rules since a generation.
+func (m *Manager) leavesRules(ctx context.Context, generation uint32) bool {
+	k, ok := m.kernel.(Selective)
+	if !ok {
+		return false
+	}
+	since, err := k.ChangedSince(ctx, generation)
+	return err == nil && since.Known && !slices.ContainsFunc(since.Tables, func(t TableChange) bool { return t.Shape || t.Rules })
 }
 
 // announcedNow is announced for a Watcher, whose connections are told under the names that are known if the ruleset cannot be read.

@@ -31,7 +31,7 @@ func diff(have *Loaded, want *Resolved, adopt bool) (*Plan, error) {
 	}
 	p := &Plan{want: want, bindings: want.Bindings(), adopt: adopt}
 	if have != nil {
-		p.generation, p.have = have.generation, have
+		p.generation, p.have, p.ground = have.generation, have, have
 	}
 	accelerated := have.withFlowtables()
 	p.dropUndeclared(have, want, accelerated)

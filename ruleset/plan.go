@@ -14,10 +14,12 @@ type Plan struct {
 	want       *Resolved
 	operations []Operation
 	warnings   []string
-	others     func() []Finding // what others have in the way, found once; nil is not told
+	others     func() []Finding  // what others have in the way, found once; nil is not told
+	beside     func(*Plan) *Plan // gives a plan made anew the same others; nil is none
 	bindings   []flowtable.Binding
 	generation uint32
 	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
+	ground     *Loaded // what it was made from; nil if nobody looked
 	disruptive bool
 	adopt      bool
 	again      func(*Loaded) (*Plan, error) // plans the same from another state; nil is by Diff
@@ -77,8 +79,11 @@ func (p *Plan) Rebase(have *Loaded) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.others == nil {
+	switch {
+	case p.others == nil:
 		fresh.others = nil
+	case p.beside != nil:
+		fresh = p.beside(fresh)
 	}
 	return fresh, nil
 }

@@ -52,7 +52,7 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 func emptyPlan(owner string, have *Loaded) *Plan {
 	p := &Plan{want: &Resolved{spec: Spec{Owner: owner}, declared: Spec{Owner: owner}}}
 	if have != nil {
-		p.generation = have.generation
+		p.generation, p.ground = have.generation, have
 		p.warnings = have.ignoredWarnings()
 	}
 	return p

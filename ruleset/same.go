@@ -13,10 +13,11 @@ import (
 // That a plan made again has the same operations is not enough: two writers who replace the same rule both send the same, and the
 // second would undo what the first did.
 func (p *Plan) SameGround(now *Loaded) bool {
-	if p.have == nil {
-		return true
-	}
-	_, wasOff := p.have.Off(p.want.spec.Owner)
+	return p.have == nil || p.sameGround(p.have, now)
+}
+
+func (p *Plan) sameGround(then, now *Loaded) bool {
+	_, wasOff := then.Off(p.want.spec.Owner)
 	if _, isOff := now.Off(p.want.spec.Owner); wasOff != isOff {
 		return false
 	}
@@ -31,11 +32,11 @@ func (p *Plan) SameGround(now *Loaded) bool {
 			}
 		}
 	}
-	for _, t := range slices.Concat(p.have.owned(p.want.spec.Owner), now.owned(p.want.spec.Owner)) {
+	for _, t := range slices.Concat(then.owned(p.want.spec.Owner), now.owned(p.want.spec.Owner)) {
 		keys[tableKey{t.Family, t.Name}] = true
 	}
 	for key := range keys {
-		if !sameTable(p.have, now, key, live) {
+		if !sameTable(then, now, key, live) {
 			return false
 		}
 	}

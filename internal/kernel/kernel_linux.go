@@ -12,10 +12,11 @@ import (
 )
 
 // A Kernel is this machine's kernel as one network namespace sees it. Safe for concurrent use: every request has a socket of
-// its own.
+// its own, beside the subscription that tells which tables others change.
 type Kernel struct {
 	ns      *nlsock.Namespace
 	ethtool ethtool
+	journal journal
 
 	mu      sync.Mutex
 	manners *Manners  // what a probe found
@@ -42,7 +43,7 @@ func Open(netns string) (*Kernel, error) {
 func (k *Kernel) NetNS() string { return k.ns.Path() }
 
 // Close releases the namespace.
-func (k *Kernel) Close() error { return k.ns.Close() }
+func (k *Kernel) Close() error { return errors.Join(k.journal.close(), k.ns.Close()) }
 
 func (k *Kernel) dial() (*nlsock.Socket, error) {
 	return k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"iter"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -117,8 +118,10 @@ var calls = map[string]func(t *testing.T, s scene){
 		}
 		require.NoError(t, w.Close())
 	},
-	"Routed":   callDevices,
-	"Surveyor": callSurvey,
+	"Routed":              callDevices,
+	"Surveyor":            callSurvey,
+	"Selective":           callSelective,
+	"Selective, its part": callDumpOf,
 	"Thrifty": func(t *testing.T, s scene) {
 		s.route(t, Route{To: netip.MustParsePrefix("0.0.0.0/0"), Device: "d0"})
 		whole, err := s.kernel().Target(t.Context())
@@ -249,6 +252,108 @@ func callLock(t *testing.T, s scene) {
 	_, last, _, err := k.LockFrom(ctx, "a", false)
 	require.NoError(t, err, "it was given back")
 	require.NoError(t, last())
+}
+
+// chosen is a table of an owner: a chain with a rule, and a live set with an element.
+func chosen(owner string, port uint16) *ruleset.Spec {
+	return &ruleset.Spec{Owner: owner, Tables: []ruleset.Table{{
+		Name: owner, Sets: []ruleset.Set{{Name: "s", Type: ruleset.InetService, Live: true, Elements: []string{"1"}}},
+		Chains: []ruleset.Chain{{Name: "c", Rules: []ruleset.Rule{ruleset.R(ruleset.TCPDport.Is(port), ruleset.Accept())}}},
+	}}}
+}
+
+// callSelective demands that what commits change is told by table, since any generation that was
+// asked about before.
+func callSelective(t *testing.T, s scene) {
+	k := s.kernel().(offload.Selective)
+	c, err := k.ChangedSince(t.Context(), 0)
+	require.NoError(t, err)
+	assert.False(t, c.Known, "of what was before the first question")
+	m := managerOn(t, s)
+	first := c.Generation
+	for _, step := range []struct {
+		what   string
+		commit func() error
+		want   []offload.TableChange
+	}{
+		{"a table", func() error { return reconcile(t, m, chosen("a", 22)) },
+			[]offload.TableChange{{Family: ruleset.Inet, Name: "a", Shape: true, Rules: true, Elements: true}}},
+		{"a rule", func() error { return reconcile(t, m, chosen("a", 23)) },
+			[]offload.TableChange{{Family: ruleset.Inet, Name: "a", Rules: true}}},
+		{"an element", func() error {
+			_, err := m.AddElements(t.Context(), offload.LiveSet{Owner: "a", Table: "a", Set: "s"}, "2")
+			return err
+		}, []offload.TableChange{{Family: ruleset.Inet, Name: "a", Elements: true}}},
+		{"somebody", func() error { s.commit(t); return nil },
+			[]offload.TableChange{{Family: ruleset.Inet, Name: "somebody", Shape: true}}},
+		{"nothing", func() error { return nil }, nil},
+	} {
+		before := c.Generation
+		require.NoError(t, step.commit(), step.what)
+		c, err = k.ChangedSince(t.Context(), before)
+		require.NoError(t, err)
+		assert.True(t, c.Known, step.what)
+		assert.Equal(t, step.want, c.Tables, step.what)
+		now, err := s.kernel().GenerationID(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, now, c.Generation)
+	}
+	c, err = k.ChangedSince(t.Context(), first)
+	require.NoError(t, err)
+	assert.True(t, c.Known)
+	assert.Len(t, c.Tables, 2, "all of them together")
+	_, err = k.ChangedSince(ended(t), first)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+// callDumpOf demands the outline of all tables, and what is in those that are wanted.
+func callDumpOf(t *testing.T, s scene) {
+	k, m := s.kernel().(offload.Selective), managerOn(t, s)
+	require.NoError(t, reconcile(t, m, chosen("a", 22)))
+	require.NoError(t, reconcile(t, m, chosen("b", 22)))
+	whole, err := ruleset.Load("a", s.kernel().Dump(t.Context()))
+	require.NoError(t, err)
+	for _, wanted := range []string{"a", "b", "none"} {
+		part, err := ruleset.Load("a", k.DumpOf(t.Context(), func(t ruleset.LoadedTable) bool { return t.Owner == wanted }))
+		require.NoError(t, err)
+		assert.False(t, part.Torn())
+		assert.Equal(t, whole.Generation(), part.Generation())
+		assert.Equal(t, whole.Tables(), part.Tables())
+		var rules, sets []string
+		for _, r := range part.Rules() {
+			rules = append(rules, r.Table)
+		}
+		for _, set := range part.Sets() {
+			sets = append(sets, set.Table+" "+strings.Join(set.Elements(), " "))
+		}
+		if wanted == "none" {
+			assert.Empty(t, rules)
+			assert.Empty(t, sets)
+			continue
+		}
+		assert.Equal(t, []string{wanted}, rules)
+		assert.Equal(t, []string{wanted + " 1"}, sets)
+	}
+	for _, err := range k.DumpOf(ended(t), func(ruleset.LoadedTable) bool { return true }) {
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+// lent is a Kernel that outlives its Manager.
+type lent struct{ offload.Kernel }
+
+func (lent) Close() error { return nil }
+
+func managerOn(t *testing.T, s scene) *offload.Manager {
+	m, err := offload.Open(t.Context(), &offload.Config{Kernel: lent{s.kernel()}})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m
+}
+
+func reconcile(t *testing.T, m *offload.Manager, spec *ruleset.Spec) error {
+	_, err := m.Reconcile(t.Context(), spec)
+	return err
 }
 
 var (

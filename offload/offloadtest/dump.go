@@ -1,6 +1,8 @@
 package offloadtest
 
 import (
+	"slices"
+
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -8,8 +10,12 @@ import (
 // elementsSize is how many bytes of elements go into one message of a dump.
 const elementsSize = 16 << 10
 
-// dump writes the state as a kernel sends it.
-func (s *state) dump(m model) []ruleset.Message {
+// dump writes the state as a kernel sends it, with what is in those tables that in picks: nil is all.
+func (s *state) dump(m model, in func(*table) bool) []ruleset.Message {
+	picked := s.tables
+	if in != nil {
+		picked = slices.DeleteFunc(slices.Clone(s.tables), func(t *table) bool { return !in(t) })
+	}
 	d := &dumper{generation: s.generation, model: m, b: nlmsg.NewBuilder(nlmsg.Native(), nil)}
 	d.message(nlmsg.NFTMsgNewGen, 0, func() { d.b.Uint32BE(nlmsg.NFTAGenID, s.generation) })
 	for _, t := range s.tables {
@@ -21,17 +27,17 @@ func (s *state) dump(m model) []ruleset.Message {
 			d.chain(t, c, u.chains[c.name])
 		}
 	}
-	for _, t := range s.tables {
+	for _, t := range picked {
 		for _, x := range t.sets {
 			d.set(nlmsg.NFTMsgNewSet, t, x)
 		}
 	}
-	for _, t := range s.tables {
+	for _, t := range picked {
 		for _, x := range t.sets {
 			d.elements(t, x)
 		}
 	}
-	for _, t := range s.tables {
+	for _, t := range picked {
 		for _, c := range t.chains {
 			before := uint64(0)
 			for _, r := range c.rules {

@@ -51,6 +51,10 @@ type Kernel struct {
 	locks         map[*heldLock]bool
 	freed         chan struct{} // closed when a table went with its socket
 	table         connections
+
+	history  []map[tableKey]depth // of commits, the last one last
+	reading  int                  // how many messages of rules and elements others let be read between two commits, 0 is any number
+	hurrying int                  // before how many commits to come others commit
 }
 
 // New makes a Kernel with an empty ruleset, of the release and with the links of target; nil is Linux72 without links. A
@@ -113,18 +117,19 @@ func (k *Kernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
 			yield(ruleset.Message{}, err)
 			return
 		}
-		k.mu.Lock()
-		f := k.takeFault(atDump)
-		messages := k.state.dump(k.model)
-		k.mu.Unlock()
-		if f.err != nil {
-			yield(ruleset.Message{}, f.err)
+		messages, err := k.readAll()
+		yieldAll(messages, err, yield)
+	}
+}
+
+func yieldAll(messages []ruleset.Message, err error, yield func(ruleset.Message, error) bool) {
+	if err != nil {
+		yield(ruleset.Message{}, err)
+		return
+	}
+	for _, m := range messages {
+		if !yield(m, nil) {
 			return
-		}
-		for _, m := range messages {
-			if !yield(m, nil) {
-				return
-			}
 		}
 	}
 }
@@ -155,6 +160,7 @@ func (k *Kernel) send(ctx context.Context, batch []byte, at moment) ([]ruleset.M
 	case f.err != nil:
 		return nil, f.err
 	}
+	k.beHurried()
 	acks, echoes := k.transactOnce(batch)
 	if f.lost {
 		return nil, &ruleset.CommitError{Unknown: true}
@@ -209,12 +215,17 @@ func (k *Kernel) SetSysctl(key, value string) {
 func (k *Kernel) ForeignCommit() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.foreign()
+	k.foreign(somebody)
 }
 
-// foreign is a commit of another program. It is called with the lock held.
-func (k *Kernel) foreign() {
+// foreign is a commit of another program that changes tables. It is called with the lock held.
+func (k *Kernel) foreign(tables ...tableKey) {
 	k.state.generation = nextGeneration(k.state.generation)
+	changes := map[tableKey]depth{}
+	for _, t := range tables {
+		changes[t] = changedShape
+	}
+	k.log(changes)
 	k.announceRuleset()
 }
 
@@ -222,8 +233,14 @@ func (k *Kernel) foreign() {
 func (k *Kernel) ForeignFlush() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.state.tables = slices.DeleteFunc(slices.Clone(k.state.tables), func(t *table) bool { return t.socket == 0 })
-	k.foreign()
+	var gone []tableKey
+	k.state.tables = slices.DeleteFunc(slices.Clone(k.state.tables), func(t *table) bool {
+		if t.socket == 0 {
+			gone = append(gone, tableKey{t.family, t.name})
+		}
+		return t.socket == 0
+	})
+	k.foreign(gone...)
 }
 
 // ForeignDelete is another program that deletes a table; it reports whether it was there.
@@ -234,7 +251,8 @@ func (k *Kernel) ForeignDelete(family ruleset.Family, name string) bool {
 	if i < 0 {
 		return false
 	}
+	gone := k.state.tables[i]
 	k.state.tables = slices.Delete(slices.Clone(k.state.tables), i, i+1)
-	k.foreign()
+	k.foreign(tableKey{gone.family, gone.name})
 	return true
 }

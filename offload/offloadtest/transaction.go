@@ -13,6 +13,7 @@ type transaction struct {
 	state   *state
 	setIDs  map[setID]*set
 	changed bool
+	touched map[tableKey]depth
 	acks    []nlmsg.Ack
 	events  []event
 	first   *request // of the batch
@@ -99,7 +100,7 @@ func single(m nlmsg.Message) []nlmsg.Ack {
 
 // pass goes through the messages once. An error does not end it: all are told.
 func (k *Kernel) pass(socket uint32, b []byte, begin nlmsg.Message) *transaction {
-	t := &transaction{Kernel: k, socket: socket, state: k.state.clone(), setIDs: map[setID]*set{}}
+	t := &transaction{Kernel: k, socket: socket, state: k.state.clone(), setIDs: map[setID]*set{}, touched: map[tableKey]depth{}}
 	if k.acksFrames() && begin.Flags&nlmsg.FlagAck != 0 {
 		t.acks = append(t.acks, nlmsg.Ack{Seq: begin.Seq})
 	}
@@ -118,6 +119,7 @@ func (k *Kernel) pass(socket uint32, b []byte, begin nlmsg.Message) *transaction
 			break
 		}
 		refused := t.message(m)
+		t.touch(m)
 		if refused != nil && refused.text != "" && k.model != linux72 { // older ones do not explain what its policy refuses
 			refused = refuse(refused.errno)
 		}
@@ -150,6 +152,7 @@ func (k *Kernel) commit(t *transaction) (echoes []nlmsg.Message) {
 	echoes = t.echo()
 	t.state.settle()
 	k.state = t.state
+	k.log(t.touched)
 	k.announceRuleset()
 	k.tellHolders()
 	return echoes

@@ -1,0 +1,136 @@
+package offload_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/offload/offloadtest"
+	"github.com/go-fastpath/fastpath/ruleset"
+)
+
+// multitude is a large table of someone else.
+func multitude(t *testing.T, k *offloadtest.Kernel) {
+	t.Helper()
+	m, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+	require.NoError(t, err)
+	chain := ruleset.Chain{Name: "forward", Hook: ruleset.Forward, Priority: "20"}
+	for i := range 500 {
+		chain.Rules = append(chain.Rules, ruleset.R(ruleset.IPSaddr.Is(fmt.Sprintf("192.0.%d.%d", i>>8, i&255)), ruleset.Drop()))
+	}
+	applySpec(t, m, &ruleset.Spec{Owner: "them", Tables: []ruleset.Table{{Name: "theirs", Chains: []ruleset.Chain{chain}}}})
+	require.NoError(t, m.Close())
+}
+
+// Others who commit while the ruleset is read, and just before each of our batches, keep nobody from anything.
+func TestBesideWriter(t *testing.T) {
+	for name, calls := range map[string]func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel){
+		"apply": func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel) {
+			plan, err := m.Plan(t.Context(), firewall(dropPort(23)))
+			require.NoError(t, err)
+			require.Len(t, plan.Conflicts(), 1, "they are read apart")
+			k.HurryCommits(200)
+			_, err = m.Apply(t.Context(), plan)
+			require.NoError(t, err)
+			plan, err = m.Plan(t.Context(), firewall(dropPort(23)))
+			require.NoError(t, err)
+			assert.True(t, plan.Empty())
+		},
+		"a new table": func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel) {
+			k.HurryCommits(200)
+			applySpec(t, m, &ruleset.Spec{Tables: []ruleset.Table{{Name: "other"}}})
+			assert.Contains(t, k.Ruleset(), "table inet other")
+		},
+		"off and on": func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel) {
+			k.HurryCommits(200)
+			require.NoError(t, m.Off(t.Context(), ""))
+			assert.NotContains(t, k.Ruleset(), "flowtable")
+			k.HurryCommits(200)
+			require.NoError(t, m.On(t.Context(), ""))
+			_, off, err := m.IsOff(t.Context(), "")
+			require.NoError(t, err)
+			assert.False(t, off)
+		},
+		"confirm": func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel) {
+			plan, err := m.Plan(t.Context(), firewall(dropPort(23)))
+			require.NoError(t, err)
+			p, err := m.ApplyConfirm(t.Context(), plan, time.Minute)
+			require.NoError(t, err)
+			k.HurryCommits(200)
+			require.NoError(t, p.Confirm(t.Context()))
+		},
+		"take back": func(t *testing.T, m *offload.Manager, k *offloadtest.Kernel) {
+			before := k.Ruleset()
+			plan, err := m.Plan(t.Context(), firewall(dropPort(23)))
+			require.NoError(t, err)
+			_, err = m.ApplyConfirm(t.Context(), plan, time.Minute)
+			require.NoError(t, err)
+			k.HurryCommits(200)
+			time.Sleep(2 * time.Minute) // of the bubble's time
+			synctest.Wait()
+			assert.Equal(t, before, k.Ruleset())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, k := onFake(t, offloadtest.Linux72("eth0"), nil)
+				applySpec(t, m, firewall(dropPort(22)))
+				multitude(t, k)
+				k.InterruptReads(5)
+				calls(t, m, k)
+			})
+		})
+	}
+}
+
+// Who commits before each batch is followed until the context ends, and nothing is changed then.
+func TestBesideWriterWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, k := onFake(t, offloadtest.Linux72("eth0"), nil)
+		applySpec(t, m, firewall(dropPort(22)))
+		before := k.Ruleset()
+		k.HurryCommits(1 << 30)
+		for name, call := range map[string]func(context.Context) error{
+			"apply": func(ctx context.Context) error {
+				_, err := m.Reconcile(ctx, firewall(dropPort(23)))
+				return err
+			},
+			"off": func(ctx context.Context) error { return m.Off(ctx, "") },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			require.ErrorIs(t, call(ctx), context.DeadlineExceeded, name)
+			cancel()
+			assert.Equal(t, before, k.Ruleset(), name)
+		}
+		k.HurryCommits(0)
+	})
+}
+
+// Others' rules are read again for conflicts when they changed, and not for elements or what is ours.
+func TestConflictsAreReadAtLeisure(t *testing.T) {
+	k := &watched{Kernel: offloadtest.New(t, offloadtest.Linux72("eth0", "eth1"))}
+	m, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, m.Close()) })
+	spec := elephants(flowtable.HardwareOff, "eth0")
+	applySpec(t, m, spec)
+	plan, err := m.Plan(t.Context(), spec)
+	require.NoError(t, err)
+	assert.Empty(t, plan.Conflicts())
+	dumps := k.dumps.Load()
+	applySpec(t, m, elephants(flowtable.HardwareOff, "eth0", "eth1"))
+	applySpec(t, m, spec)
+	assert.Equal(t, dumps, k.dumps.Load(), "only ours changed")
+	beside(t, k.Kernel)
+	plan, err = m.Plan(t.Context(), spec)
+	require.NoError(t, err)
+	assert.NotEmpty(t, plan.Conflicts())
+	assert.Equal(t, dumps+2, k.dumps.Load(), "the outline and what others have")
+}

@@ -1,0 +1,141 @@
+package ruleset
+
+import (
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/go-fastpath/fastpath/internal/mark"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
+)
+
+// WithFrame is l at a later generation, with the tables, chains and flowtables of a dump that holds nothing else: for commits that
+// left the sets and rules of l alone. It is false if the dump is torn; then everything has to be read.
+func (l *Loaded) WithFrame(frame iter.Seq2[Message, error]) (now *Loaded, ok bool, err error) {
+	fresh, err := Load(l.owner, frame)
+	if err != nil || fresh.torn {
+		return nil, false, err
+	}
+	c := *fresh
+	c.sets, c.rules, c.lastSet = l.sets, slices.Clone(l.rules), l.lastSet
+	split := slices.IndexFunc(fresh.messages, isFlowtable)
+	if split < 0 {
+		split = len(fresh.messages)
+	}
+	c.messages = slices.Grow(slices.Clone(fresh.messages[:split]), len(l.messages))
+	at := make([]int, len(l.messages))
+	for i, m := range l.messages {
+		at[i] = len(c.messages)
+		switch m.Type {
+		case nlmsg.NFTablesType(nlmsg.NFTMsgNewSet), nlmsg.NFTablesType(nlmsg.NFTMsgNewSetElem), nlmsg.NFTablesType(nlmsg.NFTMsgNewRule):
+			m.Generation = uint16(c.generation)
+			c.messages = append(c.messages, m)
+		}
+	}
+	for i := range c.rules {
+		c.rules[i].message = at[c.rules[i].message]
+	}
+	c.messages = append(c.messages, fresh.messages[split:]...)
+	c.index()
+	return &c, true, nil
+}
+
+func isFlowtable(m Message) bool { return m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewFlowtable) }
+
+// Follow is the same plan at a later generation, made without planning again. It is false if what the plan was made for is not there as it
+// was, or nobody knows: Rebase tells then what there is to do.
+func (p *Plan) Follow(now *Loaded) (*Plan, bool) {
+	if p.ground == nil || p.generation == 0 || !p.sameGround(p.ground, now) || !sameMarks(p.ground, now, p.Owner()) {
+		return nil, false
+	}
+	c := *p
+	c.generation, c.ground = now.generation, now
+	if c.have != nil {
+		c.have = now
+	}
+	return &c, true
+}
+
+// sameMarks compares what is marked of an owner.
+func sameMarks(then, now *Loaded, owner string) bool {
+	of := func(l *Loaded) []mark.Mark {
+		return slices.DeleteFunc(slices.Clone(l.marks), func(m mark.Mark) bool { return m.Owner != owner })
+	}
+	return slices.EqualFunc(of(then), of(now), func(a, b mark.Mark) bool {
+		return a.Table == b.Table && slices.Equal(a.Values, b.Values) && a.Restored == b.Restored
+	})
+}
+
+// At is the batch for another generation, with nothing else changed. It is false for a batch that names none.
+func (b *Batch) At(generation uint32) (*Batch, bool) {
+	const place = 24 // behind the headers of message, family and attribute
+	begin := b.message(0)
+	if generation == 0 || len(begin) != place+4 {
+		return nil, false
+	}
+	c := *b
+	c.bytes = slices.Clone(b.bytes)
+	for i := range 4 {
+		c.bytes[int(b.starts[0])+place+i] = byte(generation >> (24 - 8*i))
+	}
+	return &c, true
+}
+
+// Beside is the plan with the conflicts that others' tables make, as they were read apart; nil is none. What the plan was made
+// for need not tell of them then.
+func (p *Plan) Beside(others *Loaded) *Plan {
+	if p.others == nil || p.have == nil {
+		return p
+	}
+	c := *p
+	have, want := p.have, p.want
+	c.beside = func(fresh *Plan) *Plan { return fresh.Beside(others) }
+	c.others = sync.OnceValue(func() []Finding { return want.Conflicts(have.among(others, want.owner())) })
+	return &c
+}
+
+// MeetsOthers reports whether conflicts with others' tables are looked for: those of a declaration with flowtables.
+func (p *Plan) MeetsOthers() bool { return p.others != nil && p.have != nil && p.want.hasFlowtables() }
+
+// among is what l holds of an owner, and what others hold of everyone else.
+func (l *Loaded) among(others *Loaded, owner string) *Loaded {
+	ours := map[tableKey]bool{}
+	for _, t := range slices.Concat(l.owned(owner), others.owned(owner)) {
+		ours[tableKey{t.Family, t.Name}] = true
+	}
+	if others == nil {
+		others = &Loaded{}
+	}
+	c := &Loaded{owner: l.owner, generation: l.generation}
+	for _, from := range []*Loaded{l, others} {
+		own := from == l
+		for _, t := range from.tables {
+			if ours[tableKey{t.Family, t.Name}] == own {
+				c.tables = append(c.tables, t)
+			}
+		}
+		for _, x := range from.chains {
+			if ours[tableKey{x.Family, x.Table}] == own {
+				c.chains = append(c.chains, x)
+			}
+		}
+		for _, x := range from.sets {
+			if ours[tableKey{x.Family, x.Table}] == own {
+				c.sets = append(c.sets, x)
+			}
+		}
+		for _, x := range from.rules {
+			if ours[tableKey{x.Family, x.Table}] == own {
+				c.rules = append(c.rules, x)
+			}
+		}
+		for _, x := range from.flowtables {
+			if ours[tableKey{x.Family, x.Table}] == own {
+				c.flowtables = append(c.flowtables, x)
+			}
+		}
+	}
+	slices.SortFunc(c.tables, compareTables)
+	c.index()
+	return c
+}
