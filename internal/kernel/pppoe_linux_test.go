@@ -1,13 +1,18 @@
 package kernel
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/nlsock"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -24,11 +29,25 @@ func TestParseSessions(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, got)
 	}
-	for _, line := range []string{"0001", "x 02:00:00:00:00:01 eth1", "00010000 02:00:00:00:00:01 eth1", "1 2 3 4"} {
+	for _, line := range []string{"0001", "x 02:00:00:00:00:01 eth1", "00010000 02:00:00:00:00:01     eth1", "1 2 3 4", "",
+		"00000100 02:00:00:00:00:0x     eth1", "00000100 02:00:00:00:00:01_    eth1", "00000100 02:00:00:00:00:01 sixteen.letters."} {
 		_, err := parseSessions(nlmsg.LittleEndian, heading+line+"\n")
 		require.ErrorIs(t, err, nlmsg.ErrMalformed, line)
 	}
 }
+
+// Kernels print a name as it is, whatever is in it.
+func TestParseSessionsOfOddNames(t *testing.T) {
+	for _, name := range []string{"eth1", "a\u2003b", "\u2003wan", "wan\u2028", "wan\u0085x", "a b", "eight  8", "nine spaces.9", "a\nb", "a\n", "a\n\nb\n", "\x1b[2J", "\xff\xfe", "0000000 0200000"} {
+		text := fmt.Sprintf("Id       Address              Device\n00000100 02:00:00:00:00:01 %s\n00000200 02:00:00:00:00:02     eth2\n", padded(name))
+		got, err := parseSessions(nlmsg.LittleEndian, text)
+		require.NoError(t, err, "%q", name)
+		assert.Equal(t, []flowtable.PPPoE{{Device: name, Session: 1}, {Device: "eth2", Session: 2}}, got)
+	}
+}
+
+// padded fills a name up to eight bytes, as the kernel does; fmt counts characters.
+func padded(name string) string { return strings.Repeat(" ", max(0, 8-len(name))) + name }
 
 // Sessions and devices are joined where that is certain, and not guessed.
 func TestJoinSessions(t *testing.T) {
@@ -83,4 +102,54 @@ func TestTargetPPPoE(t *testing.T) {
 	assert.Equal(t, flowtable.VLAN{ID: 7, Protocol: "802.1Q"}, links["wan0.7"].VLAN)
 	assert.Equal(t, links["wan0"].Index, links["wan0.7"].Parent)
 	assert.NoError(t, target.Validate())
+}
+
+// TestSessionsOfOddNames begins sessions over devices with names that a kernel takes, alternative ones too.
+func TestSessionsOfOddNames(t *testing.T) {
+	testns.RequireFlowtables(t) // the VMs have PPPoE, too
+	ns, k := openT(t)
+	ctx := testContext(t)
+	require.NoError(t, ns.IP(ctx, "link add wan0 type veth peer name far0", "link set wan0 up", "link set far0 up"))
+	_, err := ns.Run(ctx, "", "ip", "link", "add", "a\u2003b", "type", "veth", "peer", "name", "far1")
+	require.NoError(t, err)
+	_, err = ns.Run(ctx, "", "ip", "link", "set", "a\u2003b", "up")
+	require.NoError(t, err)
+	names := []string{"wan0", "a\u2003b", "x y", "x\ny", "fifteen letters"}
+	for _, name := range names[2:] {
+		require.NoError(t, addAltName(ctx, k, "wan0", name), "%q", name)
+	}
+	want := make([]flowtable.PPPoE, len(names))
+	for i, name := range names {
+		want[i] = flowtable.PPPoE{Device: name, Session: uint16(i + 1)}
+		require.NoError(t, k.ns.Do(func() error {
+			s, err := unix.Socket(unix.AF_PPPOX, unix.SOCK_STREAM, 0) // PX_PROTO_OE
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { unix.Close(s) })
+			return unix.Connect(s, &unix.SockaddrPPPoE{SID: want[i].Session, Remote: []byte{2, 0, 0, 0, 0, 1}, Dev: name})
+		}), "%q", name)
+	}
+	got, err := k.sessions()
+	require.NoError(t, err)
+	assert.ElementsMatch(t, want, got)
+}
+
+// addAltName gives a device another name, which iproute2 is more particular about than the kernel.
+func addAltName(ctx context.Context, k *Kernel, device, name string) error {
+	sock, err := k.ns.Dial(unix.NETLINK_ROUTE, nlsock.Config{})
+	if err != nil {
+		return err
+	}
+	defer sock.Close()
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	b.Begin(unix.RTM_NEWLINKPROP, nlmsg.FlagRequest|nlmsg.FlagAck|nlmsg.FlagCreate|nlmsg.FlagAppend|nlmsg.FlagExcl, 0)
+	b.Raw(make([]byte, linkHeader))
+	b.String(unix.IFLA_IFNAME, device)
+	list := b.Nest(unix.IFLA_PROP_LIST)
+	b.String(unix.IFLA_ALT_IFNAME, name)
+	b.EndNest(list)
+	b.End()
+	_, err = sock.Do(ctx, b.Bytes())
+	return err
 }
