@@ -82,7 +82,9 @@ func (c *LoadedChain) hook(o nlmsg.Order, b []byte) error {
 			return err
 		case nlmsg.NFTAHookDev: // of a chain that was made with one device
 			if len(c.Devices) == 0 {
-				c.Devices = []flowtable.Selector{{Name: a.String()}}
+				d, err := deviceOf(a)
+				c.Devices = []flowtable.Selector{d}
+				return err
 			}
 		case nlmsg.NFTAHookDevs:
 			var f LoadedFlowtable

@@ -141,20 +141,23 @@ func (f *LoadedFlowtable) hook(o nlmsg.Order, b []byte) error {
 
 func (f *LoadedFlowtable) devices(o nlmsg.Order, b []byte) error {
 	return nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
-		switch a.Type {
-		case nlmsg.NFTADeviceName:
-			f.Devices = append(f.Devices, deviceOf(a))
-		case nlmsg.NFTADevicePrefix:
-			f.Devices = append(f.Devices, flowtable.Selector{Prefix: a.String()})
+		if a.Type != nlmsg.NFTADeviceName && a.Type != nlmsg.NFTADevicePrefix {
+			return nil
 		}
-		return nil
+		d, err := deviceOf(a)
+		f.Devices = append(f.Devices, d)
+		return err
 	})
 }
 
-// deviceOf reads NFTA_DEVICE_NAME. Linux 6.16 and 6.17 give a prefix as a name without its NUL (commit 6d07a289504a).
-func deviceOf(a nlmsg.Attr) flowtable.Selector {
-	if n := len(a.Data); n > 0 && a.Data[n-1] != 0 {
-		return flowtable.Selector{Prefix: a.String()}
+// deviceOf reads NFTA_DEVICE_NAME, NFTA_DEVICE_PREFIX or NFTA_HOOK_DEV. Linux 6.16 and 6.17 give a prefix as a name without its NUL (commit 6d07a289504a).
+func deviceOf(a nlmsg.Attr) (d flowtable.Selector, err error) {
+	text := a.String()
+	if len(text) > flowtable.MaxDevice {
+		return d, fmt.Errorf("%w: the name of a device has %d bytes, more than %d", nlmsg.ErrMalformed, len(text), flowtable.MaxDevice)
 	}
-	return flowtable.Selector{Name: a.String()}
+	if n := len(a.Data); a.Type == nlmsg.NFTADevicePrefix || n > 0 && a.Data[n-1] != 0 {
+		return flowtable.Selector{Prefix: text}, nil
+	}
+	return flowtable.Selector{Name: text}, nil
 }

@@ -86,8 +86,21 @@ func TestLoadErrors(t *testing.T) {
 		k.add(msg, nlmsg.FamilyInet, fill)
 		return k.messages[0]
 	}
+	long := func(hook, devices, device uint16) func(*nlmsg.Builder) {
+		return func(b *nlmsg.Builder) {
+			b.String(nlmsg.NFTAFlowtableTable, "t") // of a chain, too
+			outer := b.Nest(hook)
+			inner := b.Nest(devices)
+			b.String(device, "sixteen.letters.")
+			b.EndNest(inner)
+			b.EndNest(outer)
+		}
+	}
 	for name, m := range map[string]Message{
-		"no nfgenmsg": {Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), Data: []byte{1, 0, 0}},
+		"long name of a device":  message(nlmsg.NFTMsgNewFlowtable, long(nlmsg.NFTAFlowtableHook, nlmsg.NFTAFlowtableHookDevs, nlmsg.NFTADeviceName)),
+		"long prefix of devices": message(nlmsg.NFTMsgNewFlowtable, long(nlmsg.NFTAFlowtableHook, nlmsg.NFTAFlowtableHookDevs, nlmsg.NFTADevicePrefix)),
+		"long device of a chain": message(nlmsg.NFTMsgNewChain, long(nlmsg.NFTAChainHook, nlmsg.NFTAHookDevs, nlmsg.NFTADeviceName)),
+		"no nfgenmsg":            {Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewTable), Data: []byte{1, 0, 0}},
 		"attribute longer than the message": {Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewTable),
 			Data: nlmsg.Native().AppendUint16(nlmsg.Native().AppendUint16([]byte{1, 0, 0, 0}, 99), nlmsg.NFTATableName)},
 		"short handle":             message(nlmsg.NFTMsgNewTable, func(b *nlmsg.Builder) { b.Data(nlmsg.NFTATableHandle, []byte{1, 2, 3, 4}) }),

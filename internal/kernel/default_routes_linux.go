@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -59,7 +60,7 @@ func defaultRoutesOf(ctx context.Context, sock *nlsock.Socket, family byte) ([]i
 		if err != nil {
 			return nil, err
 		}
-		if r.family == unix.AF_INET && r.table == unix.RT_TABLE_MAIN && r.far {
+		if r.family == unix.AF_INET && r.table == unix.RT_TABLE_MAIN && r.far() {
 			break // IPv4 tables are read in the order of addresses (fib_table_dump, net/ipv4/fib_trie.c): there may be a million more
 		}
 		if r.family == family && r.isDefault() && r.table == unix.RT_TABLE_MAIN {
@@ -69,46 +70,66 @@ func defaultRoutesOf(ctx context.Context, sock *nlsock.Socket, family byte) ([]i
 	return found, nil
 }
 
-// A route is what is to be known of one.
+// A route is what is to be known of one. Only those of IPv4 and IPv6 have a prefix.
 type route struct {
-	family, kind byte // AF_*, RTN_*
-	bits         byte // of the destination's prefix
+	family, kind byte         // AF_*, RTN_*
+	to           netip.Prefix // its bits are 0 for a default route
 	table        uint32
-	cached       bool   // a copy for one destination, not an entry of a table
-	far          bool   // the destination's address is not 0
-	links        []int  // indexes, several with more than one path
-	destination  []byte // nil for a default route
+	cached       bool  // a copy for one destination, not an entry of a table
+	links        []int // indexes, several with more than one path
 }
 
-func (r route) isDefault() bool { return r.bits == 0 && r.kind == unix.RTN_UNICAST && !r.cached }
+func (r route) isDefault() bool {
+	return r.to.IsValid() && r.to.Bits() == 0 && r.kind == unix.RTN_UNICAST && !r.cached
+}
+
+// far reports that the destination's address is not 0.
+func (r route) far() bool { return !r.to.Addr().IsUnspecified() }
 
 // parseRoute decodes rtmsg and its attributes (include/uapi/linux/rtnetlink.h).
 func parseRoute(o nlmsg.Order, data []byte) (route, error) {
 	if len(data) < routeHeader {
 		return route{}, fmt.Errorf("%w: a route of %d bytes", nlmsg.ErrMalformed, len(data))
 	}
-	r := route{family: data[0], bits: data[1], table: uint32(data[4]), kind: data[7], cached: o.Uint32(data[8:])&unix.RTM_F_CLONED != 0}
-	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) error {
+	r := route{family: data[0], table: uint32(data[4]), kind: data[7], cached: o.Uint32(data[8:])&unix.RTM_F_CLONED != 0}
+	var destination []byte
+	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.RTA_TABLE:
-			table, err := index(o, a)
-			r.table = uint32(table)
-			return err
+			r.table, err = number(o, a)
 		case unix.RTA_DST:
-			r.destination = a.Data
-			r.far = slices.ContainsFunc(a.Data, func(b byte) bool { return b != 0 })
+			destination = a.Data
 		case unix.RTA_OIF:
-			link, err := index(o, a)
+			var link int
+			link, err = index(o, a)
 			r.links = append(r.links, link)
-			return err
 		case unix.RTA_MULTIPATH:
-			links, err := nexthops(o, a.Data)
+			var links []int
+			links, err = nexthops(o, a.Data)
 			r.links = append(r.links, links...)
-			return err
 		}
-		return nil
+		return err
 	})
+	if err == nil && (r.family == unix.AF_INET || r.family == unix.AF_INET6) {
+		r.to, err = destinationOf(r.family, data[1], destination)
+	}
 	return r, err
+}
+
+// destinationOf is the prefix that a route leads to: RTA_DST, which a default route need not have, and rtm_dst_len.
+func destinationOf(family, bits byte, dst []byte) (netip.Prefix, error) {
+	addr := netip.IPv4Unspecified()
+	if family == unix.AF_INET6 {
+		addr = netip.IPv6Unspecified()
+	}
+	length := addr.BitLen()
+	if len(dst) > 0 || bits > 0 {
+		addr, _ = netip.AddrFromSlice(dst)
+	}
+	if addr.BitLen() != length || int(bits) > length {
+		return netip.Prefix{}, fmt.Errorf("%w: a route of family %d for %d bits of %x", nlmsg.ErrMalformed, family, bits, dst[:min(len(dst), 16)])
+	}
+	return netip.PrefixFrom(addr, int(bits)), nil
 }
 
 // nexthops are the links of RTA_MULTIPATH: struct rtnexthop, each with attributes behind it.
@@ -120,7 +141,7 @@ func nexthops(o nlmsg.Order, b []byte) ([]int, error) {
 		if n < header || n > len(b) {
 			return nil, fmt.Errorf("%w: a nexthop of %d bytes, %d are there", nlmsg.ErrMalformed, n, len(b))
 		}
-		links = append(links, int(int32(o.Uint32(b[4:]))))
+		links = append(links, max(0, int(int32(o.Uint32(b[4:])))))
 		b = b[min((n+3)&^3, len(b)):]
 	}
 	return links, nil

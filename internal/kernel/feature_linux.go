@@ -45,8 +45,21 @@ func inside(o nlmsg.Order, b []byte, typ uint16) ([]byte, error) {
 	return nil, nil
 }
 
+// parseFamily decodes an answer to GETFAMILY: the number of a genetlink family, 0 if it tells none.
+func parseFamily(o nlmsg.Order, data []byte) (uint16, error) {
+	for a, err := range genericAttrs(o, data) {
+		if err != nil {
+			return 0, err
+		}
+		if a.Type == unix.CTRL_ATTR_FAMILY_ID && len(a.Data) >= 2 {
+			return o.Uint16(a.Data), nil
+		}
+	}
+	return 0, nil
+}
+
 // parseFeature decodes an answer to FEATURES_GET: the link's index, and what one feature is, as ethtool prints it.
-func parseFeature(o nlmsg.Order, data []byte, bit int) (index int, feature string, err error) {
+func parseFeature(o nlmsg.Order, data []byte, bit uint32) (index int, feature string, err error) {
 	var changeable, active, never bool
 	for a, err := range genericAttrs(o, data) {
 		if err != nil {
@@ -65,6 +78,9 @@ func parseFeature(o nlmsg.Order, data []byte, bit int) (index int, feature strin
 		if err != nil {
 			return 0, "", err
 		}
+	}
+	if index < 1 {
+		return 0, "", fmt.Errorf("%w: the features of a link with index %d", nlmsg.ErrMalformed, index)
 	}
 	feature = "off"
 	if active {
@@ -88,20 +104,20 @@ func headerIndex(o nlmsg.Order, b []byte) (int, error) {
 }
 
 // bitOf reads one bit of a compact bitset: words of 32 bits in host byte order (Documentation/networking/ethtool-netlink.rst).
-func bitOf(o nlmsg.Order, b []byte, bit int) (bool, error) {
+func bitOf(o nlmsg.Order, b []byte, bit uint32) (bool, error) {
 	words, err := inside(o, b, unix.ETHTOOL_A_BITSET_VALUE)
 	if err != nil {
 		return false, err
 	}
-	at := bit / 32 * 4
-	if at+4 > len(words) {
+	at := uint64(bit) / 32 * 4 // an int has 32 bits on some machines
+	if at+4 > uint64(len(words)) {
 		return false, fmt.Errorf("%w: a bitset of %d bytes has no bit %d", nlmsg.ErrMalformed, len(words), bit)
 	}
 	return o.Uint32(words[at:])>>(bit%32)&1 != 0, nil
 }
 
 // findString looks for a string in an answer to STRSET_GET and tells its index.
-func findString(o nlmsg.Order, data []byte, want string) (index int, found bool, err error) {
+func findString(o nlmsg.Order, data []byte, want string) (index uint32, found bool, err error) {
 	if len(data) < genericHeader {
 		return 0, false, fmt.Errorf("%w: a genetlink message of %d bytes", nlmsg.ErrMalformed, len(data))
 	}
@@ -129,7 +145,7 @@ func findString(o nlmsg.Order, data []byte, want string) (index int, found bool,
 		if err != nil {
 			return 0, false, err
 		}
-		return int(o.Uint32(number)), true, nil
+		return o.Uint32(number), true, nil
 	}
 	return 0, false, nil
 }

@@ -25,7 +25,7 @@ type ethtool struct {
 	mu     sync.Mutex
 	asked  bool
 	family uint16 // 0 is a kernel that does not tell
-	bit    int    // of hw-tc-offload
+	bit    uint32 // of hw-tc-offload
 }
 
 // addFeatures says of each device what its feature hw-tc-offload is. It needs no privilege.
@@ -73,7 +73,7 @@ func (k *Kernel) readFeatures(ctx context.Context, links []flowtable.Link) error
 }
 
 // ask finds out the numbers, once.
-func (e *ethtool) ask(ctx context.Context, sock *nlsock.Socket) (family uint16, bit int, err error) {
+func (e *ethtool) ask(ctx context.Context, sock *nlsock.Socket) (family uint16, bit uint32, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.asked {
@@ -102,20 +102,15 @@ func genericFamily(ctx context.Context, sock *nlsock.Socket, name string) (uint1
 		return 0, err
 	}
 	for _, m := range answer {
-		for a, err := range genericAttrs(o, m.Data) {
-			if err != nil {
-				return 0, err
-			}
-			if a.Type == unix.CTRL_ATTR_FAMILY_ID && len(a.Data) >= 2 {
-				return o.Uint16(a.Data), nil
-			}
+		if number, err := parseFamily(o, m.Data); number != 0 || err != nil {
+			return number, err
 		}
 	}
 	return 0, fmt.Errorf("%w: the kernel tells no number of the genetlink family %s", nlmsg.ErrMalformed, name)
 }
 
 // featureBit asks for the place of hw-tc-offload in the bitmaps of features, which differs from kernel to kernel.
-func featureBit(ctx context.Context, sock *nlsock.Socket, family uint16) (int, error) {
+func featureBit(ctx context.Context, sock *nlsock.Socket, family uint16) (uint32, error) {
 	o := nlmsg.Native()
 	answer, err := sock.Do(ctx, genericRequest(family, nlmsg.FlagAck, unix.ETHTOOL_MSG_STRSET_GET, func(b *nlmsg.Builder) {
 		b.EndNest(b.Nest(unix.ETHTOOL_A_STRSET_HEADER)) // of no device, and yet some kernels miss it

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"strconv"
 
@@ -102,14 +101,13 @@ func (w *linkWatch) route(m nlmsg.Message) (Event, bool, error) {
 	if err != nil {
 		return Event{}, false, err
 	}
-	if r.cached || r.kind == unix.RTN_LOCAL || r.kind == unix.RTN_BROADCAST || r.kind == unix.RTN_ANYCAST || r.kind == unix.RTN_MULTICAST {
+	if !r.to.IsValid() || r.cached || r.kind == unix.RTN_LOCAL || r.kind == unix.RTN_BROADCAST || r.kind == unix.RTN_ANYCAST || r.kind == unix.RTN_MULTICAST {
 		return Event{}, false, nil
 	}
-	to := "default"
-	if addr, ok := netip.AddrFromSlice(r.destination); ok {
-		to = netip.PrefixFrom(addr, int(r.bits)).String()
+	what := "route default"
+	if r.to.Bits() > 0 {
+		what = "route " + r.to.String()
 	}
-	what := "route " + to
 	if m.Type == unix.RTM_DELROUTE {
 		what += " gone"
 	}
@@ -125,7 +123,7 @@ func (w *linkWatch) route(m nlmsg.Message) (Event, bool, error) {
 // without being neighbours.
 func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 	n, place, err := parseNeighbour(nlmsg.Native(), m.Data)
-	if err != nil || n.addr.IsMulticast() {
+	if err != nil || n == (neighbour{}) || n.addr.IsMulticast() {
 		return Event{}, false, err
 	}
 	before, known := w.neighbours[n]
@@ -158,23 +156,33 @@ func (n neighbour) says(place string) string {
 }
 
 // parseNeighbour decodes ndmsg and its attributes (include/uapi/linux/neighbour.h): who it is, and where: the address of the link layer,
-// "" if it has none; for a MAC behind a bridge, the port's index.
+// "" if it has none; for a MAC behind a bridge, the port's index. One of another family is the zero neighbour.
 func parseNeighbour(o nlmsg.Order, data []byte) (n neighbour, place string, err error) {
 	if len(data) < neighbourHeader {
 		return n, "", fmt.Errorf("%w: a neighbour of %d bytes", nlmsg.ErrMalformed, len(data))
 	}
-	n = neighbour{family: data[0], link: int(int32(o.Uint32(data[4:])))}
-	err = nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) error {
+	family, link := data[0], int(int32(o.Uint32(data[4:])))
+	if family != unix.AF_INET && family != unix.AF_INET6 && family != unix.AF_BRIDGE {
+		return n, "", nil
+	}
+	var addr netip.Addr
+	err = nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.NDA_DST:
-			n.addr, _ = netip.AddrFromSlice(a.Data)
+			addr, _ = netip.AddrFromSlice(a.Data)
 		case unix.NDA_LLADDR:
-			place = net.HardwareAddr(a.Data).String()
+			place, err = hardwareAddress(a)
 		}
-		return nil
+		return err
 	})
-	if n.family == unix.AF_BRIDGE {
-		n.addr, n.mac, place, n.link = netip.Addr{}, place, strconv.Itoa(n.link), 0
+	switch {
+	case err != nil:
+	case family == unix.AF_BRIDGE && place != "":
+		return neighbour{family: family, mac: place}, strconv.Itoa(link), nil
+	case family == unix.AF_INET && addr.Is4() || family == unix.AF_INET6 && addr.Is6():
+		return neighbour{family: family, link: link, addr: addr}, place, nil
+	default:
+		err = fmt.Errorf("%w: a neighbour of family %d without an address of it", nlmsg.ErrMalformed, family)
 	}
-	return n, place, err
+	return neighbour{}, "", err
 }

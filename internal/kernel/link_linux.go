@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 
@@ -15,6 +16,9 @@ import (
 const (
 	linkHeader   = 16 // struct ifinfomsg
 	tunnelRemote = 3  // IFLA_IPTUN_REMOTE (include/uapi/linux/if_tunnel.h)
+	maxAddress   = 32 // MAX_ADDR_LEN (include/linux/netdevice.h)
+	maxVLAN      = 4095
+	maxKind      = 63 // a kind is the name of a module; MODULE_NAME_LEN is below 64 (include/linux/moduleparam.h)
 )
 
 // parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
@@ -27,7 +31,7 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 	err := nlmsg.EachAttr(o, data[linkHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.IFLA_IFNAME:
-			l.Name = a.String()
+			l.Name, err = a.Name(flowtable.MaxDevice)
 		case unix.IFLA_LINK:
 			l.Parent, err = index(o, a)
 		case unix.IFLA_LINK_NETNSID:
@@ -35,20 +39,23 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 		case unix.IFLA_MASTER:
 			l.Master, err = index(o, a)
 		case unix.IFLA_MTU:
-			l.MTU, err = index(o, a)
+			var mtu uint32
+			mtu, err = number(o, a)
+			l.MTU = int(min(mtu, math.MaxInt32))
 		case unix.IFLA_GROUP:
-			var group int
-			group, err = index(o, a)
-			l.Group = uint32(group)
+			l.Group, err = number(o, a)
 		case unix.IFLA_OPERSTATE:
 			l.State, err = operState(a)
 		case unix.IFLA_ADDRESS:
-			l.Address = linkAddress(a.Data)
+			l.Address, err = linkAddress(a)
 		case unix.IFLA_LINKINFO:
 			err = linkInfo(o, a.Data, &l)
 		}
 		return err
 	})
+	if err == nil && (l.Index < 1 || l.Name == "") {
+		err = fmt.Errorf("%w: a link with index %d and name %q", nlmsg.ErrMalformed, l.Index, l.Name)
+	}
 	if err != nil {
 		return l, err
 	}
@@ -62,12 +69,18 @@ func parseLink(o nlmsg.Order, data []byte) (flowtable.Link, error) {
 	return l, nil
 }
 
-// index reads a 32-bit number in host byte order.
-func index(o nlmsg.Order, a nlmsg.Attr) (int, error) {
+// number reads 32 bits in host byte order.
+func number(o nlmsg.Order, a nlmsg.Attr) (uint32, error) {
 	if len(a.Data) < 4 {
 		return 0, fmt.Errorf("%w: attribute %d of a link has %d bytes, needs 4", nlmsg.ErrMalformed, a.Type, len(a.Data))
 	}
-	return int(int32(o.Uint32(a.Data))), nil
+	return o.Uint32(a.Data), nil
+}
+
+// index reads the index of a device; 0 is none. A negative one is no device's, but kernels keep for tunnels what they were given.
+func index(o nlmsg.Order, a nlmsg.Attr) (int, error) {
+	n, err := number(o, a)
+	return max(0, int(int32(n))), err
 }
 
 // operState names a state as `ip link` prints it (RFC 2863, include/uapi/linux/if.h).
@@ -81,24 +94,32 @@ func operState(a nlmsg.Attr) (string, error) {
 }
 
 // linkAddress spells an address of the link layer; those of IP tunnels are IP addresses.
-func linkAddress(b []byte) string {
-	if ip, ok := netip.AddrFromSlice(b); ok {
-		return ip.String()
+func linkAddress(a nlmsg.Attr) (string, error) {
+	if ip, ok := netip.AddrFromSlice(a.Data); ok {
+		return ip.String(), nil
 	}
-	return net.HardwareAddr(b).String()
+	return hardwareAddress(a)
+}
+
+// hardwareAddress spells an address of the link layer.
+func hardwareAddress(a nlmsg.Attr) (string, error) {
+	if len(a.Data) > maxAddress {
+		return "", fmt.Errorf("%w: an address of the link layer has %d bytes, more than %d", nlmsg.ErrMalformed, len(a.Data), maxAddress)
+	}
+	return net.HardwareAddr(a.Data).String(), nil
 }
 
 // linkInfo decodes IFLA_LINKINFO: the kind, and of kinds that name another layer what they say of it.
 func linkInfo(o nlmsg.Order, b []byte, l *flowtable.Link) error {
 	var data []byte
-	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
+	err := nlmsg.EachAttr(o, b, func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.IFLA_INFO_KIND:
-			l.Kind = a.String()
+			l.Kind, err = a.Name(maxKind)
 		case unix.IFLA_INFO_DATA:
 			data = a.Data
 		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return err
@@ -133,6 +154,9 @@ func vlanInfo(o nlmsg.Order, b []byte) (v flowtable.VLAN, err error) {
 				return fmt.Errorf("%w: a VLAN id of %d bytes", nlmsg.ErrMalformed, len(a.Data))
 			}
 			v.ID = o.Uint16(a.Data)
+			if v.ID > maxVLAN {
+				return fmt.Errorf("%w: a VLAN id of %d", nlmsg.ErrMalformed, v.ID)
+			}
 		case unix.IFLA_VLAN_PROTOCOL:
 			if len(a.Data) < 2 {
 				return fmt.Errorf("%w: a VLAN protocol of %d bytes", nlmsg.ErrMalformed, len(a.Data))

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,7 +18,7 @@ func encodeLink(attrs func(nlmsg.Order, *nlmsg.Builder)) []byte {
 	o := nlmsg.Native()
 	b := nlmsg.NewBuilder(o, nil)
 	b.Begin(unix.RTM_NEWLINK, 0, 0)
-	b.Raw(make([]byte, linkHeader))
+	b.Raw(append(o.AppendUint32(make([]byte, 4), 1), make([]byte, linkHeader-8)...)) // of index 1
 	attrs(o, b)
 	b.End()
 	return b.Bytes()[16:]
@@ -51,9 +52,9 @@ func encodeUserPort(o nlmsg.Order, b *nlmsg.Builder) {
 
 func TestParseLink(t *testing.T) {
 	o := nlmsg.Native()
-	vlan := flowtable.Link{Name: "eth0", Kind: "vlan", Master: 7, Group: 1 << 31, State: "UP", Address: "02:00:00:00:00:01",
+	vlan := flowtable.Link{Index: 1, Name: "eth0", Kind: "vlan", Master: 7, Group: 1 << 31, State: "UP", Address: "02:00:00:00:00:01",
 		VLAN: flowtable.VLAN{ID: 9, Protocol: "802.1Q"}}
-	port := flowtable.Link{Name: "lan1", Kind: "dsa", Parent: 2, Conduit: 2}
+	port := flowtable.Link{Index: 1, Name: "lan1", Kind: "dsa", Parent: 2, Conduit: 2}
 	for name, c := range map[string]struct {
 		encode func(nlmsg.Order, *nlmsg.Builder)
 		want   flowtable.Link
@@ -74,8 +75,29 @@ func TestLinkAddress(t *testing.T) {
 	for want, b := range map[string][]byte{
 		"": nil, "192.0.2.1": {192, 0, 2, 1}, "02:00:00:00:00:01": {2, 0, 0, 0, 0, 1}, "::": make([]byte, 16),
 	} {
-		assert.Equal(t, want, linkAddress(b))
+		got, err := linkAddress(nlmsg.Attr{Data: b})
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
 	}
+	_, err := linkAddress(nlmsg.Attr{Data: make([]byte, maxAddress+1)})
+	assert.ErrorIs(t, err, nlmsg.ErrMalformed)
+}
+
+// A name that no kernel gives a device is not taken: what comes with it is not believed either.
+func TestParseLinkNames(t *testing.T) {
+	for name, ok := range map[string]bool{
+		"lo\x00": true, "fifteen.letters\x00": true, "lo\x00\x00": true,
+		"": false, "\x00": false, "lo": false, "sixteen.letters.\x00": false, strings.Repeat("x", 60000) + "\x00": false,
+	} {
+		_, err := parseLink(nlmsg.Native(), encodeLink(func(_ nlmsg.Order, b *nlmsg.Builder) { b.Data(unix.IFLA_IFNAME, []byte(name)) }))
+		if ok {
+			assert.NoError(t, err, "%.20q", name)
+		} else {
+			assert.ErrorIs(t, err, nlmsg.ErrMalformed, "%.20q", name)
+		}
+	}
+	_, err := parseLink(nlmsg.Native(), encodeLink(func(nlmsg.Order, *nlmsg.Builder) {}))
+	assert.ErrorIs(t, err, nlmsg.ErrMalformed, "no name")
 }
 
 // FuzzParseLink holds that no bytes make it panic.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -94,7 +93,7 @@ func (s *surveyor) done() *Survey {
 // addNeighbour notes where one is: kernels tell the address of the link layer of a valid one alone (neigh_fill_info, net/core/neighbour.c).
 func (s *surveyor) addNeighbour(o nlmsg.Order, data []byte) error {
 	n, address, err := parseNeighbour(o, data)
-	if err == nil && n.addr.IsValid() {
+	if err == nil {
 		s.Neighbours[Hop{Device: n.link, Addr: n.addr}] = address
 	}
 	return err
@@ -106,7 +105,7 @@ func (s *surveyor) addStation(o nlmsg.Order, data []byte) error {
 	err := nlmsg.EachAttr(o, data[neighbourHeader:], func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case unix.NDA_LLADDR:
-			station.Address = net.HardwareAddr(a.Data).String()
+			station.Address, err = hardwareAddress(a)
 		case unix.NDA_MASTER:
 			station.Bridge, err = index(o, a)
 		case unix.NDA_VLAN:
@@ -128,18 +127,12 @@ func (s *surveyor) addRoute(o nlmsg.Order, data []byte) error {
 	if data[7] != unix.RTN_UNICAST || o.Uint32(data[8:])&unix.RTM_F_CLONED != 0 {
 		return nil
 	}
-	to := netip.IPv4Unspecified()
-	if data[0] == unix.AF_INET6 {
-		to = netip.IPv6Unspecified()
-	}
-	var text []byte
+	var text, destination []byte
 	var devices []int
 	err := nlmsg.EachAttr(o, data[routeHeader:], func(a nlmsg.Attr) error {
 		switch a.Type {
 		case unix.RTA_DST:
-			if dst, ok := netip.AddrFromSlice(a.Data); ok {
-				to = dst
-			}
+			destination = a.Data
 		case unix.RTA_OIF:
 			device, err := index(o, a)
 			devices = append(devices, device)
@@ -153,11 +146,11 @@ func (s *surveyor) addRoute(o nlmsg.Order, data []byte) error {
 	if err != nil {
 		return err
 	}
-	prefix, err := to.Prefix(int(data[1]))
+	prefix, err := destinationOf(data[0], data[1], destination)
 	if err != nil {
-		return fmt.Errorf("%w: a route for %v/%d", nlmsg.ErrMalformed, to, data[1])
+		return err
 	}
-	s.put(prefix, append(text, ';'), devices)
+	s.put(prefix.Masked(), append(text, ';'), devices)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package nlmsg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -102,6 +103,15 @@ func (a Attr) String() string {
 		}
 	}
 	return string(b)
+}
+
+// Name reads a string of 1 to longest bytes that ends in a NUL, as the kernel writes what it calls something by.
+func (a Attr) Name(longest int) (string, error) {
+	n := bytes.IndexByte(a.Data, 0)
+	if n < 1 || n > longest {
+		return "", fmt.Errorf("%w: attribute %d is no name of 1 to %d bytes and a NUL", ErrMalformed, a.Type, longest)
+	}
+	return string(a.Data[:n]), nil
 }
 
 // Uint8 reads one byte.

@@ -184,3 +184,11 @@ func seeds(t testing.TB) [][]byte {
 	}
 	return list
 }
+
+func TestAttrName(t *testing.T) {
+	for text, want := range map[string]string{"lo\x00": "lo", "lo\x00\x00": "lo", "four\x00": "four", "lo": "", "": "", "\x00": "", "fives\x00": ""} {
+		got, err := Attr{Data: []byte(text)}.Name(4)
+		assert.Equal(t, want, got, "%q", text)
+		assert.Equal(t, want == "", errors.Is(err, ErrMalformed), "%q", text)
+	}
+}
