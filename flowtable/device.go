@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxDevice is the longest device name in bytes (IFNAMSIZ without the NUL, include/uapi/linux/if.h).
@@ -47,13 +49,28 @@ func checkDevicePart(name string) error {
 			return fmt.Errorf("device name %q holds %q, which the kernel refuses in names or nft cannot spell", name, c)
 		}
 	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return fmt.Errorf("device name %q holds what does not print, and nft's text has no escapes", name)
+	}
 	return nil
 }
 
-// spelled is a device's name for a sentence; one that nft cannot spell, as links given by hand may have, is quoted.
-func spelled(name string) string {
-	if CheckDevice(name) != nil {
+// Spelled is a name of a device, or of something else that others name, for people to read: in quotes and with escapes where it is
+// empty or holds spaces, quotes, backslashes or what does not print. Kernels take nearly every byte in names, and a terminal does as they say.
+func Spelled(name string) string {
+	odd := func(r rune) bool {
+		return !unicode.IsPrint(r) || r == ' ' || r == '"' || r == '\\' || r == utf8.RuneError // what is not UTF-8, too
+	}
+	if name == "" || strings.ContainsFunc(name, odd) {
 		return strconv.Quote(name)
 	}
 	return name
+}
+
+// spelled is Spelled for the name of a link, which is not taken for a prefix.
+func spelled(name string) string {
+	if strings.Contains(name, "*") {
+		return strconv.Quote(name)
+	}
+	return Spelled(name)
 }

@@ -149,3 +149,21 @@ links[3].parent: index -2 is negative; device indexes begin at 1, 0 is none
 links[3].master: index -3 is negative; device indexes begin at 1, 0 is none`)
 	assert.EqualError(t, err, want)
 }
+
+// What a terminal would not print as it is stands in quotes; and no flowtable lists such a device, for nft's text has no escapes.
+func TestSpelled(t *testing.T) {
+	for name, want := range map[string]string{
+		"eth0": "eth0", "wan-ppp.7": "wan-ppp.7", "k\u00fcche": "k\u00fcche", "ppp*": "ppp*", "": `""`, "a b": `"a b"`, `a"b`: `"a\"b"`, `a\b`: `"a\\b"`,
+		"\x1b[2J": `"\x1b[2J"`, "a\nb": `"a\nb"`, "\u009b2J": `"\u009b2J"`, "a\u2003b": `"a\u2003b"`, "a\u202eb": `"a\u202eb"`, "\xff": `"\xff"`, "\x7f": `"\x7f"`,
+	} {
+		got := Spelled(name)
+		assert.Equal(t, want, got)
+		if got != name {
+			assert.Error(t, CheckDevice(name), got)
+		}
+	}
+	l := Target{Links: []Link{{Name: "eth\u202e0"}}}
+	b := Spec{Name: "f", Devices: []Selector{{Prefix: "eth"}}}.Bind(&l)
+	assert.Equal(t, Unsupported, b[0].State)
+	assert.NotContains(t, b[0].Why, "\u202e")
+}

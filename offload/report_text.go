@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // String is the report as a table, one row a line, and the total. It has a column of flowtables where one is known.
@@ -31,7 +32,7 @@ func (r *Report) String() string {
 	w.Flush()
 	for _, h := range r.Half {
 		fmt.Fprintf(&b, "Of %d offloaded flows the packets from %s take the slow path: no flowtable lists %s.\n",
-			h.Flows, h.Device, h.unlisted())
+			h.Flows, flowtable.Spelled(h.Device), h.unlisted())
 	}
 	switch {
 	case r.AccountingUnknown:
@@ -61,6 +62,9 @@ func (h *Half) unlisted() string {
 	below := slices.DeleteFunc(slices.Clone(h.Lower), func(d string) bool { return d == h.Device })
 	if len(below) == 0 {
 		return "it"
+	}
+	for i := range below {
+		below[i] = flowtable.Spelled(below[i])
 	}
 	return "it or " + strings.Join(below, ", ") + " under it"
 }

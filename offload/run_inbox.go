@@ -95,7 +95,7 @@ func (n *notice) String() string {
 func noticeOf(e *Event) *notice {
 	n := &notice{what: string(e.Kind)}
 	if e.Device != "" {
-		n.what += " " + e.Device
+		n.what += " " + flowtable.Spelled(e.Device)
 	}
 	if e.What != "" {
 		n.what += ": " + e.What

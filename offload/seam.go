@@ -140,7 +140,8 @@ type EventConfig struct {
 // An Event says that something changed, and no more: who hears it looks again. It is a plain value.
 type Event struct {
 	Kind EventKind
-	// Device is the link's name, where the event concerns one.
+	// Device is the link's name, where the event concerns one, as its owner chose it: show it to
+	// people as flowtable.Spelled writes it. What is for people already.
 	Device string
 	// Generation is that of the ruleset after the change, for EventRuleset; 0 is unknown.
 	Generation uint32

@@ -85,23 +85,26 @@ func (s *scene) changeSince(before *scene) change {
 	}
 	for hop, address := range s.Neighbours {
 		if was := before.Neighbours[hop]; s.direct[hop.Device] && was != "" && address != was {
-			c.hops[hop] = fmt.Sprintf("the neighbour %v on %s was %s and is %s", hop.Addr, s.links[hop.Device].Name, was, address)
+			c.hops[hop] = fmt.Sprintf("the neighbour %v on %s was %s and is %s", hop.Addr, s.named(hop.Device), was, address)
 		}
 	}
 	for station, port := range s.Ports {
 		if was := before.Ports[station]; was != 0 && was != port {
 			s.moved(c, station, fmt.Sprintf("%s was behind port %s of %s and is behind %s", station.Address,
-				before.links[was].Name, s.links[station.Bridge].Name, s.links[port].Name))
+				before.named(was), s.named(station.Bridge), s.named(port)))
 		}
 	}
 	for index, link := range s.links {
 		if was := before.links[index]; s.direct[index] && was.MTU != 0 && was.MTU != link.MTU {
-			c.devices[index] = fmt.Sprintf("the MTU of %s was %d and is %d", link.Name, was.MTU, link.MTU)
+			c.devices[index] = fmt.Sprintf("the MTU of %s was %d and is %d", s.named(index), was.MTU, link.MTU)
 		}
 	}
 	s.rerouted(c, before)
 	return c
 }
+
+// named is the name of a link for a sentence.
+func (s *scene) named(index int) string { return flowtable.Spelled(s.links[index].Name) }
 
 // moved finds the neighbours that are at a station.
 func (s *scene) moved(c change, station Station, why string) {
@@ -194,5 +197,5 @@ func (s *scene) unknown(hop Hop) string {
 	if s.Neighbours[hop] != "" && !s.gone[hop] {
 		return ""
 	}
-	return fmt.Sprintf("the neighbour %v on %s is not known, and this kernel does not ask for it", hop.Addr, l.Name)
+	return fmt.Sprintf("the neighbour %v on %s is not known, and this kernel does not ask for it", hop.Addr, s.named(hop.Device))
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // String is the Status for a terminal: a line, then a table of the devices, then what is to be said.
@@ -35,7 +37,7 @@ func (s *Status) String() string {
 		if d.Hardware {
 			state += ", hardware"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, d.Device, state, clock(d.Since), d.Why)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, flowtable.Spelled(d.Device), state, clock(d.Since), d.Why)
 	}
 	w.Flush()
 	for _, l := range s.LiveSets {

@@ -107,7 +107,7 @@ func strandedBy(target *flowtable.Target, moves []moved, near, far string) strin
 		now := target.Above(slices.DeleteFunc(slices.Clone(f.before), func(d string) bool { return slices.Contains(f.left, d) })...)
 		for _, d := range []string{near, far} {
 			if !slices.Contains(now, d) {
-				return d + " left the hardware flowtable that carried the flow"
+				return flowtable.Spelled(d) + " left the hardware flowtable that carried the flow"
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func (c *conflicts) flowtables() {
 			case priority > theirs.Priority:
 				first = "theirs comes first"
 			}
-			where := fmt.Sprintf("%s %s %s", theirs.Family, theirs.Table, theirs.Name)
+			where := fmt.Sprintf("%s %s %s", theirs.Family, flowtable.Spelled(theirs.Table), flowtable.Spelled(theirs.Name))
 			c.add("foreign-flowtable", "flowtable "+where, "leave each device to one of them",
 				"flowtable %s has %s, as flowtable %s %s %s: a connection goes into one of them, and by priority %d and %d %s",
 				where, strings.Join(shared, ", "), t.Family, t.Name, f.Name, theirs.Priority, priority, first)
@@ -144,7 +144,7 @@ func (c *conflicts) writers() {
 				ours++
 			default:
 				if theirs++; first == "" {
-					first = fmt.Sprintf("chain %s handle %d", r.Chain, r.Handle)
+					first = fmt.Sprintf("chain %s handle %d", flowtable.Spelled(r.Chain), r.Handle)
 				}
 			}
 		}

@@ -194,10 +194,10 @@ func (s *skipping) tell(chain *LoadedChain, rules []*LoadedRule, effects map[*Lo
 			}
 		}
 	}
-	where := fmt.Sprintf("%s %s %s", chain.Family, chain.Table, chain.Name)
+	where := fmt.Sprintf("%s %s %s", chain.Family, wordOf(chain.Table), wordOf(chain.Name))
 	first := fmt.Sprintf("first by the rule with handle %d", rules[0].Handle)
 	if rules[0].Chain != chain.Name {
-		first += " of chain " + rules[0].Chain
+		first += " of chain " + wordOf(rules[0].Chain)
 	}
 	f := Finding{
 		Code: "skipped-chain", Path: "chain " + where, Information: onlyInforms(rules, effects),

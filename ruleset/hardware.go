@@ -63,6 +63,9 @@ func blind(t *flowtable.Target, table *Table, name string, listed []string) []st
 	var list []string
 	for _, device := range t.Unseen(listed...) {
 		lower := slices.DeleteFunc(t.Lower(device), func(d string) bool { return d == device })
+		for i := range lower {
+			lower[i] = flowtable.Spelled(lower[i])
+		}
 		list = append(list, fmt.Sprintf("flowtable %s %s %s lists %s and not %s below it, by which this kernel (Linux %s) has its packets come in: it offloads no connection over %[4]s; list %[5]s too, as the default layers do",
 			familyText(table.Family), table.Name, name, device, strings.Join(lower, ", "), t.Kernel.Release))
 	}

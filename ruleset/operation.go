@@ -81,14 +81,14 @@ type elements struct {
 // String is the operation as one nft command. The reason is not part of it.
 func (o Operation) String() string {
 	if x, ok := o.object.(*elements); ok && x.all {
-		return "flush set " + string(o.Family) + " " + o.Table + " " + o.Name
+		return "flush set " + string(o.Family) + " " + wordOf(o.Table) + " " + wordOf(o.Name)
 	}
 	if o.Verb == VerbDelete && o.Kind == KindRule && o.Handle == 0 {
-		return "flush chain " + string(o.Family) + " " + o.Table + " " + o.Name
+		return "flush chain " + string(o.Family) + " " + wordOf(o.Table) + " " + wordOf(o.Name)
 	}
-	words := string(o.Verb) + " " + string(o.Kind) + " " + string(o.Family) + " " + o.Table
+	words := string(o.Verb) + " " + string(o.Kind) + " " + string(o.Family) + " " + wordOf(o.Table)
 	if o.Name != "" {
-		words += " " + o.Name
+		words += " " + wordOf(o.Name)
 	}
 	if o.Handle != 0 {
 		words += " handle " + strconv.FormatUint(o.Handle, 10)
@@ -97,6 +97,14 @@ func (o Operation) String() string {
 		words += " " + body
 	}
 	return words
+}
+
+// wordOf is a name in a command: others' may hold anything. An Operation that is none has no names.
+func wordOf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return flowtable.Spelled(name)
 }
 
 // body is what follows the names in the command.

@@ -33,7 +33,7 @@ func (c *conflicts) announcedBits() {
 // announcedBit tells of a rule that uses a bit. One that packets of established connections do not meet, or not of those that we offload, only matters where it
 // sets the bit before flow add does; what it copies from elsewhere is most likely without it.
 func (c *conflicts) announcedBit(rule *LoadedRule, m *markReader, bit uint32, flowtable string) {
-	where := fmt.Sprintf("%s %s %s handle %d", rule.Family, rule.Table, rule.Chain, rule.Handle)
+	where := fmt.Sprintf("%s %s %s handle %d", rule.Family, wordOf(rule.Table), wordOf(rule.Chain), rule.Handle)
 	f := Finding{Code: "announced-bit", Path: "rule " + where, Fix: "announce with another bit, or leave the bit out of that rule's mask"}
 	does := "uses"
 	if !c.meetsOurs(rule) {

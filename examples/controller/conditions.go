@@ -64,7 +64,7 @@ func acceleratedOf(s *offload.Status) Condition {
 	}
 	for _, d := range s.Devices {
 		if d.State != flowtable.Bound {
-			unbound = append(unbound, fmt.Sprintf("%s: %s", d.Device, d.State))
+			unbound = append(unbound, fmt.Sprintf("%s: %s", flowtable.Spelled(d.Device), d.State))
 		}
 	}
 	switch {

@@ -123,7 +123,7 @@ func readSpec(std *streams, name string) (*ruleset.Spec, error) {
 func warn(std *streams, r *ruleset.Resolved) {
 	for _, b := range r.Bindings() {
 		if !b.State.Listed() {
-			fmt.Fprintf(std.err, "firmware: warning: flowtable %s, device %s is left out: %s\n", b.Flowtable, b.Device, b.Why)
+			fmt.Fprintf(std.err, "firmware: warning: flowtable %s, device %s is left out: %s\n", b.Flowtable, flowtable.Spelled(b.Device), b.Why)
 		}
 	}
 	for _, t := range r.Spec().Tables {

@@ -85,7 +85,7 @@ func printBindings(w io.Writer, bindings []flowtable.Binding) {
 
 // describe is one line about a device of a flowtable.
 func describe(b flowtable.Binding) string {
-	text := fmt.Sprintf("flowtable %s, device %s: %s", b.Flowtable, b.Device, b.State)
+	text := fmt.Sprintf("flowtable %s, device %s: %s", b.Flowtable, flowtable.Spelled(b.Device), b.State)
 	if b.Hardware {
 		text += " for hardware"
 	}

@@ -71,7 +71,7 @@ func deviceNews(before, now []offload.DeviceStatus) []string {
 	}
 	for _, b := range before {
 		if !slices.ContainsFunc(now, func(d offload.DeviceStatus) bool { return sameDevice(b.Binding, d.Binding) }) {
-			lines = append(lines, fmt.Sprintf("flowtable %s, device %s: not wanted any more", b.Flowtable, b.Device))
+			lines = append(lines, fmt.Sprintf("flowtable %s, device %s: not wanted any more", b.Flowtable, flowtable.Spelled(b.Device)))
 		}
 	}
 	return lines

@@ -81,7 +81,7 @@ func probeDevices(ctx context.Context, std *streams, manager *offload.Manager, d
 			err = errors.Join(err, encoder.Encode(a))
 			continue
 		}
-		fmt.Fprintf(std.out, "%-16s %-18s %s\n", a.Device, a.Result, a.Evidence)
+		fmt.Fprintf(std.out, "%-16s %-18s %s\n", flowtable.Spelled(a.Device), a.Result, a.Evidence)
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/nlsock"
 )
@@ -223,7 +224,7 @@ func readGeneration(m nlmsg.Message) (Event, bool, error) {
 	}
 	e := Event{Kind: EventRuleset}
 	var process uint32
-	var name string
+	name := "a process without a name"
 	err = nlmsg.EachAttr(nlmsg.Native(), b, func(a nlmsg.Attr) (err error) {
 		switch a.Type {
 		case nlmsg.NFTAGenID:
@@ -231,10 +232,20 @@ func readGeneration(m nlmsg.Message) (Event, bool, error) {
 		case nlmsg.NFTAGenProcPID:
 			process, err = a.Uint32BE()
 		case nlmsg.NFTAGenProcName:
-			name = a.String()
+			name, err = processName(a)
 		}
 		return err
 	})
 	e.What = fmt.Sprintf("generation %d by %s (process %d)", e.Generation, name, process)
-	return e, true, err
+	return e, err == nil, err
+}
+
+// processName is how a process calls itself (TASK_COMM_LEN, include/linux/sched.h), for people to read: it chose the name.
+func processName(a nlmsg.Attr) (string, error) {
+	const longest = 15
+	name := a.String()
+	if len(name) > longest {
+		return "", fmt.Errorf("%w: the name of a process has %d bytes, more than %d", nlmsg.ErrMalformed, len(name), longest)
+	}
+	return flowtable.Spelled(name), nil
 }

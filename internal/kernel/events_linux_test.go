@@ -260,3 +260,34 @@ func BenchmarkEvents(b *testing.B) {
 		require.NoError(b, err)
 	}
 }
+
+// Who commits calls itself as it likes, and devices are named by whoever may do so: both reach terminals in what events say.
+func TestEventsQuoteNames(t *testing.T) {
+	odd := "x\x1b[2J\n"
+	b := nlmsg.NewBuilder(nlmsg.Native(), nil)
+	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), 0, 0, 0, 0)
+	b.Uint32BE(nlmsg.NFTAGenID, 7)
+	b.Uint32BE(nlmsg.NFTAGenProcPID, 42)
+	b.String(nlmsg.NFTAGenProcName, odd)
+	b.End()
+	e, news, err := readGeneration(nlmsg.Message{Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), Data: b.Bytes()[16:]})
+	require.NoError(t, err)
+	assert.True(t, news)
+	assert.Equal(t, Event{Kind: EventRuleset, Generation: 7, What: `generation 7 by "x\x1b[2J\n" (process 42)`}, e)
+
+	w := newLinkWatch()
+	for _, name := range []string{odd, "eth0"} {
+		data := encodeLink(func(_ nlmsg.Order, b *nlmsg.Builder) { b.String(unix.IFLA_IFNAME, name) })
+		e, news, err = w.read(nlmsg.Message{Type: unix.RTM_NEWLINK, Data: data})
+		require.NoError(t, err)
+		assert.True(t, news)
+	}
+	assert.Equal(t, Event{Kind: EventLinks, Device: "eth0", What: `device renamed from "x\x1b[2J\n"`}, e)
+
+	b.Reset()
+	b.BeginNetfilter(nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), 0, 0, 0, 0)
+	b.String(nlmsg.NFTAGenProcName, "sixteen.letters.")
+	b.End()
+	_, _, err = readGeneration(nlmsg.Message{Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), Data: b.Bytes()[16:]})
+	assert.ErrorIs(t, err, nlmsg.ErrMalformed)
+}

@@ -86,7 +86,7 @@ func (w *linkWatch) link(m nlmsg.Message) (Event, bool, error) {
 	case !known && o.Uint32(m.Data[12:]) == 1<<32-1: // ifi_change of register_netdevice
 		what = "new device"
 	case known && before.Name != l.Name:
-		what = "device renamed from " + before.Name
+		what = "device renamed from " + flowtable.Spelled(before.Name)
 	case known && before.Master != l.Master:
 		what = "device has another master"
 	case features:

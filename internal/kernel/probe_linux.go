@@ -99,7 +99,8 @@ func (s surroundings) answer(device string, force bool) flowtable.Answer {
 		return is(flowtable.NoModule, s.flowtables.Evidence)
 	}
 	if f, ok := s.holder(device); ok {
-		return is(flowtable.Busy, fmt.Sprintf("in the hardware flowtable %s %s %s; not tried, some drivers bind a device but once", f.Family, f.Table, f.Name))
+		return is(flowtable.Busy, fmt.Sprintf("in the hardware flowtable %s %s %s; not tried, some drivers bind a device but once",
+			f.Family, flowtable.Spelled(f.Table), flowtable.Spelled(f.Name)))
 	}
 	switch {
 	case force || strings.HasPrefix(feature, "on"):
@@ -109,7 +110,7 @@ func (s surroundings) answer(device string, force bool) flowtable.Answer {
 	case strings.HasSuffix(feature, "[fixed]"):
 		return is(flowtable.FixedOff, tcOffload+": "+feature)
 	}
-	return is(flowtable.FeatureOff, fmt.Sprintf("%s: %s; `ethtool -K %s %s on` turns it on", tcOffload, feature, device, tcOffload))
+	return is(flowtable.FeatureOff, fmt.Sprintf("%s: %s; `ethtool -K %s %s on` turns it on", tcOffload, feature, flowtable.Spelled(device), tcOffload))
 }
 
 // holder is the hardware flowtable that has a device.
@@ -156,7 +157,7 @@ func (k *Kernel) askDrivers(ctx context.Context, devices []string) (map[string]f
 func (a answers) driver(seq uint32, device string) flowtable.Answer {
 	answer := flowtable.Answer{Device: device, Result: flowtable.DriverRefuses}
 	errno, answered := a[seq]
-	what := "tried a flowtable with `flags offload` and " + device + ": "
+	what := "tried a flowtable with `flags offload` and " + flowtable.Spelled(device) + ": "
 	answer.Evidence = what + errnoText(errno)
 	switch {
 	case !answered:
