@@ -134,3 +134,57 @@ func TestConflictsAreReadAtLeisure(t *testing.T) {
 	assert.NotEmpty(t, plan.Conflicts())
 	assert.Equal(t, dumps+2, k.dumps.Load(), "the outline and what others have")
 }
+
+// A watchdog does not give up while the mark of its change stands, however long the kernel refuses.
+func TestWatchdogPersists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, k := onFake(t, offloadtest.Linux72("eth0"), nil)
+		applySpec(t, m, firewall(dropPort(22)))
+		before := k.Ruleset()
+		plan, err := m.Plan(t.Context(), firewall(dropPort(23)))
+		require.NoError(t, err)
+		_, err = m.ApplyConfirm(t.Context(), plan, time.Minute)
+		require.NoError(t, err)
+		for range 200 {
+			k.LoseAnswer(false)
+		}
+		time.Sleep(2 * time.Hour) // of the bubble's time
+		synctest.Wait()
+		assert.Equal(t, before, k.Ruleset())
+	})
+}
+
+// An elbowed kernel has others do something just before some of the commits.
+type elbowed struct {
+	*offloadtest.Kernel
+	times     int
+	meanwhile func()
+}
+
+func (e *elbowed) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
+	if e.times > 0 {
+		e.times--
+		e.meanwhile()
+	}
+	return e.Kernel.Commit(ctx, b)
+}
+
+// Off goes on while others change our own tables too, as long as it takes.
+func TestOffBesideWriterOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := offloadtest.New(t, offloadtest.Linux72("eth0"))
+		other, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+		require.NoError(t, err)
+		applySpec(t, other, firewall(dropPort(22)))
+		port := uint16(100)
+		m, err := offload.Open(t.Context(), &offload.Config{Kernel: &elbowed{k, 300, func() {
+			port++
+			applySpec(t, other, firewall(dropPort(port)))
+		}}})
+		require.NoError(t, err)
+		require.NoError(t, m.Off(t.Context(), ""))
+		assert.NotContains(t, k.Ruleset(), "flowtable")
+		require.NoError(t, m.Close())
+		require.NoError(t, other.Close())
+	})
+}

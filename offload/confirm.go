@@ -230,18 +230,8 @@ func (m *Manager) Confirm(ctx context.Context, owner string) error {
 }
 
 func (m *Manager) confirm(ctx context.Context, mark ruleset.Unconfirmed) error {
-	have, err := m.load(ctx, mark.Owner)
-	if err != nil {
-		return err
-	}
-	plan, err := mark.Confirm(have)
-	if err != nil {
+	if err := m.turn(ctx, mark.Owner, mark.Confirm); err != nil {
 		return fmt.Errorf("offload: confirm: %w", err)
 	}
-	if err := m.lock(ctx); err != nil {
-		return fmt.Errorf("offload: confirm: %w", err)
-	}
-	defer m.unlock()
-	_, _, err = m.commit(ctx, plan)
-	return err
+	return nil
 }

@@ -84,14 +84,13 @@ func (w *watch) marked(ctx context.Context, m *Manager) bool {
 	return waits && is == w.Mark
 }
 
-// maxRollbacks bounds how often a change is tried to be taken back, with growing pauses: about two minutes.
-const maxRollbacks = 16
+// maxRollbackPause is for the pause before a change is tried again to be taken back.
+const maxRollbackPause = 15 * time.Second
 
-// end takes the change back, unless it was confirmed.
+// end takes the change back, unless it was confirmed. It tries again, with growing pauses, as long as the mark of the change stands.
 func (w *watch) end(ctx context.Context, m *Manager, how ruleset.Restoration) error {
-	var err error
-	for n := range maxRollbacks {
-		err = m.takeBack(ctx, w, how)
+	for n := 0; ; n++ {
+		err := m.takeBack(ctx, w, how)
 		switch {
 		case errors.Is(err, ErrNotUnconfirmed):
 			m.log.InfoContext(ctx, "the change was confirmed, or it was never made", "owner", w.Mark.Owner)
@@ -100,11 +99,10 @@ func (w *watch) end(ctx context.Context, m *Manager, how ruleset.Restoration) er
 			return err
 		}
 		m.log.WarnContext(ctx, "not taken back yet", "owner", w.Mark.Owner, "err", err)
-		if err := pause(ctx, time.Duration(n)*time.Second); err != nil {
+		if err := pause(ctx, min(time.Duration(n)*time.Second, maxRollbackPause)); err != nil {
 			return err
 		}
 	}
-	return err
 }
 
 // takeBack restores what there was before a change, and lifts its mark, as one transaction.

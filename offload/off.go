@@ -72,8 +72,8 @@ func (m *Manager) IsOff(ctx context.Context, owner string) (ruleset.Off, bool, e
 	return off, is, nil
 }
 
-// turn commits a plan that is made from what the kernel holds, again as long as others commit in between. Nothing is evicted: what is
-// offloaded leaves with its flowtable.
+// turn commits a plan that is made from what the kernel holds, again as long as others change our tables in between, until ctx ends.
+// Nothing is evicted: what is offloaded leaves with its flowtable.
 func (m *Manager) turn(ctx context.Context, owner string, planOf func(*ruleset.Loaded) (*ruleset.Plan, error)) error {
 	if err := m.lock(ctx); err != nil {
 		return err
@@ -89,11 +89,11 @@ func (m *Manager) turn(ctx context.Context, owner string, planOf func(*ruleset.L
 			return err
 		}
 		_, _, err = m.commit(ctx, plan)
-		if !errors.Is(err, ErrConflict) || n+1 == maxReplans {
+		if !errors.Is(err, ErrConflict) {
 			return err
 		}
-		if err := pause(ctx, time.Duration(n)*time.Millisecond); err != nil {
-			return err
+		if ended := pause(ctx, time.Duration(min(n, maxReplans))*time.Millisecond); ended != nil {
+			return fmt.Errorf("%w: %w", ended, err)
 		}
 	}
 }
