@@ -21,20 +21,28 @@ VM_PACKAGES := $(foreach d,offload ruleset internal/testns/vm/vmtest internal/te
 
 PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/nftvalue ./internal/strictjson
 
-.PHONY: demo test test-quick soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
+# Packages whose tests run for processors of another width and byte order, too, as far as they need no kernel.
+ARCH          ?= 386,s390x
+ARCH_PACKAGES := $(PURE_PACKAGES) ./internal/mark ./internal/runlock ./internal/nlsock ./internal/kernel ./conntrack ./examples/firmware
+
+.PHONY: demo test test-quick test-arch soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
 
 # The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
 # flowtables, else 6.12 in the virtual machine.
 demo: vm
 	@$(VM) run -kernel $(KERNEL) ./examples/quickstart
 
-# Everything: this host, then three kernels. The last lines are the summary. The limits leave room for a machine that is half as fast as others.
+# Everything: this host, other processors, then three kernels. The last lines are the summary. The limits leave room for a machine that is half as fast as others.
 test: vm
-	@$(VM) all -kernel $(KERNELS) -timeout 20m -boot-timeout 45m $(VM_PACKAGES)
+	@$(VM) all -kernel $(KERNELS) -arch $(ARCH) -pure "$(ARCH_PACKAGES)" -timeout 20m -boot-timeout 45m $(VM_PACKAGES)
 
 # What needs no virtual machine.
 test-quick: vm
 	@$(VM) host ./...
+
+# What needs no kernel, in 32 bits and on a big-endian processor that qemu-user emulates. ARCH=386,arm,s390x,mips,...
+test-arch: vm
+	@$(VM) arch -arch $(ARCH) $(ARCH_PACKAGES)
 
 # Long runs: tests named TestSoak..., which read their length from FASTPATH_SOAK, and every fuzz target for SOAKFUZZ.
 soak: vm
@@ -73,6 +81,7 @@ lint:
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
 	GOOS=darwin $(GO) vet $(PURE_PACKAGES)
+	GOARCH=arm $(GO) vet ./... # int has 32 bits, and C's char no sign
 	$(GO) run $(STATICCHECK) ./...
 
 vm:

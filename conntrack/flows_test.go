@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -19,7 +20,7 @@ func TestFlowIsSmall(t *testing.T) {
 func TestFlowsKeepEveryField(t *testing.T) {
 	f := newFlows(usualLimits())
 	for _, c := range allCaptured(t) {
-		e, err := Decode(nil, c.data)
+		e, err := Decode(binary.LittleEndian, c.data)
 		require.NoError(t, err)
 		e.Stop = time.Time{} // of the last message, which nobody keeps
 		k := e.Key()

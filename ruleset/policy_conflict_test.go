@@ -63,7 +63,7 @@ func TestMarkOfCompat(t *testing.T) {
 func TestMarkOfUnknown(t *testing.T) {
 	load := expressionBytes("ct", map[uint16][]byte{nlmsg.NFTACTKey: {0, 0, 0, ctMark}, nlmsg.NFTACTDreg: {0, 0, 0, 1}})
 	assert.EqualValues(t, 0, ctMarkBits(nlmsg.LittleEndian, load))
-	assert.EqualValues(t, 1<<32-1, ctMarkBits(nlmsg.LittleEndian, append(load, expressionBytes("of tomorrow", nil)...)))
+	assert.EqualValues(t, uint32(1<<32-1), ctMarkBits(nlmsg.LittleEndian, append(load, expressionBytes("of tomorrow", nil)...)))
 	assert.EqualValues(t, 0, ctMarkBits(nlmsg.LittleEndian, append(load, expressionBytes("counter", nil)...)))
 }
 

@@ -145,7 +145,8 @@ func unread(t *testing.T, k *Kernel) (listening, bytes int) {
 		text, err := os.ReadFile("/proc/thread-self/net/netlink")
 		for _, line := range strings.Split(string(text), "\n") {
 			var sk string
-			var protocol, port, groups, room int
+			var protocol, room int
+			var port, groups uint32
 			if n, _ := fmt.Sscanf(line, "%s %d %d %x %d", &sk, &protocol, &port, &groups, &room); n == 5 && protocol == unix.NETLINK_NETFILTER && groups != 0 {
 				listening++
 				bytes += room

@@ -12,10 +12,18 @@ import (
 // RunHost runs `go test` on this machine and reports it like a kernel. Every
 // skip is allowed here, and listed with its reason.
 func (m *Module) RunHost(ctx context.Context, patterns, flags []string, verbose bool, w io.Writer) Summary {
-	s := Summary{Name: "host"}
+	s := m.goTest(ctx, nil, patterns, flags, verbose, w)
+	s.Name, s.Detail = "host", hostRelease()
+	s.Result.WriteDetails(w)
+	return s
+}
+
+// goTest runs `go test` with what env adds to the environment, and counts.
+func (m *Module) goTest(ctx context.Context, env, patterns, flags []string, verbose bool, w io.Writer) (s Summary) {
 	args := append([]string{"test", "-json", "-count=1"}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, patterns...)...)
 	cmd.Dir = m.Dir
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = w
 	out, err := cmd.StdoutPipe()
 	if err == nil {
@@ -42,8 +50,6 @@ func (m *Module) RunHost(ctx context.Context, patterns, flags []string, verbose 
 	case s.Result.Passed+s.Result.Failed == 0:
 		s.Result.fail("go test", "no test ran")
 	}
-	s.Detail = hostRelease()
-	s.Result.WriteDetails(w)
 	return s
 }
 

@@ -29,13 +29,18 @@ var hostTools = map[string]string{
 	"wg":                 "wireguard-tools",
 	"dpkg-deb":           "dpkg",
 	"unshare":            "util-linux",
+	"setpriv":            "util-linux",
 	"flock":              "util-linux",
 }
 
 // EnsureTools installs the host's missing tools from the suites that the system
 // already has. It needs root only if something is missing.
 func EnsureTools(ctx context.Context, say func(string, ...any)) error {
-	missing := missingTools()
+	return installTools(ctx, hostTools, say)
+}
+
+func installTools(ctx context.Context, tools map[string]string, say func(string, ...any)) error {
+	missing := missingTools(tools)
 	if len(missing) == 0 {
 		return nil
 	}
@@ -55,9 +60,9 @@ func EnsureTools(ctx context.Context, say func(string, ...any)) error {
 	return err
 }
 
-func missingTools() []string {
+func missingTools(tools map[string]string) []string {
 	var pkgs []string
-	for tool, pkg := range hostTools {
+	for tool, pkg := range tools {
 		path := findTool(tool)
 		if path == "" || tool == "busybox" && !isStatic(path) { // in the guest it has no libraries of this host
 			pkgs = append(pkgs, pkg)

@@ -93,7 +93,7 @@ func greeting() wire.Greeting {
 	return g
 }
 
-func text(c []int8) string {
+func text[C int8 | uint8](c []C) string {
 	var b []byte
 	for _, v := range c {
 		if v == 0 {

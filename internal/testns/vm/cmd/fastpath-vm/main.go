@@ -22,13 +22,14 @@ const usage = `usage: fastpath-vm VERB [FLAGS] ...
   prepare [-kernel LIST]                         fill the cache
   test    [-kernel LIST] [FLAGS] PACKAGES...     run tests on kernels
   host    [FLAGS] PACKAGES...                    run tests on this machine
-  all     [-kernel LIST] [FLAGS] PACKAGES...     host (all packages), then kernels, then totals
+  arch    [-arch LIST] [FLAGS] PACKAGES...       run tests for other processors, without privileges
+  all     [-kernel LIST] [FLAGS] PACKAGES...     host (all packages), then arch (-pure), then kernels, then totals
   run     [-kernel NAME] [FLAGS] PROGRAM ARGS... run one program on a kernel
 
 LIST is comma separated: 6.1, 6.12, 7.2 (the newest of Debian sid, also "sid").
 run also knows host, and auto: the host if its kernel has flowtables, else 6.12.
 Exit status: 0 all well, 1 something failed, 2 usage, 3 nothing failed but a
-kernel could not be had; run: that of the program, 125 if the machine broke.
+kernel or an emulator could not be had; run: that of the program, 125 if the machine broke.
 `
 
 const (
@@ -44,7 +45,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	verbs := map[string]func(context.Context, *app, []string) int{
-		"prepare": prepare, "test": test, "host": host, "all": all, "run": program,
+		"prepare": prepare, "test": test, "host": host, "arch": arch, "all": all, "run": program,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
 		fmt.Fprint(stderr, usage)
@@ -66,6 +67,8 @@ type app struct {
 	stdout, stderr io.Writer
 	flags          *flag.FlagSet
 	kernel         string
+	arch           string
+	pure           string
 	options        vm.TestOptions
 	cache          *vm.Cache
 	module         *vm.Module
@@ -76,6 +79,8 @@ func (a *app) define(verb string) {
 	a.flags.SetOutput(a.stderr)
 	f, o := a.flags, &a.options
 	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,sid; run: one of them, host, or auto (the default)")
+	f.StringVar(&a.arch, "arch", "386,s390x", "processors for arch and all, comma separated, in Go's words")
+	f.StringVar(&a.pure, "pure", "", "packages that all runs for the processors of -arch, in one word separated by spaces; none by default")
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")
 	f.BoolVar(&o.Verbose, "v", false, "show all test output as it comes")
 	f.DurationVar(&o.Timeout, "timeout", 0, "time limit per package (default 10m)")

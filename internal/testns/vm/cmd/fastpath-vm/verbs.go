@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,7 +68,12 @@ func (a *app) testKernels(ctx context.Context, packages []string) ([]vm.Summary,
 	if err != nil {
 		return nil, a.report(err)
 	}
-	codes := []int{exitOK}
+	return sums, codeOf(sums)
+}
+
+// codeOf is the exit status that tells of all summaries.
+func codeOf(sums []vm.Summary) int {
+	var codes []int
 	for _, s := range sums {
 		switch {
 		case s.NotRun != "":
@@ -76,7 +82,7 @@ func (a *app) testKernels(ctx context.Context, packages []string) ([]vm.Summary,
 			codes = append(codes, exitFailed)
 		}
 	}
-	return sums, worst(codes)
+	return worst(codes)
 }
 
 // host runs packages on this machine.
@@ -90,6 +96,13 @@ func host(ctx context.Context, a *app, packages []string) int {
 }
 
 func (a *app) testHost(ctx context.Context, packages []string) vm.Summary {
+	if len(packages) == 0 {
+		packages = []string{"./..."}
+	}
+	return a.module.RunHost(ctx, packages, a.goTestFlags(), a.options.Verbose, vm.PrefixWriter(a.stdout, "[host] "))
+}
+
+func (a *app) goTestFlags() []string {
 	flags := slices.Clone(a.options.Flags)
 	if a.options.Run != "" {
 		flags = append(flags, "-run="+a.options.Run)
@@ -97,14 +110,33 @@ func (a *app) testHost(ctx context.Context, packages []string) vm.Summary {
 	if a.options.Timeout > 0 {
 		flags = append(flags, "-timeout="+a.options.Timeout.String())
 	}
-	if len(packages) == 0 {
-		packages = []string{"./..."}
-	}
-	return a.module.RunHost(ctx, packages, flags, a.options.Verbose, vm.PrefixWriter(a.stdout, "[host] "))
+	return flags
 }
 
-// all runs everything: the host's tests while the kernels are prepared, then
-// the kernels. A sid in flux is told loudly and does not fail the rest.
+// arch runs packages for other processors and ends with one line for each.
+func arch(ctx context.Context, a *app, packages []string) int {
+	if len(packages) == 0 {
+		a.say("arch: name at least one package")
+		return exitUsage
+	}
+	sums := a.testArchs(ctx, packages)
+	for _, s := range sums {
+		fmt.Fprintln(a.stdout, s)
+	}
+	return codeOf(sums)
+}
+
+func (a *app) testArchs(ctx context.Context, packages []string) (sums []vm.Summary) {
+	for _, name := range strings.Split(a.arch, ",") {
+		w := vm.PrefixWriter(a.stdout, "["+name+"] ")
+		sums = append(sums, a.module.RunArch(ctx, name, packages, a.goTestFlags(), a.options.Verbose, a.say, w))
+	}
+	return sums
+}
+
+// all runs everything: the host's tests while the kernels are prepared, those of
+// other processors, then the kernels. A sid in flux, and an emulator that is not
+// to be had, are told loudly and do not fail the rest.
 func all(ctx context.Context, a *app, packages []string) int {
 	if len(packages) == 0 {
 		a.say("all: name the packages that run on the kernels")
@@ -114,6 +146,9 @@ func all(ctx context.Context, a *app, packages []string) int {
 	go func() { prepared <- prepare(ctx, a, nil) }()
 	sums := []vm.Summary{a.testHost(ctx, nil)}
 	<-prepared // what went wrong is met again, and reported, by the kernel's own run
+	if pure := strings.Fields(a.pure); len(pure) > 0 {
+		sums = append(sums, a.testArchs(ctx, pure)...)
+	}
 	kernels, code := a.testKernels(ctx, packages)
 	sums = append(sums, kernels...)
 	fmt.Fprintln(a.stdout)
