@@ -207,6 +207,9 @@ func (r *reader) set(family byte, attrs []byte) error {
 	return err
 }
 
+// longestKey is what fits the registers.
+const longestKey = 64
+
 // concatenation reads NFTA_SET_DESC_CONCAT: a list of fields with their lengths.
 func concatenation(o nlmsg.Order, b []byte) (fields []int, err error) {
 	err = nlmsg.EachAttr(o, b, func(a nlmsg.Attr) error {
@@ -216,7 +219,7 @@ func concatenation(o nlmsg.Order, b []byte) (fields []int, err error) {
 		return nlmsg.EachAttr(o, a.Data, func(elem nlmsg.Attr) error {
 			return nlmsg.EachAttr(o, elem.Data, func(a nlmsg.Attr) error { // NFTA_SET_FIELD_LEN
 				n, err := a.Uint32BE()
-				fields = append(fields, int(n+3)&^3)
+				fields = append(fields, int(min(n, longestKey)+3)&^3)
 				return err
 			})
 		})
