@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -15,7 +16,7 @@ import (
 // transaction. No connection breaks; the kernel takes all flows out of a flowtable that it deletes.
 //
 // The transaction leaves a mark in the kernel, an empty table fastpath_off_*, which stands until On, or until the namespace ends, whichever
-// process looks. While it stands Plan, Reconcile and Run leave the flowtables of that owner's Spec out (Spec.WithoutFlowtables), and
+// process looks. Where `nft flush ruleset` takes it with the tables, a Run that is under way makes it again. While it stands Plan, Reconcile and Run leave the flowtables of that owner's Spec out (Spec.WithoutFlowtables), and
 // say so in the plan's warnings. A plan from before, applied now, is refused with ErrConflict. Off twice changes nothing.
 //
 // A change that waits for its confirmation is no longer taken back by its watchdog if it has flowtables, for the tables are not as it
@@ -50,15 +51,33 @@ func (m *Manager) PlanOff(ctx context.Context, owner string) (*ruleset.Plan, err
 	return nil, fmt.Errorf("offload: plan to switch the fast path of %q off: %w", owner, err)
 }
 
-// On takes the mark of Off away. The flowtables come back by the next Plan and Apply, or at once where Run is under way. On where
-// nothing is off changes nothing.
+// On takes the mark of Off away. The flowtables come back by the next Plan and Apply, or at once where Run is under way, for which it leaves a sign
+// that this was meant (a table fastpath_on_*, which Run takes away). On where nothing is off changes nothing.
 func (m *Manager) On(ctx context.Context, owner string) error {
 	owner = cmp.Or(owner, ruleset.DefaultOwner)
-	err := m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) { return ruleset.SwitchOn(have, owner) })
+	watched, err := m.isRun(ctx, owner)
+	if err == nil {
+		since := time.Now().UTC().Format(time.RFC3339)
+		err = m.turn(ctx, owner, func(have *ruleset.Loaded) (*ruleset.Plan, error) {
+			if watched {
+				return ruleset.SwitchOnTelling(have, owner, since)
+			}
+			return ruleset.SwitchOn(have, owner)
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("offload: switch the fast path of %q on: %w", owner, err)
 	}
 	return nil
+}
+
+// isRun reports whether a Run of an owner is under way, of whatever process.
+func (m *Manager) isRun(ctx context.Context, owner string) (bool, error) {
+	owners, err := m.Owners(ctx)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(owners, func(o Owner) bool { return o.Name == owner && o.Run.Table != "" }), nil
 }
 
 // IsOff tells whether the fast path of an owner's tables ("" is ruleset.DefaultOwner) is switched off, and since when.

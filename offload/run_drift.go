@@ -16,7 +16,13 @@ type left struct {
 }
 
 // leave remembers what is in force now.
-func (r *run) leave(now *view) { r.left = &left{now.plan, now.target, now.off, r.known} }
+func (r *run) leave(ctx context.Context, now *view) {
+	r.left = &left{now.plan, now.target, now.off, r.known}
+	r.killed = killed{}
+	if now.off {
+		r.killed = killedBy(r.held(ctx, PhaseOff), r.owner)
+	}
+}
 
 // driftOf are the operations that undo what others did to our tables since we left them. That devices came or went is none of it.
 func (r *run) driftOf(ctx context.Context, now *view) []string {

@@ -113,6 +113,7 @@ func TestRunEndsWithItsNamespace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := open(t, &watched{Kernel: offloadtest.New(t, offloadtest.Linux61("eth0"))}, offload.RunConfig{Stale: offload.StaleReport})
 				r.start(fast("eth0"))
+				r.pass(time.Second)
 				delete(r.kernel, fmt.Errorf("network namespace %q: %w", "blue", offload.ErrNamespaceGone))
 				r.pass(time.Second)
 				r.stop(offload.ErrNamespaceGone)

@@ -99,7 +99,7 @@ func (r *run) keepLive(ctx context.Context, now *view) (frozen bool, err error) 
 				return false, err
 			}
 			r.count(generation, true)
-			r.leave(now)
+			r.leave(ctx, now)
 			if err != nil {
 				return false, err // ErrNotEvicted: the next look goes on from here
 			}

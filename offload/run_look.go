@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,9 @@ func (r *run) once(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if changed, err := r.keepOff(ctx, now.have); changed || err != nil {
+		return cmp.Or(err, errAgain)
+	}
 	r.seen = now
 	drift := r.driftOf(ctx, now)
 	if now.undoes = len(drift) > 0; now.undoes {
@@ -59,7 +63,7 @@ func (r *run) once(ctx context.Context) error {
 		if err := r.evictOwed(ctx, now); err != nil {
 			return err
 		}
-		r.leave(now)
+		r.leave(ctx, now)
 		return r.done(ctx, now, fresh)
 	case r.cfg.Observe:
 		r.tell(ctx, PhaseObserving, now, nil)
@@ -139,7 +143,7 @@ func (r *run) apply(ctx context.Context, now *view, fresh bool) error {
 		return err
 	}
 	r.count(generation, now.undoes)
-	r.leave(now)
+	r.leave(ctx, now)
 	if r.m.drivers.planAgain() {
 		return errAgain
 	}

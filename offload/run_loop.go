@@ -24,6 +24,7 @@ type run struct {
 	updated bool   // spec was not looked at yet
 	known   uint32 // generation of the ruleset that was looked at last, or that our commit led to
 	left    *left
+	killed  killed
 	seen    *view // of the look under way
 	refused refused
 	drift   []string // as Status.Drift

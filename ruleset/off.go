@@ -3,6 +3,7 @@ package ruleset
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -64,6 +65,7 @@ func SwitchOff(have *Loaded, owner, since string) (*Plan, error) {
 			return nil, err
 		}
 	}
+	forgetOn(p, have, x.Owner)
 	if _, is := have.Off(x.Owner); !is {
 		p.mark(have, "it marks the fast path as switched off", mark.Off, x.Owner, since)
 	}
@@ -80,5 +82,42 @@ func SwitchOn(have *Loaded, owner string) (*Plan, error) {
 	for _, m := range have.marksOf(mark.Off, owner) {
 		p.unmark(m.Table, "the fast path is switched on")
 	}
+	forgetOn(p, have, owner)
 	return p, nil
+}
+
+// SwitchOnTelling is SwitchOn with a sign for whoever looks after the owner's tables, an empty table fastpath_on_*, which says when (in RFC 3339):
+// else a mark that was taken away together with the tables looks like one that a flush took. It is for ForgetOn.
+func SwitchOnTelling(have *Loaded, owner, since string) (*Plan, error) {
+	owner = cmp.Or(owner, DefaultOwner)
+	p, err := SwitchOn(have, owner)
+	if err != nil {
+		return nil, err
+	}
+	p.again = func(now *Loaded) (*Plan, error) { return SwitchOnTelling(now, owner, since) }
+	if _, is := have.Off(owner); is {
+		p.mark(have, "it tells a Run that this is on purpose", mark.On, owner, since)
+	}
+	return p, nil
+}
+
+// ToldOn reports whether the sign of SwitchOnTelling stands.
+func (l *Loaded) ToldOn(owner string) bool {
+	return slices.ContainsFunc(l.marksOf(mark.On, owner), func(m mark.Mark) bool { return !m.Restored })
+}
+
+// ForgetOn plans the end of the sign of SwitchOnTelling.
+func ForgetOn(have *Loaded, owner string) (*Plan, error) {
+	owner = cmp.Or(owner, DefaultOwner)
+	p := emptyPlan(owner, have)
+	p.again = func(now *Loaded) (*Plan, error) { return ForgetOn(now, owner) }
+	forgetOn(p, have, owner)
+	return p, nil
+}
+
+// forgetOn adds that.
+func forgetOn(p *Plan, have *Loaded, owner string) {
+	for _, m := range have.marksOf(mark.On, owner) {
+		p.unmark(m.Table, "it was understood that the fast path is on")
+	}
 }

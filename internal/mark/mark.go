@@ -36,6 +36,12 @@ var Off = &Kind{
 	Check: func(values []string) error { return CheckTime(values[0]) },
 }
 
+// On says to a Run, while there is one, that the fast path of an owner was switched on on purpose: when. The Run takes it away.
+var On = &Kind{
+	Prefix: "fastpath_on_", Words: []string{", on since "},
+	Check: func(values []string) error { return CheckTime(values[0]) },
+}
+
 // Unconfirmed says that a change waits for its confirmation: which one, and when it is taken back.
 var Unconfirmed = &Kind{
 	Prefix: "fastpath_unconfirmed_", Words: []string{", unconfirmed ", ", taken back at "},
@@ -50,7 +56,7 @@ var Setting = &Kind{
 	},
 }
 
-var kinds = []*Kind{Off, Unconfirmed, Setting}
+var kinds = []*Kind{Off, On, Unconfirmed, Setting}
 
 // OfTable is the kind of marks that a table of this name is reserved for; nil is none.
 func OfTable(name string) *Kind {

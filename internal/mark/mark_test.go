@@ -16,6 +16,7 @@ const someTime = "2026-01-02T03:04:05Z"
 func samples() map[*Kind][]string {
 	return map[*Kind][]string{
 		Off:         {someTime},
+		On:          {someTime},
 		Unconfirmed: {rand.Text(), "2026-01-02T03:04:05+01:00"},
 		Setting:     {Forwarding, "1", "0"},
 	}

@@ -168,7 +168,7 @@ func ours(family byte) bool { return family == 1 || family == 2 || family == 10 
 
 // reserved reports whether a table's name is that of a mark, which says what was done to a namespace (internal/mark).
 func reserved(name string) bool {
-	for _, prefix := range []string{"fastpath_off_", "fastpath_unconfirmed_", "fastpath_setting_"} {
+	for _, prefix := range []string{"fastpath_off_", "fastpath_on_", "fastpath_unconfirmed_", "fastpath_setting_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

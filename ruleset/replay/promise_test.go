@@ -163,7 +163,7 @@ func hostile(t testing.TB) map[string][]byte {
 	with("no creation", func(m [][]byte) [][]byte { return append(m[:atCreate:atCreate], m[atForward:]...) })
 	with("a table made twice", func(m [][]byte) [][]byte { return append(m[:atForward:atForward], m[atCreate:]...) })
 	with("a table declared twice", func(m [][]byte) [][]byte { return append(m[:atCreate:atCreate], m[atDeclare:]...) })
-	for _, k := range []*mark.Kind{mark.Off, mark.Unconfirmed, mark.Setting} {
+	for _, k := range []*mark.Kind{mark.Off, mark.On, mark.Unconfirmed, mark.Setting} {
 		name := k.Table("fastpath", "net.ipv4.ip_forward")
 		with("a mark, "+name, func(m [][]byte) [][]byte {
 			made := message(o, nlmsg.NFTMsgNewTable, create|excl, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
