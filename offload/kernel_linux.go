@@ -27,7 +27,7 @@ type machine struct{ *kernel.Kernel }
 func (m machine) Events(ctx context.Context, cfg EventConfig) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for e, err := range m.Kernel.Events(ctx, cfg.Routes) {
-			if !yield(Event{Kind: EventKind(e.Kind), Device: e.Device, Generation: e.Generation, What: e.What}, err) {
+			if !yield(Event{Kind: EventKind(e.Kind), Device: e.Device, Generation: e.Generation, What: e.What, Writer: e.Writer}, err) {
 				return
 			}
 		}

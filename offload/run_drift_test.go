@@ -52,6 +52,7 @@ func TestRunRepairs(t *testing.T) {
 			assert.Equal(t, offload.PhaseSteady, s.Phase)
 			require.NotEmpty(t, s.Drift)
 			assert.Contains(t, s.Drift[0], "create table inet fw")
+			assert.Equal(t, []string{"another program (process 2)"}, s.DriftBy)
 			assert.Empty(t, s.Pending)
 
 			r.pass(time.Second)

@@ -19,6 +19,7 @@ type notice struct {
 	rules       bool      // the ruleset changed, and nobody knows to which generation
 	first, last time.Time // when it came
 	what        string    // the first of it, for logs
+	writers     []writer  // who changed the ruleset
 	more        int       // how many came after the first
 
 	update   *ruleset.Spec
@@ -70,6 +71,7 @@ func (n *notice) add(later *notice) {
 	if later.stale != nil {
 		n.stale = later.stale
 	}
+	n.writers = latest(append(n.writers, later.writers...))
 	n.last = later.last
 	n.more++
 }
@@ -103,6 +105,7 @@ func noticeOf(e *Event) *notice {
 	switch e.Kind {
 	case EventRuleset:
 		n.generation, n.rules = e.Generation, e.Generation == 0
+		n.writers = []writer{{e.Generation, e.Writer}}
 	case EventLost:
 		n.devices, n.rules, n.stands = true, true, true
 		n.what = "announcements: " + e.What

@@ -159,3 +159,29 @@ func TestRunIsTakenOver(t *testing.T) {
 		break
 	}
 }
+
+// TestRunNamesWriters: who changes elements of a set that is not live is named in the Status, with what to do.
+func TestRunNamesWriters(t *testing.T) {
+	testns.RequireNamespaces(t)
+	l := &lab{Router: &testns.Router{NS: testns.NewT(t, "writers")}}
+	l.manager = openManager(t, l.NS)
+	spec := ruleset.Spec{Tables: []ruleset.Table{{Name: "fw", Sets: []ruleset.Set{
+		{Name: "slow", Type: ruleset.IPv4Addr, Elements: []string{"192.0.2.1"}}, {Name: "live", Type: ruleset.IPv4Addr, Live: true},
+	}}}}
+	l.runs(t, spec)
+	until(t, l.manager, func(s *offload.Status) bool { return s.Phase == offload.PhaseSteady })
+	require.NoError(t, l.NS.NFT(t.Context(), "add element inet fw live { 192.0.2.3 }"))
+	require.NoError(t, l.NS.NFT(t.Context(), "add element inet fw slow { 192.0.2.2 }"))
+	s := until(t, l.manager, func(s *offload.Status) bool { return s.Changes == 2 && s.Phase == offload.PhaseSteady })
+	assert.Equal(t, []string{"delete element inet fw slow { 192.0.2.2 }"}, s.Drift)
+	require.Len(t, s.Warnings, 1)
+	assert.Regexp(t, `^set inet fw slow: (nft \(process \d+\)( or )?)+ changed its elements, which are set right again, because it is not live; declare it live`, s.Warnings[0])
+	require.NotEmpty(t, s.DriftBy)
+	assert.Regexp(t, `^nft \(process \d+\)$`, s.DriftBy[0])
+	assert.Contains(t, s.String(), "they may be: nft (process ")
+
+	require.NoError(t, l.NS.NFT(t.Context(), "flush ruleset"))
+	s = until(t, l.manager, func(s *offload.Status) bool { return s.Changes == 3 && s.Phase == offload.PhaseSteady })
+	assert.Empty(t, s.Warnings, "the set went with its table")
+	assert.Len(t, s.DriftBy, 1)
+}

@@ -51,9 +51,9 @@ func (r *run) once(ctx context.Context) error {
 	}
 	r.seen = now
 	drift := r.driftOf(ctx, now)
-	if now.undoes = len(drift) > 0; now.undoes {
+	if now.undoes = len(drift.undo) > 0; now.undoes {
 		r.drift = drift
-		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift)
+		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift.undo, "by", drift.by)
 	}
 	r.known = now.plan.Generation()
 	r.lookAtLive(ctx, now.have)
@@ -117,7 +117,7 @@ func (r *run) freeze(ctx context.Context, now *view) bool {
 		return false
 	}
 	r.thawAt = at.Add(time.Minute)
-	err := fmt.Errorf("offload: run: %d commits within a minute undid what others changed: frozen until %s; find out who changes the tables (Status.Drift), "+
+	err := fmt.Errorf("offload: run: %d commits within a minute undid what others changed: frozen until %s; find out who changes the tables (Status.Drift, DriftBy), "+
 		"or give a new Spec", n, r.thawAt.Format(time.TimeOnly))
 	r.m.log.ErrorContext(ctx, "frozen", "owner", r.owner, "err", err)
 	r.tell(ctx, PhaseFrozen, now, err)

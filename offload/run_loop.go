@@ -27,7 +27,8 @@ type run struct {
 	killed  killed
 	seen    *view // of the look under way
 	refused refused
-	drift   []string // as Status.Drift
+	drift   drift
+	writers []writer // those that were told of last
 	deaf    string   // why there are no announcements
 
 	pace     pace
@@ -87,10 +88,11 @@ func (r *run) take(ctx context.Context) {
 	}
 	if n.update != nil {
 		r.spec, r.updated = n.update, true
-		r.left, r.refused, r.drift = nil, newRefused(), nil
+		r.left, r.refused, r.drift = nil, newRefused(), drift{}
 		r.repairs, r.thawAt = nil, time.Time{}
 		r.listenAgain(ctx)
 	}
+	r.writers = latest(append(r.writers, n.writers...))
 	if n.stale != nil {
 		r.tellStale(*n.stale)
 	}

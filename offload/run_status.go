@@ -21,7 +21,7 @@ type deviceKey struct {
 // tell makes the Status known, if something of it changed. A nil view is one that could not be had: what is known stays.
 func (r *run) tell(ctx context.Context, phase Phase, now *view, err error) {
 	s := r.status
-	s.Phase, s.Changes, s.Drift, s.Err, s.Retry = phase, r.changes, r.drift, "", time.Time{}
+	s.Phase, s.Changes, s.Drift, s.DriftBy, s.Err, s.Retry = phase, r.changes, r.drift.undo, r.drift.by, "", time.Time{}
 	if phase != r.status.Phase {
 		s.Since = time.Now()
 	}
@@ -60,7 +60,7 @@ func (r *run) describe(ctx context.Context, s *Status, now *view) {
 	s.Devices = r.deviceStatuses(ctx, now, held)
 	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
 	s.LiveSets = r.liveStatuses()
-	s.Warnings = now.plan.Warnings()
+	s.Warnings = append(now.plan.Warnings(), r.drift.advice(r.spec)...)
 	s.Pending = nil
 	if s.Phase == PhaseSteady || s.Phase == PhaseOff || r.left != nil && r.left.plan == now.plan {
 		return

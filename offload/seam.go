@@ -147,6 +147,9 @@ type Event struct {
 	Generation uint32
 	// What says what happened, for logs.
 	What string
+	// Writer is who committed, for EventRuleset: "nft (process 2488)". "" is unknown, or this
+	// process.
+	Writer string
 }
 
 // EventKind is what an Event is about.

@@ -27,9 +27,12 @@ type Status struct {
 	LiveSets []LiveSetStatus `json:"liveSets,omitempty"`
 	// Drift is what others changed within our tables: the operations that undo it, or undid it last, one nft command each.
 	Drift []string `json:"drift,omitempty"`
+	// DriftBy are who changed the ruleset when that was found ("dnsmasq (process 812)"), as the kernel tells, which says of no one which tables he changed; a process
+	// may be one of its threads.
+	DriftBy []string `json:"driftBy,omitempty"`
 	// Pending are the operations that are still to be done, one nft command each.
 	Pending []string `json:"pending,omitempty"`
-	// Warnings are those of the plan.
+	// Warnings are those of the plan, and that others write into sets that are not live.
 	Warnings []string `json:"warnings,omitempty"`
 	// Stale are flows in the fast path that may not arrive any more, with RunConfig.Stale "report"; with "evict" those that stay.
 	Stale []StaleFlow `json:"stale,omitempty"`

@@ -45,6 +45,7 @@ func (s *Status) String() string {
 	}
 	list(&b, "way", s.ways())
 	list(&b, "changed by others", s.Drift)
+	list(&b, "they may be", s.DriftBy)
 	list(&b, "to be done", s.Pending)
 	list(&b, "warning", s.Warnings)
 	for _, f := range s.Stale {

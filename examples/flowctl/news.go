@@ -39,7 +39,7 @@ func news(before, now *offload.Status) []string {
 	for _, list := range []struct {
 		what        string
 		before, now []string
-	}{{"changed by others", before.Drift, now.Drift}, {"to be done", before.Pending, now.Pending}, {"warning", before.Warnings, now.Warnings}} {
+	}{{"changed by others", before.Drift, now.Drift}, {"they may be", before.DriftBy, now.DriftBy}, {"to be done", before.Pending, now.Pending}, {"warning", before.Warnings, now.Warnings}} {
 		for _, text := range list.now {
 			if !slices.Contains(list.before, text) {
 				say("%s: %s", list.what, text)

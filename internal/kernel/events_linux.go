@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type Event struct {
 	Device     string // its name, where that is known
 	Generation uint32 // of the ruleset, with EventRuleset
 	What       string
+	Writer     string // who committed, with EventRuleset; "" is unknown, or this process
 }
 
 // Events streams what changes in the namespace: links and the ruleset, and with routes routes and neighbours too. The first Event is an
@@ -236,7 +238,11 @@ func readGeneration(m nlmsg.Message) (Event, bool, error) {
 		}
 		return err
 	})
-	e.What = fmt.Sprintf("generation %d by %s (process %d)", e.Generation, name, process)
+	writer := fmt.Sprintf("%s (process %d)", name, process)
+	e.What = fmt.Sprintf("generation %d by %s", e.Generation, writer)
+	if process != 0 && !isOurThread(process) {
+		e.Writer = writer
+	}
 	return e, err == nil, err
 }
 
@@ -248,4 +254,10 @@ func processName(a nlmsg.Attr) (string, error) {
 		return "", fmt.Errorf("%w: the name of a process has %d bytes, more than %d", nlmsg.ErrMalformed, len(name), longest)
 	}
 	return flowtable.Spelled(name), nil
+}
+
+// isOurThread reports whether a process as the kernel tells it, which is a thread, is one of this process.
+func isOurThread(id uint32) bool {
+	_, err := os.Stat(fmt.Sprintf("/proc/self/task/%d", id))
+	return err == nil
 }

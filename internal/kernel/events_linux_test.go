@@ -273,7 +273,7 @@ func TestEventsQuoteNames(t *testing.T) {
 	e, news, err := readGeneration(nlmsg.Message{Type: nlmsg.NFTablesType(nlmsg.NFTMsgNewGen), Data: b.Bytes()[16:]})
 	require.NoError(t, err)
 	assert.True(t, news)
-	assert.Equal(t, Event{Kind: EventRuleset, Generation: 7, What: `generation 7 by "x\x1b[2J\n" (process 42)`}, e)
+	assert.Equal(t, Event{Kind: EventRuleset, Generation: 7, What: `generation 7 by "x\x1b[2J\n" (process 42)`, Writer: `"x\x1b[2J\n" (process 42)`}, e)
 
 	w := newLinkWatch()
 	for _, name := range []string{odd, "eth0"} {

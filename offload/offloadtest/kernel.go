@@ -226,7 +226,7 @@ func (k *Kernel) foreign(tables ...tableKey) {
 		changes[t] = changedShape
 	}
 	k.log(changes)
-	k.announceRuleset()
+	k.announce(offload.Event{Kind: offload.EventRuleset, Generation: k.state.generation, What: "commit", Writer: "another program (process 2)"})
 }
 
 // ForeignFlush is another program's `nft flush ruleset`. Tables that belong to a socket stay.
