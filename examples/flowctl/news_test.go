@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +13,8 @@ import (
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/offload"
+	"github.com/go-fastpath/fastpath/offload/offloadtest"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 func deviceStatus(device string, state flowtable.State, why string) offload.DeviceStatus {
@@ -88,4 +92,50 @@ func TestAsDeclared(t *testing.T) {
 		spoil(&s)
 		assert.False(t, asDeclared(&s), name)
 	}
+}
+
+// As JSON a status is told if more is new than the generation.
+func TestTellJSON(t *testing.T) {
+	var out bytes.Buffer
+	tell := tellJSON(&out)
+	for generation := range uint32(5) {
+		require.NoError(t, tell(&offload.Status{Phase: offload.PhaseSteady, Generation: generation, Warnings: []string{"one side only"}}))
+	}
+	require.NoError(t, tell(&offload.Status{Phase: offload.PhaseSteady, Generation: 5}))
+	require.NoError(t, tell(&offload.Status{Phase: offload.PhaseOff, Generation: 6}))
+	assert.Equal(t, 3, strings.Count(out.String(), "\n"), "%s", out.String())
+}
+
+// A watched status is printed again when more is new than the generation, or something got in the way.
+func TestWatchedStatus(t *testing.T) {
+	kernel := offloadtest.New(t, offloadtest.Linux72("lan0", "wan0"))
+	manager, err := offload.Open(t.Context(), &offload.Config{Kernel: kernel, Run: offload.RunConfig{Observe: true}})
+	require.NoError(t, err)
+	defer manager.Close()
+	out := &lockedBuffer{}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := observer{std: &streams{out: out}, manager: manager, json: true, watch: true}.observe(ctx, &ruleset.Spec{})
+		ended <- err
+	}()
+	printed := func() int { return strings.Count(out.String(), "\n") }
+	seen := func(generation uint32) {
+		t.Helper()
+		for s := range manager.Statuses(ctx) {
+			if s.Generation == generation {
+				return
+			}
+		}
+	}
+	require.Eventually(t, func() bool { return printed() == 1 }, 20*time.Second, time.Millisecond)
+	now, err := ruleset.Load("", kernel.Dump(t.Context()))
+	require.NoError(t, err)
+	for n := range uint32(5) {
+		kernel.ForeignCommit()
+		seen(now.Generation() + n + 1)
+	}
+	stop()
+	require.NoError(t, <-ended)
+	assert.Equal(t, 1, printed(), "%s", out.String())
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 
 	"github.com/go-fastpath/fastpath/offload"
@@ -165,8 +166,25 @@ func auditLog(std *streams, to string) (log *slog.Logger, closeLog func(), err e
 	return nil, nil, usageError{fmt.Errorf("--log: %q is neither stderr nor syslog", to)}
 }
 
-// tellJSON tells each status as one JSON object a line.
+// tellJSON tells each status as one JSON object a line, if more of it is new than the generation: others commit to their own tables, some once a second.
 func tellJSON(out io.Writer) func(*offload.Status) error {
 	encoder := json.NewEncoder(out)
-	return func(s *offload.Status) error { return encoder.Encode(s) }
+	var last *offload.Status
+	return func(s *offload.Status) error {
+		if sameNews(last, s) {
+			return nil
+		}
+		last = s
+		return encoder.Encode(s)
+	}
+}
+
+// sameNews reports whether two statuses differ by nothing but the generation.
+func sameNews(a, b *offload.Status) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	c := *a
+	c.Generation = b.Generation
+	return reflect.DeepEqual(&c, b)
 }

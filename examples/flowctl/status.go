@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -83,33 +84,34 @@ func (o observer) observe(ctx context.Context, spec *ruleset.Spec) (*offload.Sta
 		ended <- o.manager.Run(ctx, spec)
 		stop()
 	}()
-	var last *offload.Status
+	var last seen
 	for s := range o.manager.Statuses(ctx) {
 		if s.Phase == offload.PhaseStarting {
 			continue
 		}
-		if err := o.print(ctx, s, spec); err != nil {
+		conflicts, err := o.manager.Conflicts(ctx, spec)
+		now := seen{s, conflicts}
+		if err == nil && !(sameNews(last.Status, s) && reflect.DeepEqual(last.Conflicts, conflicts)) {
+			err = o.print(now)
+		}
+		if err != nil {
 			stop()
 			return s, errors.Join(err, withoutCancel(<-ended))
 		}
-		if last = s; !o.watch {
+		if last = now; !o.watch {
 			break
 		}
 	}
 	stop()
-	return last, withoutCancel(<-ended)
+	return last.Status, withoutCancel(<-ended)
 }
 
-func (o observer) print(ctx context.Context, s *offload.Status, spec *ruleset.Spec) error {
-	conflicts, err := o.manager.Conflicts(ctx, spec)
-	if err != nil {
-		return err
-	}
+func (o observer) print(now seen) error {
 	if o.json {
-		return json.NewEncoder(o.std.out).Encode(seen{s, conflicts})
+		return json.NewEncoder(o.std.out).Encode(now)
 	}
-	_, err = fmt.Fprint(o.std.out, s)
-	printConflicts(o.std.out, conflicts)
+	_, err := fmt.Fprint(o.std.out, now.Status)
+	printConflicts(o.std.out, now.Conflicts)
 	return err
 }
 
