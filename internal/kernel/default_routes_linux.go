@@ -126,10 +126,11 @@ func destinationOf(family, bits byte, dst []byte) (netip.Prefix, error) {
 	if len(dst) > 0 || bits > 0 {
 		addr, _ = netip.AddrFromSlice(dst)
 	}
-	if addr.BitLen() != length || int(bits) > length {
+	to, err := addr.Prefix(int(bits))
+	if err != nil || addr.BitLen() != length {
 		return netip.Prefix{}, fmt.Errorf("%w: a route of family %d for %d bits of %x", nlmsg.ErrMalformed, family, bits, dst[:min(len(dst), 16)])
 	}
-	return netip.PrefixFrom(addr, int(bits)), nil
+	return to, nil
 }
 
 // nexthops are the links of RTA_MULTIPATH: struct rtnexthop, each with attributes behind it.

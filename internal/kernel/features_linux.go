@@ -52,12 +52,7 @@ func (k *Kernel) readFeatures(ctx context.Context, links []flowtable.Link) error
 		places[l.Index] = i
 	}
 	o := nlmsg.Native()
-	request := genericRequest(family, nlmsg.FlagDump, unix.ETHTOOL_MSG_FEATURES_GET, func(b *nlmsg.Builder) {
-		header := b.Nest(unix.ETHTOOL_A_FEATURES_HEADER)
-		b.Data(unix.ETHTOOL_A_HEADER_FLAGS, o.AppendUint32(nil, unix.ETHTOOL_FLAG_COMPACT_BITSETS))
-		b.EndNest(header)
-	})
-	for m, err := range sock.Dump(ctx, request) {
+	for m, err := range sock.Dump(ctx, featuresRequest(family)) {
 		if err != nil {
 			return err
 		}
@@ -95,9 +90,7 @@ func (e *ethtool) ask(ctx context.Context, sock *nlsock.Socket) (family uint16, 
 // genericFamily asks for the number of a genetlink family.
 func genericFamily(ctx context.Context, sock *nlsock.Socket, name string) (uint16, error) {
 	o := nlmsg.Native()
-	answer, err := sock.Do(ctx, genericRequest(unix.GENL_ID_CTRL, nlmsg.FlagAck, unix.CTRL_CMD_GETFAMILY, func(b *nlmsg.Builder) {
-		b.String(unix.CTRL_ATTR_FAMILY_NAME, name)
-	}))
+	answer, err := sock.Do(ctx, familyRequest(name))
 	if err != nil {
 		return 0, err
 	}
@@ -112,14 +105,7 @@ func genericFamily(ctx context.Context, sock *nlsock.Socket, name string) (uint1
 // featureBit asks for the place of hw-tc-offload in the bitmaps of features, which differs from kernel to kernel.
 func featureBit(ctx context.Context, sock *nlsock.Socket, family uint16) (uint32, error) {
 	o := nlmsg.Native()
-	answer, err := sock.Do(ctx, genericRequest(family, nlmsg.FlagAck, unix.ETHTOOL_MSG_STRSET_GET, func(b *nlmsg.Builder) {
-		b.EndNest(b.Nest(unix.ETHTOOL_A_STRSET_HEADER)) // of no device, and yet some kernels miss it
-		sets := b.Nest(unix.ETHTOOL_A_STRSET_STRINGSETS)
-		set := b.Nest(unix.ETHTOOL_A_STRINGSETS_STRINGSET)
-		b.Data(unix.ETHTOOL_A_STRINGSET_ID, o.AppendUint32(nil, stringsOfFeats))
-		b.EndNest(set)
-		b.EndNest(sets)
-	}))
+	answer, err := sock.Do(ctx, stringsRequest(family))
 	if err != nil {
 		return 0, err
 	}
@@ -129,6 +115,31 @@ func featureBit(ctx context.Context, sock *nlsock.Socket, family uint16) (uint32
 		}
 	}
 	return 0, unix.EOPNOTSUPP // a kernel without that feature
+}
+
+func featuresRequest(family uint16) []byte {
+	return genericRequest(family, nlmsg.FlagDump, unix.ETHTOOL_MSG_FEATURES_GET, func(b *nlmsg.Builder) {
+		header := b.Nest(unix.ETHTOOL_A_FEATURES_HEADER)
+		b.Data(unix.ETHTOOL_A_HEADER_FLAGS, b.Order().AppendUint32(nil, unix.ETHTOOL_FLAG_COMPACT_BITSETS))
+		b.EndNest(header)
+	})
+}
+
+func familyRequest(name string) []byte {
+	return genericRequest(unix.GENL_ID_CTRL, nlmsg.FlagAck, unix.CTRL_CMD_GETFAMILY, func(b *nlmsg.Builder) {
+		b.String(unix.CTRL_ATTR_FAMILY_NAME, name)
+	})
+}
+
+func stringsRequest(family uint16) []byte {
+	return genericRequest(family, nlmsg.FlagAck, unix.ETHTOOL_MSG_STRSET_GET, func(b *nlmsg.Builder) {
+		b.EndNest(b.Nest(unix.ETHTOOL_A_STRSET_HEADER)) // of no device, and yet some kernels miss it
+		sets := b.Nest(unix.ETHTOOL_A_STRSET_STRINGSETS)
+		set := b.Nest(unix.ETHTOOL_A_STRINGSETS_STRINGSET)
+		b.Data(unix.ETHTOOL_A_STRINGSET_ID, b.Order().AppendUint32(nil, stringsOfFeats))
+		b.EndNest(set)
+		b.EndNest(sets)
+	})
 }
 
 // genericRequest encodes one genetlink request.

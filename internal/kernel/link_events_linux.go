@@ -161,7 +161,7 @@ func parseNeighbour(o nlmsg.Order, data []byte) (n neighbour, place string, err 
 	if len(data) < neighbourHeader {
 		return n, "", fmt.Errorf("%w: a neighbour of %d bytes", nlmsg.ErrMalformed, len(data))
 	}
-	family, link := data[0], int(int32(o.Uint32(data[4:])))
+	family, link := data[0], max(0, int(int32(o.Uint32(data[4:]))))
 	if family != unix.AF_INET && family != unix.AF_INET6 && family != unix.AF_BRIDGE {
 		return n, "", nil
 	}

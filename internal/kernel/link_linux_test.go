@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
@@ -98,34 +97,4 @@ func TestParseLinkNames(t *testing.T) {
 	}
 	_, err := parseLink(nlmsg.Native(), encodeLink(func(nlmsg.Order, *nlmsg.Builder) {}))
 	assert.ErrorIs(t, err, nlmsg.ErrMalformed, "no name")
-}
-
-// FuzzParseLink holds that no bytes make it panic.
-func FuzzParseLink(f *testing.F) {
-	f.Add([]byte{0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 3, 0, 'l', 'o', 0, 0})
-	f.Add(encodeLink(encodeVLAN))
-	f.Add(encodeLink(encodeUserPort))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := parseLink(nlmsg.Native(), data); err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
-			t.Errorf("%v", err)
-		}
-	})
-}
-
-// FuzzParseRoute holds the same of routes and of answers of genetlink, which arrive on the same way.
-func FuzzParseRoute(f *testing.F) {
-	o := nlmsg.Native()
-	f.Add([]byte{2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, 8, 0, 4, 0, 1, 0, 0, 0})
-	f.Add([]byte{2, 0, 0, 0, 254, 0, 0, 1, 0, 0, 0, 0, 12, 0, 9, 0, 8, 0, 0, 0, 1, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		_, err := parseRoute(o, data)
-		_, _, nerr := parseNeighbour(o, data)
-		_, _, ferr := parseFeature(o, data, 40)
-		_, _, serr := findString(o, data, tcOffload)
-		for _, err := range []error{err, ferr, serr, nerr} {
-			if err != nil && !errors.Is(err, nlmsg.ErrMalformed) {
-				t.Errorf("%v", err)
-			}
-		}
-	})
 }

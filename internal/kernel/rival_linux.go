@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,16 +90,23 @@ func (k *Kernel) inodeOf(port uint32) (inode string) {
 			return err
 		}
 		defer f.Close()
-		want := []string{strconv.Itoa(unix.NETLINK_NETFILTER), strconv.FormatUint(uint64(port), 10)}
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
-			fields := strings.Fields(lines.Text())
-			if len(fields) >= 10 && fields[1] == want[0] && fields[2] == want[1] {
-				inode = fields[9]
-			}
-		}
+		inode = findInode(f, unix.NETLINK_NETFILTER, port)
 		return nil
 	})
+	return inode
+}
+
+// findInode looks for the socket of a protocol with a port in /proc/net/netlink: sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode.
+func findInode(list io.Reader, protocol int, port uint32) (inode string) {
+	for lines := bufio.NewScanner(list); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 10 || fields[1] != strconv.Itoa(protocol) || fields[2] != strconv.FormatUint(uint64(port), 10) {
+			continue
+		}
+		if _, err := strconv.ParseUint(fields[9], 10, 64); err == nil {
+			inode = fields[9]
+		}
+	}
 	return inode
 }
 

@@ -111,27 +111,40 @@ func plainRouting(ctx context.Context, sock *nlsock.Socket) (bool, error) {
 				return false, err
 			}
 			if m.Type == unix.RTM_NEWRULE && len(m.Data) >= routeHeader && m.Data[0] == family {
-				plain = plain && m.Data[7] == toTable && m.Data[4] >= unix.RT_TABLE_DEFAULT
+				plain = plain && isPlainRule(m.Data)
 			}
 		}
 	}
 	return plain, nil
 }
 
+// isPlainRule reports whether a rule, of struct fib_rule_hdr and attributes, leads to one of the tables local, main and default.
+func isPlainRule(data []byte) bool {
+	return len(data) >= routeHeader && data[7] == toTable && data[4] >= unix.RT_TABLE_DEFAULT
+}
+
 // deviceFor is the index of the device that one route leads to, 0 if there is not exactly one, and whether the address is the machine's own.
 func deviceFor(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (device int, own bool, err error) {
-	err = routeTo(ctx, sock, a, fibMatch, func(kind byte, x nlmsg.Attr) (err error) {
-		own = kind == unix.RTN_LOCAL
-		if x.Type == unix.RTA_OIF {
-			device, err = index(nlmsg.Native(), x)
+	answer, err := routeTo(ctx, sock, a, fibMatch)
+	for _, data := range answer {
+		if err == nil {
+			device, own, err = parseWay(nlmsg.Native(), data)
 		}
-		return err
-	})
+	}
 	return device, own, err
 }
 
-// routeTo visits the attributes of the route to an address, with the route's kind (RTN_UNICAST, RTN_LOCAL); there are none where there is no route.
-func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint32, visit func(kind byte, x nlmsg.Attr) error) error {
+// parseWay decodes the route to an address: its device, 0 if there is not exactly one, and whether the address is the machine's own.
+func parseWay(o nlmsg.Order, data []byte) (device int, own bool, err error) {
+	r, err := parseRoute(o, data)
+	if err == nil && len(r.links) == 1 {
+		device = r.links[0]
+	}
+	return device, r.kind == unix.RTN_LOCAL, err
+}
+
+// routeTo asks for the route to an address and returns the data of the answer; there is none where there is no route.
+func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint32) (routes [][]byte, err error) {
 	o := nlmsg.Native()
 	family := byte(unix.AF_INET)
 	if a.Is6() {
@@ -147,12 +160,12 @@ func routeTo(ctx context.Context, sock *nlsock.Socket, a netip.Addr, flags uint3
 	answer, err := sock.Do(ctx, b.Bytes())
 	var refused *nlsock.RequestError
 	if errors.As(err, &refused) {
-		return nil
+		return nil, nil
 	}
 	for _, m := range answer {
-		if m.Type == unix.RTM_NEWROUTE && len(m.Data) >= routeHeader {
-			err = errors.Join(err, nlmsg.EachAttr(o, m.Data[routeHeader:], func(x nlmsg.Attr) error { return visit(m.Data[7], x) }))
+		if m.Type == unix.RTM_NEWROUTE {
+			routes = append(routes, m.Data)
 		}
 	}
-	return err
+	return routes, err
 }

@@ -32,19 +32,8 @@ func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
 	}
 	defer sock.Close()
 	s := newSurveyor()
-	for _, dump := range []struct {
-		request, answer uint16
-		family          byte
-		header          int
-		add             func(nlmsg.Order, []byte) error
-	}{
-		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET, neighbourHeader, s.addNeighbour},
-		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET6, neighbourHeader, s.addNeighbour},
-		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_BRIDGE, neighbourHeader, s.addStation},
-		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET, routeHeader, s.addRoute},
-		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET6, routeHeader, s.addRoute},
-	} {
-		o := nlmsg.Native()
+	o := nlmsg.Native()
+	for _, dump := range s.dumps() {
 		b := nlmsg.NewBuilder(o, nil)
 		b.Begin(dump.request, nlmsg.FlagRequest|nlmsg.FlagDump, 0)
 		header := make([]byte, dump.header)
@@ -55,18 +44,41 @@ func (k *Kernel) survey(ctx context.Context) (*Survey, error) {
 			if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT) {
 				break // this kernel has no such family
 			}
+			if err == nil {
+				err = dump.take(o, m)
+			}
 			if err != nil {
-				return nil, err
-			}
-			if m.Type != dump.answer || len(m.Data) < dump.header || m.Data[0] != dump.family {
-				continue
-			}
-			if err := dump.add(o, m.Data); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return s.done(), nil
+}
+
+// A surveyDump is one dump that a Survey is made of, and what takes its messages.
+type surveyDump struct {
+	request, answer uint16
+	family          byte
+	header          int
+	add             func(nlmsg.Order, []byte) error
+}
+
+func (s *surveyor) dumps() []surveyDump {
+	return []surveyDump{
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET, neighbourHeader, s.addNeighbour},
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_INET6, neighbourHeader, s.addNeighbour},
+		{unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, unix.AF_BRIDGE, neighbourHeader, s.addStation},
+		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET, routeHeader, s.addRoute},
+		{unix.RTM_GETROUTE, unix.RTM_NEWROUTE, unix.AF_INET6, routeHeader, s.addRoute},
+	}
+}
+
+// take adds a message of the dump. Kernels that do not know a family send those of all.
+func (d surveyDump) take(o nlmsg.Order, m nlmsg.Message) error {
+	if m.Type != d.answer || len(m.Data) < d.header || m.Data[0] != d.family {
+		return nil
+	}
+	return d.add(o, m.Data)
 }
 
 // A surveyor makes a Survey. The text of a prefix that several routes lead to grows in more: their number is whatever others like.
@@ -116,7 +128,7 @@ func (s *surveyor) addStation(o nlmsg.Order, data []byte) error {
 		return err
 	})
 	own := o.Uint16(data[8:])&unix.NUD_PERMANENT != 0
-	if err == nil && !own && station.Bridge != 0 && station.Address != "" {
+	if err == nil && !own && port > 0 && station.Bridge != 0 && station.Address != "" {
 		s.Ports[station] = port
 	}
 	return err
@@ -150,7 +162,7 @@ func (s *surveyor) addRoute(o nlmsg.Order, data []byte) error {
 	if err != nil {
 		return err
 	}
-	s.put(prefix.Masked(), append(text, ';'), devices)
+	s.put(prefix, append(text, ';'), devices)
 	return nil
 }
 
@@ -197,10 +209,25 @@ func (k *Kernel) NextHops(ctx context.Context, addrs []netip.Addr) (map[netip.Ad
 
 func nextHop(ctx context.Context, sock *nlsock.Socket, a netip.Addr) (Hop, error) {
 	hop := Hop{Addr: a}
-	err := routeTo(ctx, sock, a, 0, func(_ byte, x nlmsg.Attr) (err error) {
+	answer, err := routeTo(ctx, sock, a, 0)
+	for _, data := range answer {
+		if err == nil {
+			hop, err = parseHop(nlmsg.Native(), data, a)
+		}
+	}
+	return hop, err
+}
+
+// parseHop decodes the route to an address: the next hop, which is the address itself where no gateway is on the way.
+func parseHop(o nlmsg.Order, data []byte, a netip.Addr) (Hop, error) {
+	hop := Hop{Addr: a}
+	if len(data) < routeHeader {
+		return hop, fmt.Errorf("%w: a route of %d bytes", nlmsg.ErrMalformed, len(data))
+	}
+	err := nlmsg.EachAttr(o, data[routeHeader:], func(x nlmsg.Attr) (err error) {
 		switch x.Type {
 		case unix.RTA_OIF:
-			hop.Device, err = index(nlmsg.Native(), x)
+			hop.Device, err = index(o, x)
 		case unix.RTA_GATEWAY:
 			if gateway, ok := netip.AddrFromSlice(x.Data); ok {
 				hop.Addr = gateway

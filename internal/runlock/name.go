@@ -23,6 +23,11 @@ func hash(owner string) string {
 	return fmt.Sprintf("%x", sum[:16])
 }
 
+// isHash reports whether hash could have made a text: others may give a table any name that begins like ours.
+func isHash(text string) bool {
+	return len(text) == 32 && strings.Trim(text, "0123456789abcdef") == ""
+}
+
 // Is reports whether a table of family inet is a lock or a request: by its name, because a socket owns it, and because it is empty.
 // It is nobody's ruleset, and goes without a new generation.
 func Is(name string, flags, use uint32) bool {

@@ -92,7 +92,7 @@ func TestShow(t *testing.T) {
 		assert.Equal(t, test.want, got)
 		assert.True(t, got.IsOf(test.owner))
 	}
-	for _, other := range [][]byte{table(Table("x"), "", 0), table(Request("x"), "", FlagOwner), table("x", "", FlagOwner), nil, {2, 0, 0, 0}} {
+	for _, other := range [][]byte{table(Table("x"), "", 0), table(Request("x"), "", FlagOwner), table("x", "", FlagOwner), table("fastpath_run_\x1b[2J", "", FlagOwner), nil, {2, 0, 0, 0}} {
 		_, ok := Show(other)
 		assert.False(t, ok)
 	}

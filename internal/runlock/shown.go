@@ -39,7 +39,8 @@ func Show(data []byte) (Shown, bool) {
 		}
 		return err
 	})
-	if err != nil || !Is(s.Table, flags, use) || !strings.HasPrefix(s.Table, lockPrefix) {
+	hash, named := strings.CutPrefix(s.Table, lockPrefix)
+	if err != nil || !Is(s.Table, flags, use) || !named || !isHash(hash) {
 		return Shown{}, false
 	}
 	s.Process = processOf(comment)
