@@ -87,6 +87,8 @@ func (r *run) lookForStale(ctx context.Context) bool {
 	switch {
 	case unknown == nil:
 		r.inbox.put(&notice{stale: &flows, what: "stale flows"})
+	case errors.Is(unknown, ErrNamespaceGone):
+		r.end(unknown)
 	case ctx.Err() == nil:
 		r.m.log.WarnContext(ctx, "stale flows are not known", "owner", r.owner, "err", unknown)
 	}

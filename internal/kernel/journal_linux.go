@@ -146,6 +146,9 @@ func (k *Kernel) follow(ctx context.Context, d *dump) error {
 	j := &k.journal
 	if j.sock == nil {
 		sock, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: eventBuffer, Quiet: true})
+		if err == nil {
+			err = k.ns.Tie(sock)
+		}
 		if err != nil {
 			return ctx.Err()
 		}
@@ -221,7 +224,7 @@ func (k *Kernel) note(ctx context.Context, d *dump, m nlmsg.Message, err error) 
 	case err != nil && ctx.Err() != nil:
 		return true, ctx.Err()
 	case err != nil:
-		j.sock.Close()
+		_ = k.ns.Untie(j.sock)
 		j.sock = nil
 		return true, nil
 	case m.Type == nlmsg.NFTablesType(nlmsg.NFTMsgNewGen):
@@ -310,14 +313,4 @@ func (t *touched) note(c changed, generation uint32) {
 		}
 		t.sets[c.set] = generation
 	}
-}
-
-// close ends the subscription.
-func (j *journal) close() (err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.sock != nil {
-		err, j.sock = j.sock.Close(), nil
-	}
-	return err
 }

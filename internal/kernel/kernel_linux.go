@@ -43,7 +43,7 @@ func Open(netns string) (*Kernel, error) {
 func (k *Kernel) NetNS() string { return k.ns.Path() }
 
 // Close releases the namespace.
-func (k *Kernel) Close() error { return errors.Join(k.journal.close(), k.ns.Close()) }
+func (k *Kernel) Close() error { return k.ns.Close() }
 
 func (k *Kernel) dial() (*nlsock.Socket, error) {
 	return k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{})

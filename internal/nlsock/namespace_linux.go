@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +24,10 @@ type Namespace struct {
 	grave grave
 	once  sync.Once // closes file
 	ended error     // by that
+
+	mu   sync.Mutex
+	tied []*Socket // closed with it
+	let  bool      // it is closed
 }
 
 // OpenNamespace pins a network namespace: "" is the one of the calling thread, a name is looked up under /run/netns as
@@ -143,10 +148,43 @@ func (n *Namespace) Path() string {
 	return path
 }
 
-// Close releases the descriptor. Sockets dialled before stay open; what comes later fails with os.ErrClosed.
+// Close releases the descriptor. Sockets dialled before stay open, but for those that are tied to it; what comes later fails with
+// os.ErrClosed.
 func (n *Namespace) Close() error {
-	n.once.Do(func() { n.ended = n.file.Close() })
+	n.once.Do(func() {
+		n.ended = n.file.Close()
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		for _, s := range n.tied {
+			n.ended = errors.Join(n.ended, s.Close())
+		}
+		n.tied, n.let = nil, true
+	})
 	return n.ended
+}
+
+// Tie has a socket closed with the namespace, or when that is let go because its name was deleted: one that stands open for long keeps it
+// alive.
+func (n *Namespace) Tie(s *Socket) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.let {
+		return errors.Join(os.ErrClosed, s.Close())
+	}
+	n.tied = append(n.tied, s)
+	return nil
+}
+
+// Untie closes a socket that was tied.
+func (n *Namespace) Untie(s *Socket) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.Index(n.tied, s)
+	if i < 0 {
+		return nil
+	}
+	n.tied = slices.Delete(n.tied, i, i+1)
+	return s.Close()
 }
 
 // with lends the descriptor to f. A Close meanwhile takes effect afterwards, so that the number cannot become another file's.
