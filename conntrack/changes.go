@@ -21,8 +21,10 @@ import (
 // Everything happens in the caller's goroutine, between its steps: a slow caller is told late, and of an Overrun if it is too
 // slow. A connection that is followed takes less than 200 bytes; see Config.MaxFlows. An error is the last pair, ctx's own when ctx ended.
 func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error] {
+	answered := w.asked.count() // ReadNow can be called before the loop begins
 	return func(yield func(Change, error) bool) {
 		f := w.follow(ctx, m, yield)
+		f.answered = answered
 		if err := f.run(); err != nil && !errors.Is(err, errStopped) {
 			yield(Change{}, err)
 		}
@@ -32,6 +34,6 @@ func (w *Watcher) Changes(ctx context.Context, m Match) iter.Seq2[Change, error]
 // follow makes the follower of one stream.
 func (w *Watcher) follow(ctx context.Context, m Match, yield func(Change, error) bool) *follower {
 	return &follower{
-		ctx: ctx, source: w.source, cfg: &w.cfg, naming: w.naming, asked: &w.asked, answered: w.asked.count(), match: newMatcher(m), limits: w.limits, flows: newFlows(w.limits), ended: newRecent(), yield: yield,
+		ctx: ctx, source: w.source, cfg: &w.cfg, naming: w.naming, asked: &w.asked, match: newMatcher(m), limits: w.limits, flows: newFlows(w.limits), ended: newRecent(), yield: yield,
 	}
 }

@@ -10,8 +10,8 @@ import (
 // books a last reading first.
 //
 // It returns at once: the reading is done by whoever takes the stream's changes. A stream that lost notifications meanwhile tells Read when another
-// reading has made up for that. Several calls before a reading begins are answered by one Read. A stream that begins later has its first
-// reading, and no Read.
+// reading has made up for that. Several calls before a reading begins are answered by one Read. A Changes that is called later has its first
+// reading, and no Read; one that was called before and is not ranged over yet has it behind its first.
 func (w *Watcher) ReadNow() { w.asked.ask() }
 
 // asked is how often a reading was asked for, and who waits meanwhile.

@@ -102,6 +102,23 @@ func TestReadNowDuringAReading(t *testing.T) {
 	})
 }
 
+// A monitor that is told to stop while it starts has its last reading all the same.
+func TestReadNowBeforeTheLoop(t *testing.T) {
+	unhurried(t, 2, 0, func(t *testing.T, r *readings) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+		defer cancel()
+		changes := r.w.Changes(ctx, conntrack.Match{})
+		r.w.ReadNow()
+		for c, err := range changes {
+			require.NoError(t, err)
+			if r.got = append(r.got, c.Kind.String()); c.Kind == conntrack.Read {
+				break
+			}
+		}
+		assert.Equal(t, []string{"new", "new", "synced", "read"}, r.got)
+	})
+}
+
 // Connections that the kernel's filter leaves out now are read too, however many there are, and ends without a word are told.
 func TestReadNowReadsWhatIsLookedUpInTurn(t *testing.T) {
 	const flows = 1100 // more than two readings look up
