@@ -166,9 +166,10 @@ func (b *base) declare(add, del message) bool {
 // ours reports whether a Spec can have tables of a family: inet, ip, ip6.
 func ours(family byte) bool { return family == 1 || family == 2 || family == 10 }
 
-// reserved reports whether a table's name is that of a mark, which says what was done to a namespace (internal/mark).
+// reserved reports whether a table's name is that of a mark, which says what was done to a namespace (internal/mark), or of a lock, which keeps every Run of
+// an owner away where no socket holds it (internal/runlock).
 func reserved(name string) bool {
-	for _, prefix := range []string{"fastpath_off_", "fastpath_on_", "fastpath_unconfirmed_", "fastpath_setting_"} {
+	for _, prefix := range []string{"fastpath_off_", "fastpath_on_", "fastpath_unconfirmed_", "fastpath_setting_", "fastpath_run_", "fastpath_takeover_"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/runlock"
 	"github.com/go-fastpath/fastpath/offload/offloadtest"
 	"github.com/go-fastpath/fastpath/ruleset"
 	"github.com/go-fastpath/fastpath/ruleset/replay"
@@ -163,9 +164,12 @@ func hostile(t testing.TB) map[string][]byte {
 	with("no creation", func(m [][]byte) [][]byte { return append(m[:atCreate:atCreate], m[atForward:]...) })
 	with("a table made twice", func(m [][]byte) [][]byte { return append(m[:atForward:atForward], m[atCreate:]...) })
 	with("a table declared twice", func(m [][]byte) [][]byte { return append(m[:atCreate:atCreate], m[atDeclare:]...) })
+	reserved := []string{runlock.Table("fastpath"), runlock.Request("fastpath")}
 	for _, k := range []*mark.Kind{mark.Off, mark.On, mark.Unconfirmed, mark.Setting} {
-		name := k.Table("fastpath", "net.ipv4.ip_forward")
-		with("a mark, "+name, func(m [][]byte) [][]byte {
+		reserved = append(reserved, k.Table("fastpath", "net.ipv4.ip_forward"))
+	}
+	for _, name := range reserved {
+		with("a mark or a lock, "+name, func(m [][]byte) [][]byte {
 			made := message(o, nlmsg.NFTMsgNewTable, create|excl, nlmsg.FamilyInet, func(b *nlmsg.Builder) {
 				b.String(1, name)
 				b.Uint32BE(2, 0)
