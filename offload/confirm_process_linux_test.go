@@ -63,8 +63,8 @@ func TestWatchdogKeepsNoDescriptor(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, os.DevNull, to, "descriptor %s", fd)
 	}
-	_, err = os.Readlink(of + strconv.Itoa(watchdogNetNS))
-	require.ErrorIs(t, err, os.ErrNotExist)
+	to, err := os.Readlink(of + strconv.Itoa(watchdogNetNS)) // free, or a socket of its own
+	assert.True(t, errors.Is(err, os.ErrNotExist) || strings.HasPrefix(to, "socket:"), "%s, %v", to, err)
 	require.NoError(t, p.Confirm(testContext(t)))
 	ended(t, p)
 }

@@ -76,11 +76,22 @@ func closeInherited() error {
 	return nil
 }
 
-// answerReady says so, and lets go of the standard output.
+// answerReady lets go of the standard output, and then says so there.
 func answerReady() error {
-	if _, err := fmt.Println(watchdogReady); err != nil {
+	fd, err := unix.FcntlInt(os.Stdout.Fd(), unix.F_DUPFD_CLOEXEC, watchdogNetNS+1)
+	if err != nil {
 		return err
 	}
+	answer := os.NewFile(uintptr(fd), "answer")
+	defer answer.Close()
+	if err := forgetStdout(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(answer, watchdogReady)
+	return err
+}
+
+func forgetStdout() error {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		return err
