@@ -7,7 +7,6 @@ import (
 	"iter"
 
 	"github.com/go-fastpath/fastpath/internal/goal"
-	"github.com/go-fastpath/fastpath/internal/kernel"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
@@ -44,7 +43,7 @@ func changeGoals(ctx context.Context, w io.Writer, rounds int) ([]goal.Goal, err
 
 // once applies everything, and then changes rules one by one.
 func (r *changeRun) once(ctx context.Context, ns *testns.Namespace, spec *ruleset.Spec) error {
-	k, err := kernel.Open(ns.Path())
+	k, err := offload.OpenKernel(ns.Path())
 	if err != nil {
 		return err
 	}
@@ -93,8 +92,22 @@ type countingKernel struct {
 
 // Dump is the kernel's, counted.
 func (k *countingKernel) Dump(ctx context.Context) iter.Seq2[ruleset.Message, error] {
+	return k.counted(k.Kernel.Dump(ctx))
+}
+
+// DumpOf is the kernel's, counted.
+func (k *countingKernel) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	return k.counted(k.Kernel.(offload.Selective).DumpOf(ctx, wanted))
+}
+
+// ChangedSince is the kernel's.
+func (k *countingKernel) ChangedSince(ctx context.Context, generation uint32) (offload.Changes, error) {
+	return k.Kernel.(offload.Selective).ChangedSince(ctx, generation)
+}
+
+func (k *countingKernel) counted(messages iter.Seq2[ruleset.Message, error]) iter.Seq2[ruleset.Message, error] {
 	return func(yield func(ruleset.Message, error) bool) {
-		for m, err := range k.Kernel.Dump(ctx) {
+		for m, err := range messages {
 			switch m.Type {
 			case nlmsg.NFTablesType(nlmsg.NFTMsgNewSet), nlmsg.NFTablesType(nlmsg.NFTMsgNewSetElem), nlmsg.NFTablesType(nlmsg.NFTMsgNewRule):
 				k.objects++

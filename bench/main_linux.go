@@ -34,7 +34,7 @@ func main() {
 	flag.IntVar(&s.flows, "flows", 1_000_000, "connections in the watcher's table")
 	flag.IntVar(&s.readings, "readings", 2, "readings at the default interval")
 	flag.StringVar(&s.only, "only", "",
-		"parts to run, joined by commas: ruleset (apply, compile, change, minimal), watcher (dump, poll, interval, events, burst); all if empty")
+		"parts to run, joined by commas: ruleset (apply, compile, change, minimal, beside), watcher (dump, poll, interval, events, burst); all if empty")
 	flag.StringVar(&s.svg, "svg", "", "file for a drawing of the watcher's results")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

@@ -13,7 +13,7 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-func rulesetParts() []string { return []string{"apply", "compile", "change", "minimal"} }
+func rulesetParts() []string { return []string{"apply", "compile", "change", "minimal", "beside"} }
 func watcherParts() []string { return []string{"dump", "poll", "interval", "events", "burst"} }
 
 // check refuses what makes no sense.
@@ -56,6 +56,7 @@ func (s *settings) rulesetGoals(ctx context.Context, w io.Writer) ([]goal.Goal, 
 		func() ([]goal.Goal, error) { return compileGoals(w, s.rounds) },
 		func() ([]goal.Goal, error) { return changeGoals(ctx, w, s.rounds) },
 		func() ([]goal.Goal, error) { return minimalGoals(ctx, w) },
+		func() ([]goal.Goal, error) { return besideGoals(ctx, w, s.rounds) },
 	} {
 		if !s.wants(rulesetParts()[i]) {
 			continue
