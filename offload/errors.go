@@ -37,6 +37,10 @@ var (
 	ErrRunning = kernel.ErrRunning
 	// ErrTakenOver says that another Run of this owner took over (RunConfig.Takeover). What was applied stays in force.
 	ErrTakenOver = errors.New("another run took over")
+	// ErrFrozen says that a Run waits because others undo what it repairs, again and again (RunConfig.MaxChanges).
+	ErrFrozen = errors.New("frozen")
+	// ErrOff says that the fast path is switched off (Manager.Off).
+	ErrOff = errors.New("the fast path is switched off")
 	// ErrNamespaceGone says that the network namespace was deleted: the name that it was opened by (Config.NetNS) is gone, or another
 	// namespace's. The Manager let it go, so that the kernel can end it when nobody else is in it; close the Manager.
 	ErrNamespaceGone = conntrack.ErrNamespaceGone

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/ruleset"
@@ -21,7 +22,7 @@ type left struct {
 // leave remembers what is in force now.
 func (r *run) leave(ctx context.Context, now *view) {
 	r.left = &left{now.plan, now.target, now.off, r.known}
-	r.killed = killed{}
+	r.killed, r.driftOpen = killed{}, nil
 	if now.off {
 		r.killed = killedBy(r.held(ctx, PhaseOff), r.owner)
 	}
@@ -115,6 +116,18 @@ func writersBetween(list []writer, after, until uint32) (names []string) {
 		}
 	}
 	return names
+}
+
+// noteDrift keeps what was found, for the Status. What was found before and is still there is not counted again.
+func (r *run) noteDrift(found drift) {
+	if len(found.undo) > 0 {
+		if !slices.Equal(found.undo, r.driftOpen) {
+			r.driftAt = time.Now()
+			r.driftCount++
+		}
+		r.drift = found
+	}
+	r.driftOpen = found.undo
 }
 
 // followsDevices reports whether an operation undoes only what the kernel itself did when devices came, went or were renamed.

@@ -51,8 +51,8 @@ func (r *run) once(ctx context.Context) error {
 	}
 	r.seen = now
 	drift := r.driftOf(ctx, now)
+	r.noteDrift(drift)
 	if now.undoes = len(drift.undo) > 0; now.undoes {
-		r.drift = drift
 		r.m.log.WarnContext(ctx, "others changed our tables", "owner", r.owner, "repair", drift.undo, "by", drift.by)
 	}
 	r.known = now.plan.Generation()
@@ -117,8 +117,8 @@ func (r *run) freeze(ctx context.Context, now *view) bool {
 		return false
 	}
 	r.thawAt = at.Add(time.Minute)
-	err := fmt.Errorf("offload: run: %d commits within a minute undid what others changed: frozen until %s; find out who changes the tables (Status.Drift, DriftBy), "+
-		"or give a new Spec", n, r.thawAt.Format(time.TimeOnly))
+	err := fmt.Errorf("offload: run: %d commits within a minute undid what others changed: %w until %s; find out who changes the tables (Status.Drift, DriftBy), "+
+		"or give a new Spec", n, ErrFrozen, r.thawAt.Format(time.TimeOnly))
 	r.m.log.ErrorContext(ctx, "frozen", "owner", r.owner, "err", err)
 	r.tell(ctx, PhaseFrozen, now, err)
 	return true

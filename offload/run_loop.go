@@ -29,7 +29,11 @@ type run struct {
 	refused refused
 	drift   drift
 	writers []writer // those that were told of last
-	deaf    string   // why there are no announcements
+	deaf    error    // why there are no announcements
+
+	driftOpen  []string // as Status.DriftOpen
+	driftCount uint64
+	driftAt    time.Time
 
 	pace     pace
 	trigger  string // the first change that was not served yet
@@ -88,7 +92,7 @@ func (r *run) take(ctx context.Context) {
 	}
 	if n.update != nil {
 		r.spec, r.updated = n.update, true
-		r.left, r.refused, r.drift = nil, newRefused(), drift{}
+		r.left, r.refused, r.drift, r.driftOpen = nil, newRefused(), drift{}, nil
 		r.repairs, r.thawAt = nil, time.Time{}
 		r.listenAgain(ctx)
 	}
@@ -98,10 +102,10 @@ func (r *run) take(ctx context.Context) {
 	}
 	switch {
 	case n.listener != nil:
-		r.deaf = fmt.Sprintf("changes are not announced: %v", n.listener)
+		r.deaf = fmt.Errorf("changes are not announced: %w", n.listener)
 		r.m.log.WarnContext(ctx, "changes are not announced", "err", n.listener)
 	case n.stands:
-		r.deaf = ""
+		r.deaf = nil
 	}
 	rules := n.rules || n.generation != 0 && n.generation != r.known
 	if n.devices || rules {

@@ -15,8 +15,8 @@ import (
 // Refused is what the kernel did not take of a Spec's flowtables, so that the rest can be in force (fail open).
 type refused struct {
 	devices  map[part]map[string]int // of flowtables, with the index of the device that was refused; 0 is none
-	why      map[part]string
-	all      string // why all flowtables are left out
+	why      map[part]error
+	all      error // why all flowtables are left out
 	until    time.Time
 	wait     backoff
 	vanished int // how often a device went away while a plan was made
@@ -30,12 +30,12 @@ const maxVanished = 20
 
 func newRefused() refused {
 	return refused{
-		devices: map[part]map[string]int{}, why: map[part]string{},
+		devices: map[part]map[string]int{}, why: map[part]error{},
 		wait: backoff{shortest: time.Second, longest: 5 * time.Minute},
 	}
 }
 
-func (f *refused) nothing() bool { return f.all == "" && len(f.devices) == 0 }
+func (f *refused) nothing() bool { return f.all == nil && len(f.devices) == 0 }
 
 // expire gives what was refused another try, when it is time.
 func (f *refused) expire(now time.Time) {
@@ -48,7 +48,7 @@ func (f *refused) expire(now time.Time) {
 func (f *refused) clear() {
 	clear(f.devices)
 	clear(f.why)
-	f.all, f.until = "", time.Time{}
+	f.all, f.until = nil, time.Time{}
 }
 
 // succeeded is for a Spec that is in force as a whole.
@@ -80,23 +80,23 @@ func (f *refused) forget(target *flowtable.Target) {
 // blame finds out what to leave out after an error of Apply; false if that would not help.
 func (f *refused) blame(spec *ruleset.Spec, target *flowtable.Target, err error) bool {
 	var e *ApplyError
-	if !errors.As(err, &e) || errors.Is(err, ErrConflict) || f.all != "" {
+	if !errors.As(err, &e) || errors.Is(err, ErrConflict) || f.all != nil {
 		return false
 	}
 	op := e.Operation
 	hardware := errors.Is(err, ErrHardwareRefused)
 	switch {
 	case errors.Is(err, ErrNoFlowtables):
-		f.all = err.Error()
+		f.all = err
 	case spec.Offloads(op):
-		f.all = err.Error()
+		f.all = err
 	case op.Kind != ruleset.KindFlowtable || op.Verb == ruleset.VerbDelete:
 		return false
 	case errors.Is(err, ErrNoDevice) && f.vanished < maxVanished:
 		f.vanished++
 		return true
 	case !f.add(spec, target, &op, err):
-		f.all = err.Error()
+		f.all = err
 	}
 	wait := f.wait.next()
 	if hardware {
@@ -125,7 +125,7 @@ func (f *refused) add(spec *ruleset.Spec, target *flowtable.Target, op *ruleset.
 		}
 		f.devices[p][d] = index[d]
 	}
-	f.why[p] = err.Error()
+	f.why[p] = err
 	return fresh
 }
 
@@ -153,7 +153,7 @@ func partOf(t *ruleset.Table, f *flowtable.Spec) part {
 
 // without is the Spec without what was refused.
 func (f *refused) without(spec *ruleset.Spec, target *flowtable.Target) *ruleset.Spec {
-	if f.all != "" {
+	if f.all != nil {
 		return spec.WithoutFlowtables()
 	}
 	less := *spec
@@ -190,34 +190,76 @@ func (f *refused) mark(bindings []flowtable.Binding) {
 		if !b.State.Listed() {
 			continue
 		}
-		if f.all != "" {
-			b.State, b.Hardware, b.Why = flowtable.Refused, false, "no flowtable could be made: "+f.all
+		if f.all != nil {
+			b.State, b.Hardware, b.Why = flowtable.Refused, false, "no flowtable could be made"
 			continue
 		}
 		for p, devices := range f.devices {
 			if _, ok := devices[b.Device]; ok && p.name == b.Flowtable {
-				b.State, b.Hardware, b.Why = flowtable.Refused, false, f.why[p]
+				b.State, b.Hardware, b.Why = flowtable.Refused, false, f.why[p].Error()
 			}
 		}
 	}
 }
 
-// failed says why a flowtable is not as declared; "" if it is.
-func (f *refused) failed(p part) string {
-	if f.all != "" {
+// cause is why a flowtable is not as declared; nil if it is.
+func (f *refused) cause(p part) error {
+	if f.all != nil {
 		return f.all
 	}
 	return f.why[p]
 }
 
-// err is what was refused.
-func (f *refused) err() error {
-	if f.all != "" {
-		return fmt.Errorf("flowtables are left out: %s", f.all)
+// failed says it in words. That a kernel has no flowtables at all is told once, by err, and named here.
+func (f *refused) failed(p part) string {
+	cause := f.cause(p)
+	switch {
+	case cause == nil:
+		return ""
+	case errors.Is(cause, ErrNoFlowtables):
+		return ErrNoFlowtables.Error()
 	}
-	texts := slices.Sorted(maps.Values(f.why))
-	if len(texts) == 0 {
+	return cause.Error()
+}
+
+// of is why a device of a flowtable of this name is left out; nil if it is not.
+func (f *refused) of(b *flowtable.Binding) error {
+	if b.State != flowtable.Refused {
 		return nil
 	}
-	return fmt.Errorf("flowtables without some devices: %s", strings.Join(texts, "; "))
+	if f.all != nil {
+		return f.all
+	}
+	for p, devices := range f.devices {
+		if _, ok := devices[b.Device]; ok && p.name == b.Flowtable {
+			return f.why[p]
+		}
+	}
+	return nil
 }
+
+// err is what was refused.
+func (f *refused) err() error {
+	if f.all != nil {
+		return fmt.Errorf("flowtables are left out: %w", f.all)
+	}
+	if len(f.why) == 0 {
+		return nil
+	}
+	all := slices.SortedFunc(maps.Values(f.why), func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return &leftOut{all}
+}
+
+// leftOut are the reasons why flowtables are without some of their devices.
+type leftOut struct{ errs []error }
+
+func (l *leftOut) Error() string {
+	var texts []string
+	for _, err := range l.errs {
+		texts = append(texts, err.Error())
+	}
+	return "flowtables without some devices: " + strings.Join(texts, "; ")
+}
+
+// Unwrap gives them to errors.Is and errors.As.
+func (l *leftOut) Unwrap() []error { return l.errs }

@@ -10,7 +10,7 @@ import (
 )
 
 // switchedOff is why nothing is listed while the kill switch is on.
-const switchedOff = "the fast path is switched off"
+var switchedOff = ErrOff.Error()
 
 // A deviceKey names one device of one flowtable; n counts flowtables of one name in several tables.
 type deviceKey struct {
@@ -21,14 +21,16 @@ type deviceKey struct {
 // tell makes the Status known, if something of it changed. A nil view is one that could not be had: what is known stays.
 func (r *run) tell(ctx context.Context, phase Phase, now *view, err error) {
 	s := r.status
-	s.Phase, s.Changes, s.Drift, s.DriftBy, s.Err, s.Retry = phase, r.changes, r.drift.undo, r.drift.by, "", time.Time{}
+	s.Phase, s.Changes, s.Retry = phase, r.changes, time.Time{}
+	s.Drift, s.DriftBy, s.DriftOpen, s.DriftCount, s.DriftAt = r.drift.undo, r.drift.by, r.driftOpen, r.driftCount, r.driftAt
+	s.Err, s.Cause, s.Reason = "", nil, ""
 	if phase != r.status.Phase {
 		s.Since = time.Now()
 	}
 	if err != nil {
-		s.Err = err.Error()
-	} else if r.deaf != "" {
-		s.Err = r.deaf
+		s.Err, s.Cause, s.Reason = err.Error(), err, ReasonOf(err)
+	} else if r.deaf != nil {
+		s.Err, s.Cause, s.Reason = r.deaf.Error(), r.deaf, ReasonOf(r.deaf)
 	}
 	switch phase {
 	case PhaseRetrying:
@@ -99,7 +101,11 @@ func (r *run) deviceStatuses(ctx context.Context, view *view, held *ruleset.Load
 		for _, taken := now[key]; taken; _, taken = now[key] {
 			key.n++
 		}
-		d := DeviceStatus{b, time.Now()}
+		d := DeviceStatus{Binding: b, Since: time.Now(), Cause: r.refused.of(&b)}
+		if view.off {
+			d.Cause = ErrOff
+		}
+		d.Reason = ReasonOf(d.Cause)
 		was, known := r.devices[key]
 		if known && was.State == b.State {
 			d.Since = was.Since
@@ -160,11 +166,12 @@ func (r *run) flowtableStatuses(ctx context.Context, off bool, held *ruleset.Loa
 		for j := range t.Flowtables {
 			p := partOf(t, &t.Flowtables[j])
 			f := loaded[p]
-			s := FlowtableStatus{Family: p.family, Table: p.table, Name: p.name, Handle: f.Handle, Failed: r.refused.failed(p)}
+			s := FlowtableStatus{Family: p.family, Table: p.table, Name: p.name, Handle: f.Handle, Failed: r.refused.failed(p), Cause: r.refused.cause(p)}
 			s.Hardware = hardwareState(hardware, p)
 			if off {
-				s.Failed = switchedOff
+				s.Failed, s.Cause = switchedOff, ErrOff
 			}
+			s.Reason = ReasonOf(s.Cause)
 			list = append(list, s)
 		}
 	}
@@ -176,7 +183,7 @@ func (r *run) tellStopped(err error) {
 	s := r.status
 	s.Phase, s.Since, s.Retry = PhaseStopped, time.Now(), time.Time{}
 	if err != nil {
-		s.Err = strings.TrimPrefix(err.Error(), "offload: ")
+		s.Err, s.Cause, s.Reason = strings.TrimPrefix(err.Error(), "offload: "), err, ReasonOf(err)
 	}
 	r.m.statuses.put(&s)
 }

@@ -30,6 +30,11 @@ type Status struct {
 	// DriftBy are who changed the ruleset when that was found ("dnsmasq (process 812)"), as the kernel tells, which says of no one which tables he changed; a process
 	// may be one of its threads.
 	DriftBy []string `json:"driftBy,omitempty"`
+	// DriftOpen is what of it is not undone yet.
+	DriftOpen []string `json:"driftOpen,omitempty"`
+	// DriftCount is how often this Run found such changes, and DriftAt when it did last.
+	DriftCount uint64    `json:"driftCount,omitempty"`
+	DriftAt    time.Time `json:"driftAt,omitzero"`
 	// Pending are the operations that are still to be done, one nft command each.
 	Pending []string `json:"pending,omitempty"`
 	// Warnings are those of the plan, and that others write into sets that are not live.
@@ -38,6 +43,9 @@ type Status struct {
 	Stale []StaleFlow `json:"stale,omitempty"`
 	// Err is what went wrong last, "" once it is mended.
 	Err string `json:"err,omitempty"`
+	// Cause is that as an error, for errors.Is and errors.As; nil where Err is "". Reason is one word for it, also in JSON.
+	Cause  error  `json:"-"`
+	Reason Reason `json:"reason,omitempty"`
 	// Retry is when it is tried again.
 	Retry time.Time `json:"retry,omitzero"`
 	// Changes counts the commits of this Run.
@@ -64,6 +72,10 @@ const (
 type DeviceStatus struct {
 	flowtable.Binding
 	Since time.Time `json:"since"`
+	// Cause is why the kernel, a driver or the kill switch keeps the device out, as an error, and Reason one word for it. They are empty where
+	// State tells all.
+	Cause  error  `json:"-"`
+	Reason Reason `json:"reason,omitempty"`
 }
 
 // Desired is the State of a device that is to be listed and is not, because the change is still to be made.
@@ -79,6 +91,9 @@ type FlowtableStatus struct {
 	Hardware string `json:"hardware,omitempty"`
 	// Failed says why the flowtable is without its devices, or left out; "" where it is as declared. The rest of the ruleset is in force.
 	Failed string `json:"failed,omitempty"`
+	// Cause is that as an error, for errors.Is and errors.As, and Reason one word for it.
+	Cause  error  `json:"-"`
+	Reason Reason `json:"reason,omitempty"`
 }
 
 // Statuses yields where Run stands now, and then whenever that changes, until ctx ends or the loop is left. A slow reader skips

@@ -32,7 +32,10 @@ func news(before, now *offload.Status) []string {
 		say("%s", d)
 	}
 	for _, f := range now.Flowtables {
-		if !slices.Contains(before.Flowtables, f) {
+		if !slices.ContainsFunc(before.Flowtables, func(b offload.FlowtableStatus) bool {
+			b.Cause = f.Cause // the words say it
+			return b == f
+		}) {
 			say("%s", describeFlowtable(f))
 		}
 	}
