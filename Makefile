@@ -23,7 +23,7 @@ PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/n
 
 # Packages whose tests run for processors of another width and byte order, too, as far as they need no kernel.
 ARCH          ?= 386,s390x
-ARCH_PACKAGES := $(PURE_PACKAGES) ./internal/mark ./internal/runlock ./internal/nlsock ./internal/kernel ./conntrack ./examples/firmware
+ARCH_PACKAGES := $(PURE_PACKAGES) ./internal/mark ./internal/runlock ./internal/nlsock ./internal/kernel ./conntrack ./offload/offloadtest ./examples/firmware
 
 .PHONY: demo test test-quick test-arch soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
 
