@@ -32,7 +32,7 @@ var rooms = map[string]room{
 	"internal/runlock":     {pure: true, imports: []string{"internal/nlmsg"}},
 	"internal/nftvalue":    {pure: true, imports: []string{"flowtable"}},
 	"ruleset":              {pure: true, imports: []string{"flowtable", "internal/mark", "internal/nlmsg", "internal/runlock", "internal/nftvalue", "internal/strictjson"}, linux: []string{"github.com/google/nftables"}},
-	"ruleset/judge":        {pure: true, imports: []string{"ruleset", "internal/nlmsg"}},
+	"ruleset/judge":        {pure: true, imports: []string{"ruleset", "flowtable", "internal/nlmsg"}},
 	"ruleset/replay":       {modules: []string{"golang.org/x/sys/unix"}},
 	"internal/nlsock":      {imports: []string{"internal/nlmsg"}, modules: []string{"github.com/mdlayher/netlink", "golang.org/x/sys/unix"}},
 	"conntrack":            {imports: []string{"internal/nlsock", "internal/nlmsg"}, linux: []string{"golang.org/x/sys/unix"}},

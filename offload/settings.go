@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -139,7 +140,7 @@ func whatIsLeft(s ruleset.ChangedSetting, now string, have *ruleset.Loaded) (bac
 	case len(others) > 0:
 		return others[0].Value, ""
 	case s.Key == mark.Accounting && len(counting) > 0:
-		return "", fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, counting[0].Name, s.Before)
+		return "", fmt.Sprintf("rules of table %s %s count connections' packets too; before it was %s", counting[0].Family, flowtable.Spelled(counting[0].Name), s.Before)
 	}
 	return s.Before, ""
 }

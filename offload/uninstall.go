@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -66,7 +67,7 @@ func (m *Manager) restoreAccounting(ctx context.Context, u *Uninstalled, before 
 	}
 	switch others := after.Counting(); {
 	case len(others) > 0:
-		left.Why = fmt.Sprintf("rules of table %s %s count connections' packets too", others[0].Family, others[0].Name)
+		left.Why = fmt.Sprintf("rules of table %s %s count connections' packets too", others[0].Family, flowtable.Spelled(others[0].Name))
 	case was == "":
 		left.Why = "the rules that were removed have it on, and nobody remembers what it was before; set it as you like"
 	default:

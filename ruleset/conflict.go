@@ -127,7 +127,7 @@ func overlap(a, b string) bool {
 // file of ours.
 func (c *conflicts) writers() {
 	for _, t := range c.have.owned(c.want.owner()) {
-		where := fmt.Sprintf("%s %s", t.Family, t.Name)
+		where := fmt.Sprintf("%s %s", t.Family, wordOf(t.Name))
 		if t.Flags&tableOwned != 0 {
 			c.add("owned-table", "table "+where, "end the program that made it, or declare the table under another name",
 				"table %s: %s", where, heldBySocket(t))

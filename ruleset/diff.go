@@ -90,7 +90,7 @@ func foreign(t LoadedTable, owner string) error {
 // heldBySocket says of a table with nft's `flags owner` what can be done with it, and where it is seen: nft lists the flag and the name of the program with
 // the table, and not among all tables.
 func heldBySocket(t LoadedTable) string {
-	return fmt.Sprintf("a program's socket holds it (`flags owner`): kernels let nobody else change, adopt or delete it (`nft list table %s %s` names the program, `nft list tables` does not)", t.Family, t.Name)
+	return fmt.Sprintf("a program's socket holds it (`flags owner`): kernels let nobody else change, adopt or delete it (`nft list table %s %s` names the program, `nft list tables` does not)", t.Family, wordOf(t.Name))
 }
 
 // A tableKey names a table.

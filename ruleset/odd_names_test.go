@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
@@ -47,4 +48,23 @@ func TestOddNamesOfOthersAreQuoted(t *testing.T) {
 		assert.Contains(t, text, `"o\x1b[2J\u009bdd\n"`)
 		assert.False(t, strings.ContainsFunc(text, unicode.IsControl), "%q", text)
 	}
+}
+
+// Nor do names of what bears our mark, which anybody may put there, speak to a terminal, or an element of a set of ours.
+func TestOddNamesOfOursAreQuoted(t *testing.T) {
+	const odd = "\x1b[2J"
+	have := &Loaded{
+		tables: []LoadedTable{{Family: Inet, Name: odd, Owner: DefaultOwner, Flags: tableOwned | tableDormant, Use: 9}},
+		rules:  []LoadedRule{{Family: Inet, Table: odd, Chain: odd, Ours: true}, {Family: Inet, Table: odd, Chain: odd}},
+	}
+	have.index()
+	findings := resolved(t, smallSpec()).Conflicts(have)
+	assert.Len(t, findings, 4)
+	for _, f := range findings {
+		assert.Contains(t, f.Text, `"\x1b[2J"`)
+		assert.False(t, strings.ContainsFunc(f.Path+f.String(), unicode.IsControl), "%q", f)
+	}
+	assert.Equal(t, `"\x1b[2J"`, nftvalue.Quote(odd))
+	assert.Equal(t, `"a\"b"`, nftvalue.Quote(`a"b`))
+	assert.Equal(t, `"küche"`, nftvalue.Quote("küche"))
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 const columns = "%-6s %-49s %-49s %-8s %-12s %10s %14s\n"
@@ -18,7 +19,7 @@ func tableWriter(out io.Writer) func(conntrack.Entry) error {
 	return func(entry conntrack.Entry) error {
 		packets, bytes := totals(entry)
 		_, err := fmt.Fprintf(out, columns, protocol(entry), arrow(entry.Orig.Src, entry.Orig.Dst),
-			translation(entry), entry.Path(), orDash(entry.Flowtable), packets, bytes)
+			translation(entry), entry.Path(), flowtable.Spelled(orDash(entry.Flowtable)), packets, bytes)
 		return err
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // follow prints the connections that there are and then what happens to them, one change a line, until it is interrupted: that is no failure.
@@ -56,7 +57,7 @@ func changeWriter(out io.Writer, now func() time.Time) func(conntrack.Change) er
 			path = c.From.String() + " -> " + path
 		}
 		packets, bytes := gained(c.Delta)
-		last := orDash(c.Entry.Flowtable)
+		last := flowtable.Spelled(orDash(c.Entry.Flowtable))
 		if c.Lost {
 			last += "  the kernel's last word was missed"
 		}

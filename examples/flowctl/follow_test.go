@@ -30,6 +30,8 @@ func someEntry(status conntrack.Status, packets uint64) conntrack.Entry {
 func TestChangeLines(t *testing.T) {
 	fast := someEntry(conntrack.Offload, 5)
 	fast.Flowtable = "fast"
+	odd := fast
+	odd.Flowtable = "\x1b[2J" // by a rule of anybody's
 	counted := conntrack.Delta{Sent: conntrack.Counters{Packets: 3, Bytes: 300, OK: true}, Received: conntrack.Counters{Packets: 1, Bytes: 40, OK: true}}
 	var out bytes.Buffer
 	tell := changeWriter(&out, func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC) })
@@ -38,6 +40,7 @@ func TestChangeLines(t *testing.T) {
 		{Kind: conntrack.Synced},
 		{Kind: conntrack.PathChanged, From: conntrack.Slow, Entry: fast, Delta: counted},
 		{Kind: conntrack.Counted, Entry: fast, Delta: conntrack.Delta{Sent: counted.Sent}},
+		{Kind: conntrack.Counted, Entry: odd, Delta: conntrack.Delta{Sent: counted.Sent}},
 		{Kind: conntrack.Overrun, Lost: true},
 		{Kind: conntrack.Full, Lost: true},
 		{Kind: conntrack.Destroyed, Lost: true, Entry: someEntry(conntrack.HWOffload, 5)},
@@ -54,6 +57,7 @@ func TestChangeLines(t *testing.T) {
 		"03:04:05.006 synced this is the whole table so far",
 		"03:04:05.006 path changed slow -> software udp 192.168.1.2:40000 > 203.0.113.2:53 +4 +340 fast",
 		"03:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 fast",
+		`03:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 "\x1b[2J"`,
 		"03:04:05.006 overrun the kernel dropped notifications; the table is read again, and what began and ended meanwhile was missed",
 		"03:04:05.006 full too many connections to follow: others that match are left out until some end; narrow it by filters",
 		"03:04:05.006 destroyed hardware udp 192.168.1.2:40000 > 203.0.113.2:53 - - - the kernel's last word was missed",

@@ -7,6 +7,9 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Defaults of nft that its listings leave out.
@@ -108,8 +111,14 @@ func SortedSpans(kind Kind, words []string) []Span {
 	return spans
 }
 
-// Quote puts a string between nft's quotes. nft has no escapes: Validate refuses what it cannot spell.
-func Quote(s string) string { return `"` + s + `"` }
+// Quote puts a string between nft's quotes. nft has no escapes: Validate refuses what it cannot spell, and what others put into the kernel
+// is shown with escapes, so that nothing in it ends the quotes or speaks to a terminal.
+func Quote(s string) string {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r == '"' || !unicode.IsPrint(r) }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return `"` + s + `"`
+}
 
 // Hex is a number as nft writes marks.
 func Hex(v uint32) string { return "0x" + strconv.FormatUint(uint64(v), 16) }

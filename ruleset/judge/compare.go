@@ -3,6 +3,8 @@ package judge
 import (
 	"fmt"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // maxRuns is how many packets are led through a ruleset for one direction of one flow. Beyond, nobody can tell.
@@ -89,7 +91,7 @@ func (w where) String() string {
 	if w.chain == nil {
 		return "the ruleset"
 	}
-	words := []string{"chain", string(FamilyName(w.chain.table.family)), w.chain.table.name, w.chain.name}
+	words := []string{"chain", string(FamilyName(w.chain.table.family)), flowtable.Spelled(w.chain.table.name), flowtable.Spelled(w.chain.name)}
 	if w.rule == nil {
 		return "the policy of " + strings.Join(words, " ")
 	}
