@@ -141,7 +141,7 @@ func Example_follow() {
 		}
 	}
 
-	ledger := conntrack.NewLedger(conntrack.ByInside(netip.MustParsePrefix("192.168.1.0/24"))) // by subscriber, whichever side began
+	ledger := conntrack.NewLedger(conntrack.ByInside(netip.MustParsePrefix("192.168.1.0/24"))) // by subscriber; End.UpDown for either side
 	for change, err := range watcher.Changes(ctx, conntrack.Match{}) {
 		if err != nil {
 			break // ctx ended, or the kernel refuses; losses are changes too

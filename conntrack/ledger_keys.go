@@ -20,8 +20,8 @@ func (e End) UpDown(a Account) (up, down Counters) {
 	return a.Received, a.Sent
 }
 
-// ByInside books by the end that lies in one of these prefixes, untranslated: a subscriber behind the router. It is the same whichever side began
-// the connection, so also where a connection that was evicted, or picked up in its middle, goes on with a packet of the other side. Of a
+// ByInside books by the end that lies in one of these prefixes, untranslated: a subscriber behind the router. Its address is the same whichever
+// side began the connection, so also where a connection that was evicted, or picked up in its middle, goes on with a packet of the other side. Of a
 // connection between two ends inside, the one that began has it; one without an end inside is not booked.
 func ByInside(prefixes ...netip.Prefix) func(Entry) (End, bool) {
 	inside := newMatcher(Match{Prefixes: prefixes})
@@ -35,7 +35,7 @@ func ByInside(prefixes ...netip.Prefix) func(Entry) (End, bool) {
 }
 
 // BySource books by the address that the first packet came from, which is not always the client's: where a connection that was evicted goes on with a
-// packet of the server, it begins anew, and the server is its source. ByInside has the same key for both.
+// packet of the server, it begins anew, and the server is its source. ByInside has the same address for both.
 func BySource(e Entry) (netip.Addr, bool) { return e.Orig.Src.Addr(), true }
 
 // ByMark books by the ct mark; a connection without one is not booked. Mark a packet's connection where it is new, by what holds for either side, for
