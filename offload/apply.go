@@ -172,6 +172,11 @@ const (
 
 // again is the same plan and batch for the present generation, where others left alone what the plan was made for; else nil.
 func (m *Manager) again(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, *ruleset.Batch, error) {
+	if at := m.unconcerned(ctx, plan); at != 0 {
+		if batch, ok := batch.At(at); ok {
+			return plan.At(at), batch, nil
+		}
+	}
 	have, err := m.load(ctx, plan.Owner())
 	if err != nil {
 		return nil, nil, err
@@ -185,6 +190,25 @@ func (m *Manager) again(ctx context.Context, plan *ruleset.Plan, batch *ruleset.
 		return nil, nil, nil
 	}
 	return fresh, batch, nil
+}
+
+// unconcerned is the present generation, if all that was announced since the plan was made is nothing to it; else 0. Elements that others
+// put into our live sets are nothing to most plans, and come as often as answers of a name server.
+func (m *Manager) unconcerned(ctx context.Context, plan *ruleset.Plan) uint32 {
+	k, ok := m.kernel.(Selective)
+	if !ok || plan.Generation() == 0 {
+		return 0
+	}
+	since, err := k.ChangedSince(ctx, plan.Generation())
+	if err != nil || !since.Known || since.Generation == plan.Generation() {
+		return 0
+	}
+	for _, t := range since.Tables {
+		if !plan.Unconcerned(t.Family, t.Name, t.Shape, t.Rules, t.Sets) {
+			return 0
+		}
+	}
+	return since.Generation
 }
 
 // lookAround is the plan with the conflicts that there are by now; it fails where they refuse it.

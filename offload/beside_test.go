@@ -188,3 +188,28 @@ func TestOffBesideWriterOfOurs(t *testing.T) {
 		require.NoError(t, other.Close())
 	})
 }
+
+// Elements that others put into a live set of ours before each of our batches are nothing to it.
+func TestApplyBesideFilledSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := offloadtest.New(t, offloadtest.Linux72("eth0"))
+		other, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+		require.NoError(t, err)
+		spec := firewall(dropPort(22))
+		spec.Tables[0].Sets = append(spec.Tables[0].Sets, ruleset.Set{Name: "answers", Type: ruleset.IPv4Addr, Live: true})
+		applySpec(t, other, spec)
+		n := 0
+		m, err := offload.Open(t.Context(), &offload.Config{Kernel: &elbowed{k, 50, func() {
+			n++
+			_, err := other.AddElements(t.Context(), offload.LiveSet{Table: "fw", Set: "answers"}, fmt.Sprintf("192.0.2.%d", n))
+			require.NoError(t, err)
+		}}})
+		require.NoError(t, err)
+		again := firewall(dropPort(23))
+		again.Tables[0].Sets = spec.Tables[0].Sets
+		applySpec(t, m, again)
+		assert.Equal(t, 50, n)
+		require.NoError(t, m.Close())
+		require.NoError(t, other.Close())
+	})
+}

@@ -41,7 +41,7 @@ func (m machine) ChangedSince(ctx context.Context, generation uint32) (Changes, 
 	for _, t := range tables {
 		c.Tables = append(c.Tables, TableChange{
 			Family: t.Family, Name: t.Name,
-			Shape: t.What&kernel.Shape != 0, Rules: t.What&kernel.Rules != 0, Elements: t.What&kernel.Elements != 0,
+			Shape: t.What&kernel.Shape != 0, Rules: t.What&kernel.Rules != 0, Elements: t.What&kernel.Elements != 0, Sets: t.Sets,
 		})
 	}
 	return c, err

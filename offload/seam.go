@@ -179,6 +179,9 @@ type TableChange struct {
 	// Shape: it came or went, or a chain, set, flowtable or stateful object of it came, went or
 	// changed.
 	Shape, Rules, Elements bool
+	// Sets are those whose elements changed, sorted. Of a table that changed its Shape some may be
+	// missing.
+	Sets []string
 }
 
 // Manners are how a kernel treats flowtables, and how that is known. They are a plain value.

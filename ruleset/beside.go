@@ -56,6 +56,43 @@ func (p *Plan) Follow(now *Loaded) (*Plan, bool) {
 	return &c, true
 }
 
+// Unconcerned reports whether a change of a table is nothing to the plan: the table is another's and was there, or elements alone changed, of
+// sets that are declared live. Of a table that is new nobody knows, nor of one that has the name of a mark.
+func (p *Plan) Unconcerned(f Family, table string, shape, rules bool, sets []string) bool {
+	if p.ground == nil || mark.OfTable(table) != nil {
+		return false
+	}
+	t, known := p.ground.table(f, table)
+	declared := slices.ContainsFunc(p.want.spec.Tables, func(t Table) bool { return t.Family == f && t.Name == table })
+	if !declared && t.Owner != p.Owner() {
+		return known || !shape
+	}
+	return !shape && !rules && !slices.ContainsFunc(sets, func(set string) bool { return !p.ignores(setKey{f, table, set}) })
+}
+
+// ignores reports whether the plan does not build on the elements of a set.
+func (p *Plan) ignores(key setKey) bool {
+	if p.heedless != nil {
+		return p.heedless(key)
+	}
+	for i := range p.want.spec.Tables {
+		for j := range p.want.spec.Tables[i].Sets {
+			t, s := &p.want.spec.Tables[i], &p.want.spec.Tables[i].Sets[j]
+			if key == (setKey{t.Family, t.Name, s.Name}) {
+				return s.Live
+			}
+		}
+	}
+	return false
+}
+
+// At is the same plan for a later generation, after changes that are nothing to it.
+func (p *Plan) At(generation uint32) *Plan {
+	c := *p
+	c.generation = generation
+	return &c
+}
+
 // sameMarks compares what is marked of an owner.
 func sameMarks(then, now *Loaded, owner string) bool {
 	of := func(l *Loaded) []mark.Mark {

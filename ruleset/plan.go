@@ -18,8 +18,9 @@ type Plan struct {
 	beside     func(*Plan) *Plan // gives a plan made anew the same others; nil is none
 	bindings   []flowtable.Binding
 	generation uint32
-	have       *Loaded // what it was made from; nil if nobody looked, or it does not matter
-	ground     *Loaded // what it was made from; nil if nobody looked
+	have       *Loaded           // what it was made from; nil if nobody looked, or it does not matter
+	ground     *Loaded           // what it was made from; nil if nobody looked
+	heedless   func(setKey) bool // of which sets the elements do not matter; nil is of those that are declared live
 	disruptive bool
 	adopt      bool
 	again      func(*Loaded) (*Plan, error) // plans the same from another state; nil is by Diff

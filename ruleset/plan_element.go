@@ -34,6 +34,8 @@ func ElementPlan(have *Loaded, verb Verb, family Family, table, set string, word
 	p := &Plan{
 		want:       &Resolved{spec: Spec{Owner: have.owner}, declared: Spec{Owner: have.owner}},
 		generation: have.generation,
+		ground:     have,
+		heedless:   func(key setKey) bool { return verb == VerbAdd || key != (setKey{family, table, set}) },
 		again:      func(now *Loaded) (*Plan, error) { return ElementPlan(now, verb, family, table, set, s.Elements...) },
 	}
 	missing, there := within(wanted, held.ranges)

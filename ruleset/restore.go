@@ -33,6 +33,7 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 		return nil, fmt.Errorf("%w: those of %q stay as they are", ErrTablesChanged, b.owner)
 	}
 	p := emptyPlan(b.owner, have)
+	p.heedless = nil
 	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, how) }
 	r := restorer{plan: p, backup: b, have: have, how: how, accelerated: have.withFlowtables()}
 	_, r.off = have.Off(b.owner)
@@ -55,6 +56,7 @@ func emptyPlan(owner string, have *Loaded) *Plan {
 		p.generation, p.ground = have.generation, have
 		p.warnings = have.ignoredWarnings()
 	}
+	p.heedless = func(setKey) bool { return true }
 	return p
 }
 

@@ -151,10 +151,10 @@ func TestChangedSince(t *testing.T) {
 		nft  string
 		want []TableChange
 	}{
-		{"add element inet b s { 192.0.2.1 }", []TableChange{{ruleset.Inet, "b", Elements}}},
-		{"add rule inet a c accept", []TableChange{{ruleset.Inet, "a", Rules}}},
-		{"add table netdev n", []TableChange{{"netdev", "n", Shape}}},
-		{"delete table netdev n", []TableChange{{"netdev", "n", Shape}}},
+		{"add element inet b s { 192.0.2.1 }", []TableChange{{ruleset.Inet, "b", Elements, []string{"s"}}}},
+		{"add rule inet a c accept", []TableChange{{ruleset.Inet, "a", Rules, nil}}},
+		{"add table netdev n", []TableChange{{"netdev", "n", Shape, nil}}},
+		{"delete table netdev n", []TableChange{{"netdev", "n", Shape, nil}}},
 		{"add chain ip6 nat c", nil},
 	} {
 		before, _, _, err := k.ChangedSince(ctx, first)
@@ -191,5 +191,5 @@ func TestChangedSinceLost(t *testing.T) {
 	_, changes, known, err := k.ChangedSince(ctx, now)
 	require.NoError(t, err)
 	assert.True(t, known)
-	assert.Equal(t, []TableChange{{ruleset.Inet, "t1", Rules}}, changes)
+	assert.Equal(t, []TableChange{{ruleset.Inet, "t1", Rules, nil}}, changes)
 }

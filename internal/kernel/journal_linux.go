@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +54,7 @@ type TableChange struct {
 	Family ruleset.Family
 	Name   string
 	What   Depth
+	Sets   []string // whose elements changed, sorted; other ones of a table that changed its shape may be missing
 }
 
 const (
@@ -97,7 +99,7 @@ func (j *journal) since(generation, now uint32) (changes []TableChange, known bo
 	}
 	for name, t := range j.tables {
 		if what := t.since(generation); what != 0 {
-			changes = append(changes, TableChange{familyName(name.family), name.name, what})
+			changes = append(changes, TableChange{familyName(name.family), name.name, what, t.setsSince(generation)})
 		}
 	}
 	return changes, true
@@ -135,6 +137,16 @@ func (t *touched) since(generation uint32) (what Depth) {
 		}
 	}
 	return what
+}
+
+func (t *touched) setsSince(generation uint32) (sets []string) {
+	for set, at := range t.sets {
+		if later(at, generation) {
+			sets = append(sets, set)
+		}
+	}
+	slices.Sort(sets)
+	return sets
 }
 
 // later reports whether generation a came after b. They go round.

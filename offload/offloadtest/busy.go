@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/offload"
@@ -118,6 +119,12 @@ type tableKey struct {
 	name   string
 }
 
+// A changeKey names what a commit changed: a table, or a set whose elements changed.
+type changeKey struct {
+	table tableKey
+	set   string
+}
+
 // somebody is the table of others who commit and no more is said.
 var somebody = tableKey{nlmsg.FamilyInet, "somebody"}
 
@@ -134,7 +141,7 @@ const (
 const maxLogged = 10_000
 
 // log notes what a commit changed, as it was announced. It is called with the lock held.
-func (k *Kernel) log(changes map[tableKey]depth) {
+func (k *Kernel) log(changes map[changeKey]depth) {
 	if k.history = append(k.history, changes); k.losing || len(k.history) > maxLogged {
 		k.history = nil
 	}
@@ -155,16 +162,20 @@ func (k *Kernel) ChangedSince(ctx context.Context, generation uint32) (offload.C
 	if c.Known = int(n) <= len(k.history); !c.Known {
 		return c, nil
 	}
-	all := map[tableKey]depth{}
+	all, sets := map[tableKey]depth{}, map[tableKey][]string{}
 	for _, commit := range k.history[len(k.history)-int(n):] {
 		for t, what := range commit {
-			all[t] |= what
+			all[t.table] |= what
+			if what&changedElements != 0 && !slices.Contains(sets[t.table], t.set) {
+				sets[t.table] = append(sets[t.table], t.set)
+			}
 		}
 	}
 	for t, what := range all {
+		slices.Sort(sets[t])
 		c.Tables = append(c.Tables, offload.TableChange{
 			Family: ruleset.Family(familyName(t.family)), Name: t.name,
-			Shape: what&changedShape != 0, Rules: what&changedRules != 0, Elements: what&changedElements != 0,
+			Shape: what&changedShape != 0, Rules: what&changedRules != 0, Elements: what&changedElements != 0, Sets: sets[t],
 		})
 	}
 	return c, nil
@@ -176,13 +187,13 @@ func (t *transaction) touch(m nlmsg.Message) {
 	if err != nil || m.Type>>8 != nlmsg.SubsysNFTables {
 		return
 	}
-	what := changedShape
+	what, set := changedShape, ""
 	switch m.Type & 0xff {
 	case nlmsg.NFTMsgNewRule, nlmsg.NFTMsgDelRule, destroyRule:
 		what = changedRules
 	case nlmsg.NFTMsgNewSetElem, nlmsg.NFTMsgDelSetElem, destroySetElem:
-		what = changedElements
+		what, set = changedElements, parse(list, 20).get(nlmsg.NFTASetElemListSet).String()
 	}
 	const tableAttr = 1 // of every message
-	t.touched[tableKey{family, parse(list, 20).get(tableAttr).String()}] |= what
+	t.touched[changeKey{tableKey{family, parse(list, 20).get(tableAttr).String()}, set}] |= what
 }

@@ -277,13 +277,13 @@ func callSelective(t *testing.T, s scene) {
 		want   []offload.TableChange
 	}{
 		{"a table", func() error { return reconcile(t, m, chosen("a", 22)) },
-			[]offload.TableChange{{Family: ruleset.Inet, Name: "a", Shape: true, Rules: true, Elements: true}}},
+			[]offload.TableChange{{Family: ruleset.Inet, Name: "a", Shape: true, Rules: true, Elements: true, Sets: []string{"s"}}}},
 		{"a rule", func() error { return reconcile(t, m, chosen("a", 23)) },
 			[]offload.TableChange{{Family: ruleset.Inet, Name: "a", Rules: true}}},
 		{"an element", func() error {
 			_, err := m.AddElements(t.Context(), offload.LiveSet{Owner: "a", Table: "a", Set: "s"}, "2")
 			return err
-		}, []offload.TableChange{{Family: ruleset.Inet, Name: "a", Elements: true}}},
+		}, []offload.TableChange{{Family: ruleset.Inet, Name: "a", Elements: true, Sets: []string{"s"}}}},
 		{"somebody", func() error { s.commit(t); return nil },
 			[]offload.TableChange{{Family: ruleset.Inet, Name: "somebody", Shape: true}}},
 		{"nothing", func() error { return nil }, nil},

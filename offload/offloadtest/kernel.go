@@ -52,9 +52,9 @@ type Kernel struct {
 	freed         chan struct{} // closed when a table went with its socket
 	table         connections
 
-	history  []map[tableKey]depth // of commits, the last one last
-	reading  int                  // how many messages of rules and elements others let be read between two commits, 0 is any number
-	hurrying int                  // before how many commits to come others commit
+	history  []map[changeKey]depth // of commits, the last one last
+	reading  int                   // how many messages of rules and elements others let be read between two commits, 0 is any number
+	hurrying int                   // before how many commits to come others commit
 }
 
 // New makes a Kernel with an empty ruleset, of the release and with the links of target; nil is Linux72 without links. A
@@ -221,9 +221,9 @@ func (k *Kernel) ForeignCommit() {
 // foreign is a commit of another program that changes tables. It is called with the lock held.
 func (k *Kernel) foreign(tables ...tableKey) {
 	k.state.generation = nextGeneration(k.state.generation)
-	changes := map[tableKey]depth{}
+	changes := map[changeKey]depth{}
 	for _, t := range tables {
-		changes[t] = changedShape
+		changes[changeKey{table: t}] = changedShape
 	}
 	k.log(changes)
 	k.announce(offload.Event{Kind: offload.EventRuleset, Generation: k.state.generation, What: "commit", Writer: "another program (process 2)"})

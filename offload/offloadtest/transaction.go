@@ -13,7 +13,7 @@ type transaction struct {
 	state   *state
 	setIDs  map[setID]*set
 	changed bool
-	touched map[tableKey]depth
+	touched map[changeKey]depth
 	acks    []nlmsg.Ack
 	events  []event
 	first   *request // of the batch
@@ -100,7 +100,7 @@ func single(m nlmsg.Message) []nlmsg.Ack {
 
 // pass goes through the messages once. An error does not end it: all are told.
 func (k *Kernel) pass(socket uint32, b []byte, begin nlmsg.Message) *transaction {
-	t := &transaction{Kernel: k, socket: socket, state: k.state.clone(), setIDs: map[setID]*set{}, touched: map[tableKey]depth{}}
+	t := &transaction{Kernel: k, socket: socket, state: k.state.clone(), setIDs: map[setID]*set{}, touched: map[changeKey]depth{}}
 	if k.acksFrames() && begin.Flags&nlmsg.FlagAck != 0 {
 		t.acks = append(t.acks, nlmsg.Ack{Seq: begin.Seq})
 	}
