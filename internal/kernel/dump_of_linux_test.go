@@ -179,10 +179,11 @@ func TestChangedSince(t *testing.T) {
 func TestChangedSinceLost(t *testing.T) {
 	outer, k := openT(t)
 	ctx := testContext(t)
+	k.journal.buffer = 4 << 10
 	first, _, _, err := k.ChangedSince(ctx, 0)
 	require.NoError(t, err)
 	for i := range 2 {
-		require.NoError(t, outer.NFT(ctx, big(fmt.Sprint("t", i), "", 20000)))
+		require.NoError(t, outer.NFT(ctx, big(fmt.Sprint("t", i), "", 100)))
 	}
 	now, _, known, err := k.ChangedSince(ctx, first)
 	require.NoError(t, err)

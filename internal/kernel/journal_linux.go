@@ -18,6 +18,7 @@ import (
 // A journal tells which tables commits changed. It has a subscription from the moment when it is
 // first asked; what is announced waits in the socket's buffer until it is asked again.
 type journal struct {
+	buffer int // of the subscription, in bytes
 	mu     sync.Mutex
 	sock   *nlsock.Socket // nil before the first question, and where it failed
 	from   uint32         // the commits behind this one are known
@@ -157,7 +158,7 @@ func later(a, b uint32) bool { return int32(a-b) > 0 }
 func (k *Kernel) follow(ctx context.Context, d *dump) error {
 	j := &k.journal
 	if j.sock == nil {
-		sock, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: eventBuffer, Quiet: true})
+		sock, err := k.ns.Dial(unix.NETLINK_NETFILTER, nlsock.Config{Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: k.journal.buffer, Quiet: true})
 		if err == nil {
 			err = k.ns.Tie(sock)
 		}

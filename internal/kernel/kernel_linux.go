@@ -31,7 +31,7 @@ func Open(netns string) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{ns: ns}
+	k := &Kernel{ns: ns, journal: journal{buffer: eventBuffer}}
 	sock, err := k.dial()
 	if err != nil {
 		return nil, errors.Join(err, ns.Close())

@@ -23,9 +23,9 @@ func TestEvents(t *testing.T) {
 		{func() { k.AddLink(flowtable.Link{Name: "eth1"}) }, offload.Event{Kind: offload.EventLinks, Device: "eth1", What: "new"}},
 		{func() { k.RenameLink("eth1", "eth2") }, offload.Event{Kind: offload.EventLinks, Device: "eth2", What: "renamed from eth1"}},
 		{func() { k.ChangeLink("eth2", func(l *flowtable.Link) { l.Group = 7 }) }, offload.Event{Kind: offload.EventLinks, Device: "eth2", What: "changed"}},
-		{k.ForeignCommit, offload.Event{Kind: offload.EventRuleset, Generation: 2, What: "commit"}},
+		{k.ForeignCommit, offload.Event{Kind: offload.EventRuleset, Generation: 2, What: "commit", Writer: "another program (process 2)"}},
 		{func() { k.LoseEvents(); k.DelLink("eth2") }, offload.Event{Kind: offload.EventLost, What: "the receive buffer overran"}},
-		{func() { k.SetDefaultRoutes("eth0"); k.ForeignFlush() }, offload.Event{Kind: offload.EventRuleset, Generation: 3, What: "commit"}},
+		{func() { k.SetDefaultRoutes("eth0"); k.ForeignFlush() }, offload.Event{Kind: offload.EventRuleset, Generation: 3, What: "commit", Writer: "another program (process 2)"}},
 	}
 	next := 0
 	for e, err := range k.Events(t.Context(), offload.EventConfig{}) {
