@@ -31,7 +31,7 @@ func FuzzDiff(f *testing.F) {
 func TestDiffRandomly(t *testing.T) {
 	n := uint64(80)
 	if testing.Short() || os.Getenv("FASTPATH_VM") != "" { // the kernel is an imitated one there too
-		n = 20
+		n = 4
 	}
 	for seed := range n {
 		for _, like := range []func(...string) *flowtable.Target{offloadtest.Linux61, offloadtest.Linux612, offloadtest.Linux72} {

@@ -17,7 +17,7 @@ import (
 func TestRestoreRandomly(t *testing.T) {
 	n := uint64(40)
 	if testing.Short() || os.Getenv("FASTPATH_VM") != "" { // the kernel is an imitated one there too
-		n = 10
+		n = 3
 	}
 	for seed := range n {
 		for _, like := range []func(...string) *flowtable.Target{offloadtest.Linux61, offloadtest.Linux612, offloadtest.Linux72} {
