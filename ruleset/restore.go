@@ -33,7 +33,9 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 		return nil, fmt.Errorf("%w: those of %q stay as they are", ErrTablesChanged, b.owner)
 	}
 	p := emptyPlan(b.owner, have)
-	p.heedless = nil
+	if !how.All { // else sets are made anew whatever is in them
+		p.heedless = nil
+	}
 	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, how) }
 	r := restorer{plan: p, backup: b, have: have, how: how, accelerated: have.withFlowtables()}
 	_, r.off = have.Off(b.owner)
