@@ -143,7 +143,16 @@ func (s *set) sorted() []element {
 	for _, e := range s.elements {
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b element) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.id(), b.id())) })
+	slices.SortFunc(list, func(a, b element) int {
+		order := cmp.Compare(a.key, b.key)
+		switch {
+		case order != 0 || a.end == b.end:
+			return order
+		case a.end:
+			return -1
+		}
+		return 1
+	})
 	return list
 }
 
