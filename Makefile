@@ -34,7 +34,7 @@ demo: vm
 
 # Everything: this host, other processors, then three kernels. The last lines are the summary. The limits leave room for a machine that is half as fast as others.
 test: vm
-	@$(VM) all -kernel $(KERNELS) -arch $(ARCH) -pure "$(ARCH_PACKAGES)" -timeout 20m -boot-timeout 45m $(VM_PACKAGES)
+	@$(VM) all -kernel $(KERNELS) -arch $(ARCH) -pure "$(ARCH_PACKAGES)" -timeout 30m -boot-timeout 45m $(VM_PACKAGES)
 
 # What needs no virtual machine.
 test-quick: vm
