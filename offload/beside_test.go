@@ -154,6 +154,44 @@ func TestWatchdogPersists(t *testing.T) {
 	})
 }
 
+// A deleted kernel's namespace is gone once it says so.
+type deleted struct {
+	offload.Kernel
+	gone  bool
+	asked int
+}
+
+func (d *deleted) GenerationID(ctx context.Context) (uint32, error) {
+	if !d.gone {
+		return d.Kernel.GenerationID(ctx)
+	}
+	d.asked++
+	return 0, offload.ErrNamespaceGone
+}
+
+// The watchdog ends with the namespace of its change: there is nothing to take back any more.
+func TestWatchdogEndsWithItsNamespace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &deleted{Kernel: offloadtest.New(t, offloadtest.Linux72("eth0"))}
+		m, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
+		require.NoError(t, err)
+		applySpec(t, m, firewall(dropPort(22)))
+		plan, err := m.Plan(t.Context(), firewall(dropPort(23)))
+		require.NoError(t, err)
+		_, err = m.ApplyConfirm(t.Context(), plan, time.Minute)
+		require.NoError(t, err)
+		synctest.Wait()
+		k.gone = true
+		time.Sleep(2 * time.Minute) // of the bubble's time
+		synctest.Wait()
+		asked := k.asked
+		assert.Positive(t, asked)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		assert.Equal(t, asked, k.asked)
+	})
+}
+
 // An elbowed kernel has others do something just before some of the commits.
 type elbowed struct {
 	*offloadtest.Kernel

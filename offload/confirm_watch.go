@@ -87,7 +87,8 @@ func (w *watch) marked(ctx context.Context, m *Manager) bool {
 // maxRollbackPause is for the pause before a change is tried again to be taken back.
 const maxRollbackPause = 15 * time.Second
 
-// end takes the change back, unless it was confirmed. It tries again, with growing pauses, as long as the mark of the change stands.
+// end takes the change back, unless it was confirmed. It tries again, with growing pauses, as long as the mark of the
+// change stands; it went with a namespace that was deleted.
 func (w *watch) end(ctx context.Context, m *Manager, how ruleset.Restoration) error {
 	for n := 0; ; n++ {
 		err := m.takeBack(ctx, w, how)
@@ -95,7 +96,7 @@ func (w *watch) end(ctx context.Context, m *Manager, how ruleset.Restoration) er
 		case errors.Is(err, ErrNotUnconfirmed):
 			m.log.InfoContext(ctx, "the change was confirmed, or it was never made", "owner", w.Mark.Owner)
 			return nil
-		case err == nil, errors.Is(err, ErrTablesChanged), errors.Is(err, ErrNotEvicted):
+		case err == nil, errors.Is(err, ErrTablesChanged), errors.Is(err, ErrNotEvicted), errors.Is(err, ErrNamespaceGone):
 			return err
 		}
 		m.log.WarnContext(ctx, "not taken back yet", "owner", w.Mark.Owner, "err", err)
