@@ -33,9 +33,6 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 		return nil, fmt.Errorf("%w: those of %q stay as they are", ErrTablesChanged, b.owner)
 	}
 	p := emptyPlan(b.owner, have)
-	if !how.All { // else sets are made anew whatever is in them
-		p.heedless = nil
-	}
 	p.again = func(now *Loaded) (*Plan, error) { return b.Restore(now, how) }
 	r := restorer{plan: p, backup: b, have: have, how: how, accelerated: have.withFlowtables()}
 	_, r.off = have.Off(b.owner)
@@ -51,7 +48,7 @@ func (b *Backup) Restore(have *Loaded, how Restoration) (*Plan, error) {
 	return p, nil
 }
 
-// emptyPlan is a plan that comes from no Spec.
+// emptyPlan is a plan that comes from no Spec. It does not build on elements: sets stay as they are, or are made anew whatever is in them.
 func emptyPlan(owner string, have *Loaded) *Plan {
 	p := &Plan{want: &Resolved{spec: Spec{Owner: owner}, declared: Spec{Owner: owner}}}
 	if have != nil {
