@@ -76,12 +76,13 @@ func (m *Manager) restoreSettings(ctx context.Context, u *Uninstalled, owner str
 	if len(marks) == 0 {
 		return nil
 	}
-	all, err := m.loadAll(ctx, owner)
-	if err != nil {
-		return err
+	if slices.ContainsFunc(marks, func(s ruleset.ChangedSetting) bool { return s.Key == mark.Accounting }) {
+		if have, err = m.loadAll(ctx, owner); err != nil { // whose rules count
+			return err
+		}
 	}
 	for _, s := range marks {
-		if err := m.restoreSetting(ctx, u, s, all); err != nil {
+		if err := m.restoreSetting(ctx, u, s, have); err != nil {
 			return err
 		}
 	}

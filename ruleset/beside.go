@@ -145,32 +145,12 @@ func (l *Loaded) among(others *Loaded, owner string) *Loaded {
 	}
 	c := &Loaded{owner: l.owner, generation: l.generation}
 	for _, from := range []*Loaded{l, others} {
-		own := from == l
-		for _, t := range from.tables {
-			if ours[tableKey{t.Family, t.Name}] == own {
-				c.tables = append(c.tables, t)
-			}
-		}
-		for _, x := range from.chains {
-			if ours[tableKey{x.Family, x.Table}] == own {
-				c.chains = append(c.chains, x)
-			}
-		}
-		for _, x := range from.sets {
-			if ours[tableKey{x.Family, x.Table}] == own {
-				c.sets = append(c.sets, x)
-			}
-		}
-		for _, x := range from.rules {
-			if ours[tableKey{x.Family, x.Table}] == own {
-				c.rules = append(c.rules, x)
-			}
-		}
-		for _, x := range from.flowtables {
-			if ours[tableKey{x.Family, x.Table}] == own {
-				c.flowtables = append(c.flowtables, x)
-			}
-		}
+		left := func(family Family, table string) bool { return ours[tableKey{family, table}] != (from == l) }
+		c.tables = append(c.tables, slices.DeleteFunc(slices.Clone(from.tables), func(t LoadedTable) bool { return left(t.Family, t.Name) })...)
+		c.chains = append(c.chains, slices.DeleteFunc(slices.Clone(from.chains), func(x LoadedChain) bool { return left(x.Family, x.Table) })...)
+		c.sets = append(c.sets, slices.DeleteFunc(slices.Clone(from.sets), func(x LoadedSet) bool { return left(x.Family, x.Table) })...)
+		c.rules = append(c.rules, slices.DeleteFunc(slices.Clone(from.rules), func(x LoadedRule) bool { return left(x.Family, x.Table) })...)
+		c.flowtables = append(c.flowtables, slices.DeleteFunc(slices.Clone(from.flowtables), func(x LoadedFlowtable) bool { return left(x.Family, x.Table) })...)
 	}
 	slices.SortFunc(c.tables, compareTables)
 	c.index()

@@ -251,20 +251,4 @@ func readTableUdata(udata []byte) (owner, note string) {
 }
 
 // familyName is a family as nft names it.
-func familyName(n byte) Family {
-	switch n {
-	case nlmsg.FamilyInet:
-		return Inet
-	case nlmsg.FamilyIPv4:
-		return IP
-	case nlmsg.FamilyIPv6:
-		return IP6
-	case nlmsg.FamilyARP:
-		return "arp"
-	case nlmsg.FamilyBridge:
-		return "bridge"
-	case nlmsg.FamilyNetdev:
-		return "netdev"
-	}
-	return Family(fmt.Sprintf("family %d", n))
-}
+func familyName(n byte) Family { return Family(nlmsg.FamilyName(n)) }

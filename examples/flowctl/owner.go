@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -162,23 +161,15 @@ func ownersIn(ctx context.Context, netns string) ([]offload.Owner, error) {
 func summaryOf(o offload.Owner) string {
 	var parts []string
 	for _, t := range o.Tables {
-		parts = append(parts, fmt.Sprintf("table %s %s", t.Family, shown(t.Name)))
+		parts = append(parts, fmt.Sprintf("table %s %s", t.Family, flowtable.Spelled(t.Name)))
 	}
 	for _, f := range o.Flowtables {
-		parts = append(parts, fmt.Sprintf("flowtable %s (%s)", shown(f.Name), count(len(f.Devices), "device")))
+		parts = append(parts, fmt.Sprintf("flowtable %s (%s)", flowtable.Spelled(f.Name), count(len(f.Devices), "device")))
 	}
 	if len(parts) > maxListed {
 		parts = append(parts[:maxListed], fmt.Sprintf("and %d more", len(parts)-maxListed))
 	}
 	return fmt.Sprintf("%s: %s", nameOf(o), strings.Join(append(parts, marksOf(o)...), ", "))
-}
-
-// shown is a name of the kernel's for a terminal: whoever may write a ruleset can put any bytes into it.
-func shown(name string) string {
-	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
-		return strconv.QuoteToASCII(name)
-	}
-	return name
 }
 
 // nameOf is an owner's name between quotes.
@@ -224,10 +215,10 @@ func printHeld(w io.Writer, all []offload.Owner) {
 	for _, o := range all {
 		fmt.Fprintf(w, "owner %s\n", nameOf(o))
 		for _, t := range o.Tables {
-			fmt.Fprintf(w, "  table %s %s, handle %d\n", t.Family, shown(t.Name), t.Handle)
+			fmt.Fprintf(w, "  table %s %s, handle %d\n", t.Family, flowtable.Spelled(t.Name), t.Handle)
 		}
 		for _, f := range o.Flowtables {
-			fmt.Fprintf(w, "  flowtable %s %s %s, handle %d, %s%s\n", f.Family, shown(f.Table), shown(f.Name), f.Handle, devicesOf(f), flagsOf(f))
+			fmt.Fprintf(w, "  flowtable %s %s %s, handle %d, %s%s\n", f.Family, flowtable.Spelled(f.Table), flowtable.Spelled(f.Name), f.Handle, devicesOf(f), flagsOf(f))
 		}
 		for _, m := range marksOf(o) {
 			fmt.Fprintf(w, "  %s\n", m)
@@ -245,7 +236,7 @@ func devicesOf(f ruleset.LoadedFlowtable) string {
 	}
 	var names []string
 	for _, d := range f.Devices {
-		names = append(names, shown(d.String()))
+		names = append(names, flowtable.Spelled(d.String()))
 	}
 	return "devices " + strings.Join(names, " ")
 }

@@ -3,7 +3,6 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -100,29 +99,10 @@ func (j *journal) since(generation, now uint32) (changes []TableChange, known bo
 	}
 	for name, t := range j.tables {
 		if what := t.since(generation); what != 0 {
-			changes = append(changes, TableChange{familyName(name.family), name.name, what, t.setsSince(generation)})
+			changes = append(changes, TableChange{ruleset.Family(nlmsg.FamilyName(name.family)), name.name, what, t.setsSince(generation)})
 		}
 	}
 	return changes, true
-}
-
-// familyName is a family as nft names it.
-func familyName(n byte) ruleset.Family {
-	switch n {
-	case nlmsg.FamilyInet:
-		return ruleset.Inet
-	case nlmsg.FamilyIPv4:
-		return ruleset.IP
-	case nlmsg.FamilyIPv6:
-		return ruleset.IP6
-	case nlmsg.FamilyARP:
-		return "arp"
-	case nlmsg.FamilyBridge:
-		return "bridge"
-	case nlmsg.FamilyNetdev:
-		return "netdev"
-	}
-	return ruleset.Family(fmt.Sprintf("family %d", n))
 }
 
 func (t *touched) since(generation uint32) (what Depth) {

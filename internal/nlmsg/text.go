@@ -42,7 +42,11 @@ func (t *printer) message(m Message) {
 		fmt.Fprintf(t.w, "%s %x\n", flagNames(m), m.Data)
 		return
 	}
-	fmt.Fprintf(t.w, " %s%s", familyName(family), flagNames(m))
+	of := "unspec"
+	if family != FamilyUnspec {
+		of = FamilyName(family)
+	}
+	fmt.Fprintf(t.w, " %s%s", of, flagNames(m))
 	if resID != 0 {
 		fmt.Fprintf(t.w, " res_id %d", resID)
 	}
@@ -149,10 +153,9 @@ func printable(b []byte) string {
 	return best
 }
 
-func familyName(f byte) string {
+// FamilyName is a family as nft names it.
+func FamilyName(f byte) string {
 	switch f {
-	case FamilyUnspec:
-		return "unspec"
 	case FamilyInet:
 		return "inet"
 	case FamilyIPv4:

@@ -105,7 +105,7 @@ func (k *Kernel) readOf(wanted func(ruleset.LoadedTable) bool) ([]ruleset.Messag
 	for _, t := range frame.Tables() {
 		want[string(t.Family)+" "+t.Name] = wanted(t)
 	}
-	in := func(t *table) bool { return want[familyName(t.family)+" "+t.name] }
+	in := func(t *table) bool { return want[nlmsg.FamilyName(t.family)+" "+t.name] }
 	messages := k.state.dump(k.model, in)
 	if k.interrupt(messages) {
 		messages = k.state.dump(k.model, in) // nobody touched what is wanted
@@ -174,7 +174,7 @@ func (k *Kernel) ChangedSince(ctx context.Context, generation uint32) (offload.C
 	for t, what := range all {
 		slices.Sort(sets[t])
 		c.Tables = append(c.Tables, offload.TableChange{
-			Family: ruleset.Family(familyName(t.family)), Name: t.name,
+			Family: ruleset.Family(nlmsg.FamilyName(t.family)), Name: t.name,
 			Shape: what&changedShape != 0, Rules: what&changedRules != 0, Elements: what&changedElements != 0, Sets: sets[t],
 		})
 	}

@@ -247,7 +247,9 @@ func (k *Kernel) ForeignFlush() {
 func (k *Kernel) ForeignDelete(family ruleset.Family, name string) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	i := slices.IndexFunc(k.state.tables, func(t *table) bool { return familyName(t.family) == string(family) && t.name == name && t.socket == 0 })
+	i := slices.IndexFunc(k.state.tables, func(t *table) bool {
+		return nlmsg.FamilyName(t.family) == string(family) && t.name == name && t.socket == 0
+	})
 	if i < 0 {
 		return false
 	}

@@ -29,7 +29,7 @@ func (k *Kernel) Generation() uint32 {
 }
 
 func (t *table) text(b *strings.Builder) {
-	fmt.Fprintf(b, "table %s %s {%s\n", familyName(t.family), t.name, comment(t.userdata))
+	fmt.Fprintf(b, "table %s %s {%s\n", nlmsg.FamilyName(t.family), t.name, comment(t.userdata))
 	for _, f := range t.flowtables {
 		fmt.Fprintf(b, "\tflowtable %s {%s }\n", f.name, f.body())
 	}
@@ -106,22 +106,4 @@ func hookName(n uint32) string {
 		return names[n]
 	}
 	return fmt.Sprint(n)
-}
-
-func familyName(f byte) string {
-	switch f {
-	case nlmsg.FamilyInet:
-		return "inet"
-	case nlmsg.FamilyIPv4:
-		return "ip"
-	case nlmsg.FamilyIPv6:
-		return "ip6"
-	case nlmsg.FamilyARP:
-		return "arp"
-	case nlmsg.FamilyNetdev:
-		return "netdev"
-	case nlmsg.FamilyBridge:
-		return "bridge"
-	}
-	return fmt.Sprintf("family-%d", f)
 }
