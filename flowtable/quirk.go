@@ -18,7 +18,7 @@ type Quirk struct {
 
 // Quirks are all that are known, of all kernels. They are read from the sources of 6.1.192, 6.12.117 and 7.2.13 and tried on these.
 func Quirks() []Quirk {
-	return slices.Concat(flowQuirks(), deviceQuirks(), hardwareQuirks(), rulesetQuirks())
+	return slices.Concat(flowQuirks(), guardQuirks(), deviceQuirks(), hardwareQuirks(), rulesetQuirks())
 }
 
 // Quirks are those of the kernel's release. A release that cannot be read has all of them.

@@ -52,6 +52,9 @@ func TestQuirksOf(t *testing.T) {
 	assert.True(t, !old["fin-stays"] && recent["fin-stays"])
 	assert.True(t, !old["dry-run-hole"] && has("6.12.95+deb12-amd64")["dry-run-hole"] && recent["dry-run-hole"])
 	assert.True(t, old["255-devices"] && recent["255-devices"])
+	for release, want := range map[string][2]bool{"6.18.15+deb13-amd64": {}, "6.19.14+deb13-amd64": {true, true}, "7.0.13+deb13-amd64": {true, true}, "7.1.13+deb13-amd64": {false, true}, "7.2.13": {}} {
+		assert.Equal(t, want, [2]bool{has(release)["panics-below-pppoe-qinq"], has(release)["breaks-without-ethernet"]}, release)
+	}
 	assert.Len(t, Kernel{Release: ""}.Quirks(), len(Quirks()), "of an unknown kernel all may be true")
 	for q, want := range map[Quirk]string{{}: "all", {Until: "6.16"}: "before 6.16", {From: "7.2"}: "since 7.2", {From: "6.16", Until: "6.18"}: "since 6.16, before 6.18"} {
 		assert.Equal(t, want, q.Releases())
