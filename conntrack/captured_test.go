@@ -56,6 +56,8 @@ func TestDecodeCaptured(t *testing.T) {
 		require.NoError(t, err, c.line)
 		assert.Equal(t, c.line, e.String(), c.file)
 		assert.Equal(t, c.kind == "dump" || c.kind == "destroy", e.Sent.OK, "%s: dumps and ends carry counters: %s", c.kind, c.line)
+		tells := strings.HasSuffix(c.file, "-6.18.txt") || strings.HasSuffix(c.file, "-7.2.txt")
+		assert.Equal(t, tells && c.kind != "dump", !e.Event.IsZero(), "%s of %s: notifications tell when, from Linux 6.14 on", c.kind, c.file)
 	}
 }
 

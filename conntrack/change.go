@@ -1,6 +1,9 @@
 package conntrack
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // A Change is one step in the life of a connection, or the news that some were missed. It is a plain value.
 //
@@ -11,6 +14,16 @@ type Change struct {
 	Lost  bool  // something was missed: always in Overrun and Full; in Destroyed, that the kernel's last message did not come
 	Entry Entry // as last seen; zero of an Overrun, Synced, Full and Read
 	Delta Delta // what was counted since the connection's last change; in New all that it had counted before, where known
+}
+
+// At is when the change happened, in nanoseconds of the kernel's clock, which an administrator can set. It is the zero time where the kernel does not
+// tell: without net.netfilter.nf_conntrack_timestamp=1 when the connection began, for what a reading showed, and, but for ends, before Linux 6.14. A
+// step between the paths that a notification shows was made then or before: the kernel announces other things, and what it announced first.
+func (c *Change) At() time.Time {
+	if c.Kind == Destroyed && !c.Entry.Stop.IsZero() {
+		return c.Entry.Stop // the kernel may tell of an end late, and again
+	}
+	return c.Entry.Event
 }
 
 // A Kind tells what a Change reports.

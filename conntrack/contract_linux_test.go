@@ -24,6 +24,8 @@ type tracking struct {
 	begin func(e conntrack.Entry)
 	mark  func(e conntrack.Entry) // gives a connection another mark
 	set   func(key, value string)
+
+	timesEvents bool // notifications tell when: Linux 6.14
 }
 
 // onTheKernel is a namespace of its own.
@@ -39,8 +41,10 @@ func onTheKernel(t *testing.T) tracking {
 	set := func(key, value string) { require.NoError(t, ns.SetSysctl(key, value)) }
 	set("net.netfilter.nf_conntrack_acct", "1")
 	set("net.netfilter.nf_conntrack_events", "1")
+	release, err := testns.Kernel()
+	require.NoError(t, err)
 	return tracking{
-		Source: source, set: set,
+		Source: source, set: set, timesEvents: release.AtLeast(6, 14),
 		begin: func(e conntrack.Entry) { require.NoError(t, c.Create(wanted(&e))) },
 		mark:  func(e conntrack.Entry) { require.NoError(t, c.Update(wanted(&e))) },
 	}
@@ -60,7 +64,7 @@ func wanted(e *conntrack.Entry) timo.Flow {
 func onTheFake(t *testing.T) tracking {
 	k := offloadtest.New(t, nil)
 	return tracking{
-		Source: k.Conntrack(), set: k.SetSysctl,
+		Source: k.Conntrack(), set: k.SetSysctl, timesEvents: true, // it imitates 7.2
 		begin: func(e conntrack.Entry) {
 			e.ID = 0
 			e.Sent.OK, e.Received.OK = true, true
@@ -241,9 +245,15 @@ func TestContractOfNotifications(t *testing.T) {
 		q, err := k.Subscribe(soon(t), conntrack.Match{})
 		require.NoError(t, err)
 		e := sample()["plain"]
+		earliest := time.Now().Add(-time.Microsecond)
 		expect := func(kind conntrack.NotificationKind, counted bool, mark uint32) conntrack.Entry {
 			t.Helper()
 			n := next(t, q)
+			assert.Equal(t, k.timesEvents, !n.Entry.Event.IsZero())
+			if k.timesEvents {
+				assert.WithinRange(t, n.Entry.Event, earliest, time.Now())
+				earliest = n.Entry.Event
+			}
 			assert.Equal(t, kind, n.Kind)
 			assert.Equal(t, e.Orig, n.Entry.Orig)
 			assert.Equal(t, mark, n.Entry.Mark)
@@ -255,6 +265,10 @@ func TestContractOfNotifications(t *testing.T) {
 		}
 		k.begin(e)
 		began := expect(conntrack.NotifyNew, false, 0)
+		read, err := k.Lookup(soon(t), began.Key())
+		require.NoError(t, err)
+		assert.Zero(t, read.Event, "a reading has none")
+		assert.False(t, read.Start.IsZero())
 		e.Mark = 0x33
 		k.mark(e)
 		expect(conntrack.NotifyUpdate, false, 0x33)

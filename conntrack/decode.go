@@ -89,6 +89,8 @@ func (d *decoder) attr(e *Entry, a nlmsg.Attr) (err error) {
 		return d.protoInfo(e, a.Data)
 	case nlmsg.CTATimestamp:
 		return d.timestamp(e, a.Data)
+	case nlmsg.CTATimestampEvent:
+		e.Event, err = nanoseconds(a)
 	case nlmsg.CTAHelp:
 		return d.help(e, a.Data)
 	case nlmsg.CTALabels:

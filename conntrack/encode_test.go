@@ -43,6 +43,7 @@ func encode(o nlmsg.Order, e *Entry) []byte {
 	encodeTime(b, nlmsg.CTATimestampStart, e.Start)
 	encodeTime(b, nlmsg.CTATimestampStop, e.Stop)
 	b.EndNest(stamp)
+	encodeTime(b, nlmsg.CTATimestampEvent, e.Event)
 	b.End()
 	return b.Bytes()[16:]
 }

@@ -13,6 +13,7 @@ type Entry struct {
 	Orig, Reply    Tuple         // as the first packet came, and as an answer comes in; they differ by more than direction under NAT
 	Sent, Received Counters      // the original direction and the reply direction
 	Start, Stop    time.Time     // zero unless net.netfilter.nf_conntrack_timestamp=1 when it began; Stop in the last notification
+	Event          time.Time     // in a notification, when what it tells of happened; see Change.At. Zero in readings, where Start is, and before Linux 6.14
 	Timeout        time.Duration // what is left before an idle connection is dropped; whole seconds; see HasTimeout
 	Helper         string        // the connection tracking helper, "ftp"; "" is none. A connection with a helper is never offloaded
 	ID             uint32        // names the incarnation, though not alone: see Key

@@ -11,7 +11,7 @@ import (
 func (e Entry) MarshalJSON() ([]byte, error) {
 	j := entryJSON{
 		ID: e.ID, Zone: e.Zone, Path: e.Path(), Orig: e.Orig, Reply: e.Reply, Status: e.Status, Mark: e.Mark, State: e.State, Labels: e.Labels, Flowtable: e.Flowtable,
-		Sent: e.Sent.json(), Received: e.Received.json(), Start: e.Start, Stop: e.Stop, Helper: e.Helper,
+		Sent: e.Sent.json(), Received: e.Received.json(), Start: e.Start, Stop: e.Stop, Event: e.Event, Helper: e.Helper,
 	}
 	if e.HasTimeout {
 		seconds := int64(e.Timeout / time.Second)
@@ -44,6 +44,7 @@ type entryJSON struct {
 	Received  *countersJSON  `json:"received,omitempty"`
 	Start     time.Time      `json:"start,omitzero"`
 	Stop      time.Time      `json:"stop,omitzero"`
+	Event     time.Time      `json:"event,omitzero"`
 	Helper    string         `json:"helper,omitempty"`
 }
 

@@ -64,6 +64,7 @@ func TestEntryJSON(t *testing.T) {
 	assert.EqualValues(t, 9, back["zone"])
 	assert.Equal(t, "1970-01-01T00:00:01Z", back["start"])
 	assert.NotContains(t, back, "stop")
+	assert.NotContains(t, back, "event")
 }
 
 // A zone stands where it holds; the key has that of the original direction.

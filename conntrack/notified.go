@@ -148,5 +148,6 @@ func (f *follower) merge(fl *flow, e *Entry) Entry {
 func (e *Entry) uncounted() Entry {
 	u := *e
 	u.Sent, u.Received = Counters{}, Counters{}
+	u.Event, u.Stop = e.Start, time.Time{}
 	return u
 }

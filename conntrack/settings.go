@@ -65,7 +65,7 @@ func (s Settings) Lacks() []Lack {
 		why = "connections that began while nobody listened end without final counters"
 	}
 	lack(s.Events != 1, eventsKey, strconv.Itoa(s.Events), why)
-	lack(!s.Timestamps, timestampsKey, "0", "new connections have no start and stop times")
+	lack(!s.Timestamps, timestampsKey, "0", "new connections have no start and stop times, and their events no time")
 	return list
 }
 

@@ -43,11 +43,16 @@ func follow(ctx context.Context, to io.Writer, watcher *conntrack.Watcher, match
 
 const changeColumns = "%-12s %-12s %-20s %-6s %-49s %10s %14s %s\n"
 
-// changeWriter prints the head and then a line for each change, with the time at which it was told.
+// changeWriter prints the head and then a line for each change, with the time at which it happened where the kernel tells it, and else at which it
+// was told.
 func changeWriter(out io.Writer, now func() time.Time) func(conntrack.Change) error {
 	fmt.Fprintf(out, changeColumns, "TIME", "KIND", "PATH", "PROTO", "ORIGINAL", "PACKETS", "BYTES", "FLOWTABLE")
 	return func(c conntrack.Change) error {
-		at := now().Format("15:04:05.000")
+		when := now()
+		if happened := c.At(); !happened.IsZero() {
+			when = happened.In(when.Location())
+		}
+		at := when.Format("15:04:05.000")
 		if text := aboutAll(c.Kind); text != "" {
 			_, err := fmt.Fprintf(out, "%-12s %-12s %s\n", at, c.Kind, text)
 			return err

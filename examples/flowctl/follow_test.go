@@ -33,8 +33,10 @@ func TestChangeLines(t *testing.T) {
 	odd := fast
 	odd.Flowtable = "\x1b[2J" // by a rule of anybody's
 	counted := conntrack.Delta{Sent: conntrack.Counters{Packets: 3, Bytes: 300, OK: true}, Received: conntrack.Counters{Packets: 1, Bytes: 40, OK: true}}
+	timed := someEntry(0, 0)
+	timed.Event = time.Date(2026, 1, 2, 3, 4, 1, 5e6, time.UTC)
 	var out bytes.Buffer
-	tell := changeWriter(&out, func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC) })
+	tell := changeWriter(&out, func() time.Time { return time.Date(2026, 1, 2, 5, 4, 5, 6e6, time.FixedZone("here", 7200)) })
 	for _, c := range []conntrack.Change{
 		{Kind: conntrack.New, Entry: someEntry(0, 0)},
 		{Kind: conntrack.Synced},
@@ -44,6 +46,7 @@ func TestChangeLines(t *testing.T) {
 		{Kind: conntrack.Overrun, Lost: true},
 		{Kind: conntrack.Full, Lost: true},
 		{Kind: conntrack.Destroyed, Lost: true, Entry: someEntry(conntrack.HWOffload, 5)},
+		{Kind: conntrack.New, Entry: timed},
 	} {
 		require.NoError(t, tell(c))
 	}
@@ -53,14 +56,15 @@ func TestChangeLines(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"TIME KIND PATH PROTO ORIGINAL PACKETS BYTES FLOWTABLE",
-		"03:04:05.006 new slow udp 192.168.1.2:40000 > 203.0.113.2:53 - - -",
-		"03:04:05.006 synced this is the whole table so far",
-		"03:04:05.006 path changed slow -> software udp 192.168.1.2:40000 > 203.0.113.2:53 +4 +340 fast",
-		"03:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 fast",
-		`03:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 "\x1b[2J"`,
-		"03:04:05.006 overrun the kernel dropped notifications; the table is read again, and what began and ended meanwhile was missed",
-		"03:04:05.006 full too many connections to follow: others that match are left out until some end; narrow it by filters",
-		"03:04:05.006 destroyed hardware udp 192.168.1.2:40000 > 203.0.113.2:53 - - - the kernel's last word was missed",
+		"05:04:05.006 new slow udp 192.168.1.2:40000 > 203.0.113.2:53 - - -",
+		"05:04:05.006 synced this is the whole table so far",
+		"05:04:05.006 path changed slow -> software udp 192.168.1.2:40000 > 203.0.113.2:53 +4 +340 fast",
+		"05:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 fast",
+		`05:04:05.006 counted software udp 192.168.1.2:40000 > 203.0.113.2:53 +3 +300 "\x1b[2J"`,
+		"05:04:05.006 overrun the kernel dropped notifications; the table is read again, and what began and ended meanwhile was missed",
+		"05:04:05.006 full too many connections to follow: others that match are left out until some end; narrow it by filters",
+		"05:04:05.006 destroyed hardware udp 192.168.1.2:40000 > 203.0.113.2:53 - - - the kernel's last word was missed",
+		"05:04:01.005 new slow udp 192.168.1.2:40000 > 203.0.113.2:53 - - -",
 	}, lines)
 }
 

@@ -11,22 +11,23 @@ const (
 
 // Attributes of a connection (enum ctattr_type).
 const (
-	CTATupleOrig     = 1
-	CTATupleReply    = 2
-	CTAStatus        = 3
-	CTAProtoInfo     = 4
-	CTAHelp          = 5
-	CTATimeout       = 7
-	CTAMark          = 8
-	CTACountersOrig  = 9
-	CTACountersReply = 10
-	CTAUse           = 11
-	CTAID            = 12
-	CTAZone          = 18
-	CTATimestamp     = 20
-	CTALabels        = 22
-	CTAMarkMask      = 21
-	CTAStatusMask    = 26
+	CTATupleOrig      = 1
+	CTATupleReply     = 2
+	CTAStatus         = 3
+	CTAProtoInfo      = 4
+	CTAHelp           = 5
+	CTATimeout        = 7
+	CTAMark           = 8
+	CTACountersOrig   = 9
+	CTACountersReply  = 10
+	CTAUse            = 11
+	CTAID             = 12
+	CTAZone           = 18
+	CTATimestamp      = 20
+	CTALabels         = 22
+	CTAMarkMask       = 21
+	CTAStatusMask     = 26
+	CTATimestampEvent = 27
 )
 
 // Attributes of a tuple (enum ctattr_tuple).

@@ -21,6 +21,8 @@ type connections struct {
 	entries []connection
 	nextID  uint32
 	queues  map[*subscription]bool
+	// timesEvents: notifications tell when what they tell of happened (CTA_TIMESTAMP_EVENT, Linux 6.14).
+	timesEvents bool
 }
 
 // A connection is one that is tracked. Whether it tells of itself was decided when it began.
@@ -50,6 +52,7 @@ func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 		e.Start = time.Now()
 	}
 	e.Zone = cmp.Or(e.Zone, e.Orig.Zone, e.Reply.Zone)
+	e.Event = time.Time{}
 	k.table.remove(e.Key())
 	c := connection{Entry: e, tells: k.sysctls[events] == "1" || k.sysctls[events] == "2" && len(k.table.queues) > 0}
 	k.table.entries = append(k.table.entries, c)
@@ -64,6 +67,7 @@ func (k *Kernel) SetFlow(e conntrack.Entry) bool {
 	defer k.mu.Unlock()
 	i := k.table.find(e.Key())
 	if i >= 0 {
+		e.Event = time.Time{}
 		k.table.entries[i].Entry = e
 	}
 	return i >= 0
@@ -75,6 +79,7 @@ func (k *Kernel) UpdateFlow(e conntrack.Entry) bool {
 	defer k.mu.Unlock()
 	i := k.table.find(e.Key())
 	if i >= 0 {
+		e.Event = time.Time{}
 		k.table.entries[i].Entry = e
 		k.table.notify(conntrack.NotifyUpdate, k.table.entries[i])
 	}
@@ -140,12 +145,16 @@ func (c *connections) end(key conntrack.Key) bool {
 	return ok
 }
 
-// notify tells all that listen. Counters come with the end alone, and the references that the kernel holds with none.
+// notify tells all that listen. Counters come with the end alone, and the references that the kernel holds with none; when it happened of a connection
+// that knows when it began.
 func (c *connections) notify(kind conntrack.NotificationKind, e connection) {
 	if !e.tells {
 		return
 	}
 	e.Use = 0
+	if c.timesEvents && !e.Start.IsZero() {
+		e.Event = time.Now()
+	}
 	if kind != conntrack.NotifyDestroy {
 		e.Sent, e.Received = conntrack.Counters{}, conntrack.Counters{}
 	}

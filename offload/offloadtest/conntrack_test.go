@@ -114,6 +114,7 @@ func TestFlowsTellAsTheSettingsSay(t *testing.T) {
 		assert.Equal(t, heard.Orig, n.Entry.Orig)
 		kinds = append(kinds, n.Kind)
 		assert.Equal(t, n.Kind != conntrack.NotifyDestroy, n.Entry.Stop.IsZero())
+		assert.False(t, n.Entry.Event.Before(n.Entry.Start))
 	}
 	assert.Equal(t, []conntrack.NotificationKind{conntrack.NotifyNew, conntrack.NotifyDestroy}, kinds)
 }
