@@ -172,9 +172,10 @@ const (
 
 // again is the same plan and batch for the present generation, where others left alone what the plan was made for; else nil.
 func (m *Manager) again(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch) (*ruleset.Plan, *ruleset.Batch, error) {
-	if at := m.unconcerned(ctx, plan); at != 0 {
-		if batch, ok := batch.At(at); ok {
-			return plan.At(at), batch, nil
+	if since, ok := m.unconcerned(ctx, plan); ok {
+		if batch, ok := batch.At(since.Generation); ok {
+			m.pass(plan, since)
+			return plan.At(since.Generation), batch, nil
 		}
 	}
 	have, err := m.load(ctx, plan.Owner())
@@ -192,23 +193,32 @@ func (m *Manager) again(ctx context.Context, plan *ruleset.Plan, batch *ruleset.
 	return fresh, batch, nil
 }
 
-// unconcerned is the present generation, if all that was announced since the plan was made is nothing to it; else 0. Elements that others
+// unconcerned is what was announced since the plan was made, if all of that is nothing to it. Elements that others
 // put into our live sets are nothing to most plans, and come as often as answers of a name server.
-func (m *Manager) unconcerned(ctx context.Context, plan *ruleset.Plan) uint32 {
+func (m *Manager) unconcerned(ctx context.Context, plan *ruleset.Plan) (since Changes, ok bool) {
 	k, ok := m.kernel.(Selective)
 	if !ok || plan.Generation() == 0 {
-		return 0
+		return since, false
 	}
 	since, err := k.ChangedSince(ctx, plan.Generation())
 	if err != nil || !since.Known || since.Generation == plan.Generation() {
-		return 0
+		return since, false
 	}
 	for _, t := range since.Tables {
 		if !plan.Unconcerned(t.Family, t.Name, t.Shape, t.Rules, t.Sets) {
-			return 0
+			return since, false
 		}
 	}
-	return since.Generation
+	return since, true
+}
+
+// pass brings what was read last to where the plan is sent again, so that it can be followed over the commit and is not read
+// whole again. What is nothing to the plan may have changed what was read all the same: elements of live sets.
+func (m *Manager) pass(plan *ruleset.Plan, since Changes) {
+	have, _ := m.memory.get()
+	if have != nil && have.Generation() == plan.Generation() && !m.touches(since, have) {
+		m.memory.pass(have, since.Generation, since.shaped())
+	}
 }
 
 // lookAround is the plan with the conflicts that there are by now; it fails where they refuse it.
@@ -255,7 +265,7 @@ func (m *Manager) follow(ctx context.Context, plan *ruleset.Plan, batch *ruleset
 		now, ok, _ = plan.AfterMoves(have, m.kernel.Flowtables(ctx), next(plan.Generation()))
 	}
 	if ok {
-		m.memory.keep(now)
+		m.memory.keepOurs(now)
 	}
 }
 

@@ -3,6 +3,8 @@ package offload_test
 import (
 	"context"
 	"fmt"
+	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,4 +252,63 @@ func TestApplyBesideFilledSet(t *testing.T) {
 		require.NoError(t, m.Close())
 		require.NoError(t, other.Close())
 	})
+}
+
+// What others did to their tables, before a batch that is sent again, has nothing of ours read again; what they have is.
+func TestOursIsNotReadAgainBesideWriter(t *testing.T) {
+	reader := &counted{Kernel: offloadtest.New(t, offloadtest.Linux72("eth0"))}
+	m, err := offload.Open(t.Context(), &offload.Config{Kernel: reader})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, m.Close()) })
+	them, err := offload.Open(t.Context(), &offload.Config{Kernel: reader.Kernel})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, them.Close()) })
+	theirs := &ruleset.Spec{Owner: "them", Tables: []ruleset.Table{{Name: "somebody"}}} // the table that HurryCommits is about
+	applySpec(t, them, theirs)
+	applySpec(t, m, firewall())
+
+	plan, err := m.Plan(t.Context(), firewall(dropPort(22)))
+	require.NoError(t, err)
+	require.Empty(t, plan.Conflicts())
+	reader.ours.Store(0)
+	theirs.Tables[0].Chains = []ruleset.Chain{{Name: "forward", Hook: ruleset.Forward, Priority: "20", Rules: []ruleset.Rule{dropPort(9)}}}
+	reader.before = func() { applySpec(t, them, theirs) }
+	_, err = m.Apply(t.Context(), plan)
+	require.NoError(t, err)
+	assert.Nil(t, reader.before, "another program committed just before")
+
+	plan, err = m.Plan(t.Context(), firewall(dropPort(22)))
+	require.NoError(t, err)
+	assert.True(t, plan.Empty(), plan)
+	assert.Len(t, plan.Conflicts(), 1, "of what others did meanwhile")
+	assert.Zero(t, reader.ours.Load())
+
+	theirs.Tables[0].Chains = nil
+	applySpec(t, them, theirs)
+	plan, err = m.Plan(t.Context(), firewall(dropPort(22)))
+	require.NoError(t, err)
+	assert.Empty(t, plan.Conflicts())
+	assert.Zero(t, reader.ours.Load())
+}
+
+// A counted Kernel counts how often tables of the default owner are read.
+type counted struct {
+	*offloadtest.Kernel
+	ours   atomic.Int64
+	before func() // once, just before a commit
+}
+
+func (c *counted) DumpOf(ctx context.Context, wanted func(ruleset.LoadedTable) bool) iter.Seq2[ruleset.Message, error] {
+	if wanted(ruleset.LoadedTable{Name: "fastpath", Family: ruleset.Inet, Owner: ruleset.DefaultOwner}) {
+		c.ours.Add(1)
+	}
+	return c.Kernel.DumpOf(ctx, wanted)
+}
+
+func (c *counted) Commit(ctx context.Context, b *ruleset.Batch) ([]ruleset.Message, error) {
+	if before := c.before; before != nil {
+		c.before = nil
+		before()
+	}
+	return c.Kernel.Commit(ctx, b)
 }

@@ -17,6 +17,7 @@ import (
 type memory struct {
 	mu         sync.Mutex
 	loaded     *ruleset.Loaded
+	outlineOld bool              // tables of others came or went since then: they are to be read again
 	resolved   *ruleset.Resolved // what was planned last
 	byName     bool              // flowtables keep the names of devices that vanish, as since Linux 6.16
 	accounting map[string]string // nf_conntrack_acct before the rules of an owner counted
@@ -64,7 +65,30 @@ func (r *memory) get() (loaded *ruleset.Loaded, byName bool) {
 func (r *memory) keep(l *ruleset.Loaded) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.loaded, r.outlineOld = l, false
+}
+
+// keepOurs keeps what a commit of ours made of what was read last. What others have stays as it was read.
+func (r *memory) keepOurs(l *ruleset.Loaded) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.loaded = l
+}
+
+// outline tells what was read last, and whether what it says of others is old.
+func (r *memory) outline() (loaded *ruleset.Loaded, old bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaded, r.outlineOld
+}
+
+// pass brings what was read last forward over commits of others, who may have changed their own tables.
+func (r *memory) pass(have *ruleset.Loaded, to uint32, outlineOld bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loaded == have {
+		r.loaded, r.outlineOld = have.At(to), r.outlineOld || outlineOld
+	}
 }
 
 // step brings what was read last forward over one commit that changed nothing of it.
@@ -166,12 +190,13 @@ func pause(ctx context.Context, d time.Duration) error {
 // recall is what was read last, if it still holds; nil if not. Before Linux 6.16 a device that vanishes leaves its flowtable
 // without a new generation, so flowtables are always read there.
 func (m *Manager) recall(ctx context.Context, owner string) (*ruleset.Loaded, error) {
-	have, byName := m.memory.get()
+	_, byName := m.memory.get()
+	have, old := m.memory.outline()
 	if have == nil || owner != "" && owner != have.Owner() {
 		return nil, nil
 	}
 	for range maxTorn {
-		now, err := m.present(ctx, have)
+		now, err := m.present(ctx, have, old)
 		switch {
 		case now == nil || err != nil:
 			return nil, err
@@ -187,15 +212,16 @@ func (m *Manager) recall(ctx context.Context, owner string) (*ruleset.Loaded, er
 			m.memory.keep(fresh)
 			return fresh, nil
 		}
-		have = now // somebody committed in between
+		have, old = now, false // somebody committed in between
 	}
 	return nil, nil
 }
 
-// present is what was read before, at the present generation; nil if it does not hold any more.
-func (m *Manager) present(ctx context.Context, have *ruleset.Loaded) (*ruleset.Loaded, error) {
+// present is what was read before, at the present generation; nil if it does not hold any more. What others have is read again where
+// the outline of it is old.
+func (m *Manager) present(ctx context.Context, have *ruleset.Loaded, outlineOld bool) (*ruleset.Loaded, error) {
 	if k, ok := m.kernel.(Selective); ok {
-		return m.bring(ctx, k, have)
+		return m.bring(ctx, k, have, outlineOld)
 	}
 	generation, err := m.kernel.GenerationID(ctx)
 	switch {

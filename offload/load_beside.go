@@ -31,18 +31,18 @@ func noTable(ruleset.LoadedTable) bool { return false }
 func anyTable(ruleset.LoadedTable) bool { return true }
 
 // bring brings what was read last to the present generation, if commits since then left alone what it holds; nil if not. Where tables,
-// chains or flowtables of others came or went, those are read.
-func (m *Manager) bring(ctx context.Context, k Selective, have *ruleset.Loaded) (*ruleset.Loaded, error) {
+// chains or flowtables of others came or went, or did before, those are read.
+func (m *Manager) bring(ctx context.Context, k Selective, have *ruleset.Loaded, outlineOld bool) (*ruleset.Loaded, error) {
 	for range maxTorn {
 		since, err := k.ChangedSince(ctx, have.Generation())
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("offload: %w", err)
-		case since.Generation == have.Generation():
+		case since.Generation == have.Generation() && !outlineOld:
 			return have, nil
 		case m.touches(since, have):
 			return nil, nil
-		case !slices.ContainsFunc(since.Tables, func(t TableChange) bool { return t.Shape }):
+		case !outlineOld && !since.shaped():
 			return have.At(since.Generation), nil
 		}
 		now, whole, err := have.WithFrame(k.DumpOf(ctx, noTable))
@@ -60,6 +60,11 @@ func (m *Manager) bring(ctx context.Context, k Selective, have *ruleset.Loaded) 
 		}
 	}
 	return nil, nil
+}
+
+// shaped reports whether tables came or went, or what they hold but for rules and elements.
+func (c Changes) shaped() bool {
+	return slices.ContainsFunc(c.Tables, func(t TableChange) bool { return t.Shape })
 }
 
 // touches reports whether commits may have changed what was read.
