@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -173,13 +174,14 @@ func (d *decoder) protoInfo(e *Entry, b []byte) error {
 	return nil
 }
 
-// labels are words of 32 bits in the kernel's order.
+// labels are one number in the kernel's order to nft, which sets them.
 func (d *decoder) labels(l *Labels, b []byte) error {
 	if len(b) > len(l) || len(b)%4 != 0 {
 		return fmt.Errorf("%w: labels of %d bytes", nlmsg.ErrMalformed, len(b))
 	}
-	for i := 0; i < len(b); i += 4 {
-		binary.LittleEndian.PutUint32(l[i:], d.order.Uint32(b[i:]))
+	copy(l[:], b)
+	if d.order == nlmsg.BigEndian {
+		slices.Reverse(l[:len(b)])
 	}
 	return nil
 }

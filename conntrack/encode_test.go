@@ -1,7 +1,7 @@
 package conntrack
 
 import (
-	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
@@ -31,11 +31,11 @@ func encode(o nlmsg.Order, e *Entry) []byte {
 		b.EndNest(of)
 	}
 	b.EndNest(info)
-	var words []byte
-	for i := 0; i < len(e.Labels); i += 4 {
-		words = o.AppendUint32(words, binary.LittleEndian.Uint32(e.Labels[i:]))
+	labels := e.Labels
+	if o == nlmsg.BigEndian {
+		slices.Reverse(labels[:])
 	}
-	b.Data(nlmsg.CTALabels, words)
+	b.Data(nlmsg.CTALabels, labels[:])
 	help := b.Nest(nlmsg.CTAHelp)
 	b.String(nlmsg.CTAHelpName, e.Helper)
 	b.EndNest(help)

@@ -2,8 +2,10 @@ package conntrack
 
 import "encoding/hex"
 
-// Labels are the 128 bits of a connection's ct label, bit n in byte n/8 (CTA_LABELS). Rules set them by name, as connlabel.conf has them. It
-// is a plain, comparable value.
+// Labels are the 128 bits of a connection's ct label, bit n in byte n/8 (CTA_LABELS). Rules set them by name, as
+// connlabel.conf has them. Bits are numbered as nft numbers them: on a big-endian machine the kernel's bytes are one number
+// with the highest bits first, and the conntrack tool and iptables's connlabel, which read words of the kernel's, call the
+// bit n^96 there. It is a plain, comparable value.
 type Labels [16]byte
 
 // Has reports whether a bit from 0 to 127 is set.

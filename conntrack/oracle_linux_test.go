@@ -111,7 +111,7 @@ func fromTiMo(f timo.Flow) Entry {
 	case info.DCCP != nil:
 		e.State = StateOf(DCCP, info.DCCP.State)
 	}
-	copy(e.Labels[:], f.Labels)
+	copy(e.Labels[:], kernelLabels(Labels(append(f.Labels, make([]byte, 16)...)[:16])))
 	if !f.Timestamp.Start.IsZero() {
 		e.Start = f.Timestamp.Start.UTC()
 	}
