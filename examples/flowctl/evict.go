@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -48,7 +47,7 @@ func evict(ctx context.Context, std *streams, args []string) error {
 // printEvictedJSON prints an object for each connection. What nothing is known of is a note on standard error, as of flows.
 func printEvictedJSON(std *streams, done *offload.Evicted, device string) error {
 	out := bufio.NewWriter(std.out)
-	encoder := json.NewEncoder(out)
+	encoder := newEncoder(out)
 	for _, v := range done.Victims {
 		if err := encoder.Encode(v); err != nil {
 			return err

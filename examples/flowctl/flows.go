@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +97,6 @@ func untold(n uint64, device, fate string) string {
 }
 
 func jsonWriter(out io.Writer) func(conntrack.Entry) error {
-	encoder := json.NewEncoder(out)
+	encoder := newEncoder(out)
 	return func(entry conntrack.Entry) error { return encoder.Encode(entry) }
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +24,7 @@ func follow(ctx context.Context, to io.Writer, watcher *conntrack.Watcher, match
 	out := newSteadyWriter(to)
 	var tell func(conntrack.Change) error
 	if asJSON {
-		encoder := json.NewEncoder(out)
+		encoder := newEncoder(out)
 		tell = func(c conntrack.Change) error { return encoder.Encode(c) }
 	} else {
 		tell = changeWriter(out, time.Now)

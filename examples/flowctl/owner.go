@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -138,7 +137,7 @@ func owners(ctx context.Context, std *streams, args []string) error {
 
 // printOwners prints an object for each.
 func printOwners(w io.Writer, all []offload.Owner) error {
-	encoder := json.NewEncoder(w)
+	encoder := newEncoder(w)
 	for _, o := range all {
 		if err := encoder.Encode(o); err != nil {
 			return err

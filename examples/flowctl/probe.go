@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +74,7 @@ func probeDevices(ctx context.Context, std *streams, manager *offload.Manager, d
 	if err != nil {
 		return err
 	}
-	encoder := json.NewEncoder(std.out)
+	encoder := newEncoder(std.out)
 	for _, a := range answers {
 		if asJSON {
 			err = errors.Join(err, encoder.Encode(a))

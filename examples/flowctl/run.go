@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -168,7 +167,7 @@ func auditLog(std *streams, to string) (log *slog.Logger, closeLog func(), err e
 
 // tellJSON tells each status as one JSON object a line, if more of it is new than the generation: others commit to their own tables, some once a second.
 func tellJSON(out io.Writer) func(*offload.Status) error {
-	encoder := json.NewEncoder(out)
+	encoder := newEncoder(out)
 	var last *offload.Status
 	return func(s *offload.Status) error {
 		if sameNews(last, s) {

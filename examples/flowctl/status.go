@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -108,7 +107,7 @@ func (o observer) observe(ctx context.Context, spec *ruleset.Spec) (*offload.Sta
 
 func (o observer) print(now seen) error {
 	if o.json {
-		return json.NewEncoder(o.std.out).Encode(now)
+		return newEncoder(o.std.out).Encode(now)
 	}
 	_, err := fmt.Fprint(o.std.out, now.Status)
 	printConflicts(o.std.out, now.Conflicts)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -55,7 +54,7 @@ func targetFrom(ctx context.Context, file, netns string) (*flowtable.Target, err
 }
 
 func printTarget(std *streams, target *flowtable.Target) error {
-	encoder := json.NewEncoder(std.out)
+	encoder := newEncoder(std.out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(target)
 }
