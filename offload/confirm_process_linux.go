@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"sync"
@@ -70,6 +71,9 @@ func startProcess(ctx context.Context, command []string, netns string, w *watch)
 // launch starts the command. Its answer is read from a pipe, which the caller closes.
 func launch(command []string, netns string) (p *process, answer *os.File, err error) {
 	ns, err := os.Open(netns)
+	if errors.Is(err, fs.ErrNotExist) && !procMounted() {
+		return nil, nil, errNoProc
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,6 +99,15 @@ func launch(command []string, netns string) (p *process, answer *os.File, err er
 		return nil, nil, err
 	}
 	return &process{cmd: cmd, input: toChild, ended: make(chan struct{})}, fromChild, nil
+}
+
+// errNoProc says why a watchdog cannot be given its network namespace.
+var errNoProc = errors.New("/proc is not mounted here, and a watchdog is handed its network namespace by /proc/self/fd: " +
+	"mount it (mount -t proc proc /proc), or apply without waiting for a confirmation")
+
+func procMounted() bool {
+	_, err := os.Stat("/proc/self")
+	return err == nil
 }
 
 // brief tells the watchdog what to watch over, and waits for its answer.

@@ -52,7 +52,7 @@ func confirm(ctx context.Context, std *streams, args []string) error {
 	defer s.manager.Close()
 	err = s.manager.Confirm(ctx, s.owner)
 	if errors.Is(err, offload.ErrNotUnconfirmed) {
-		return fmt.Errorf("%w; %s", err, s.waiting(ctx))
+		return s.nothingWaits(ctx, err)
 	}
 	if err != nil {
 		return err
@@ -61,11 +61,11 @@ func confirm(ctx context.Context, std *streams, args []string) error {
 	return nil
 }
 
-// waiting says whose changes wait to be confirmed, when it is not the subject's.
-func (s *subject) waiting(ctx context.Context) string {
+// nothingWaits says whose changes wait to be confirmed, when it is not the subject's.
+func (s *subject) nothingWaits(ctx context.Context, none error) error {
 	all, it, err := s.here(ctx)
 	if err != nil {
-		return err.Error()
+		return errors.Join(none, err)
 	}
 	var commands []string
 	for _, o := range all {
@@ -75,9 +75,9 @@ func (s *subject) waiting(ctx context.Context) string {
 	}
 	switch {
 	case len(commands) > 0:
-		return "what waits is confirmed by: " + strings.Join(commands, "; ")
+		return fmt.Errorf("%w; what waits is confirmed by: %s", none, strings.Join(commands, "; "))
 	case it == nil:
-		return absent(s.owner, "nothing", all).Error()
+		return fmt.Errorf("%w; %w", offload.ErrNotUnconfirmed, absent(s.owner, "nothing", all))
 	}
-	return "no change of anyone waits in this network namespace"
+	return none
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,9 @@ func TestApplyConfirm(t *testing.T) {
 	r.assertDone(t)
 	assert.Equal(t, "confirmed\n", r.out)
 	assert.NotContains(t, listRuleset(t, ns), "unconfirmed")
-	flowctl("", "confirm", "--netns", ns.Name()).assertRefused(t, exitFailed, "no such change waits")
+	r = flowctl("", "confirm", "--netns", ns.Name())
+	r.assertRefused(t, exitFailed, "no such change waits")
+	assert.Equal(t, 1, strings.Count(r.err, "waits"), "it is said once: %s", r.err)
 	r = flowctl(plainSpec, "apply", "--confirm", "1s", "--netns", ns.Name(), "-")
 	r.assertDone(t)
 	assert.NotContains(t, r.out, "taken back")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,12 +41,17 @@ func TestNoProc(t *testing.T) {
 	testns.RequireNamespaces(t)
 	out := script(t, "", "cat >spec <<'X'\n"+plainSpec+"\nX\n"+withOneConnection(`
 		mount -t tmpfs none /proc
+		$F apply --confirm 1h spec 2>&1 || true
+		nft list tables
 		$F apply spec 2>&1
 		nft list tables
 		$F flows 2>&1
 		$F evict --all 2>&1
 		$F uninstall 2>&1`))
-	assert.Contains(t, out, "table inet plain")
+	refused, _, applied := strings.Cut(out, "table inet plain")
+	assert.True(t, applied, out)
+	assert.Contains(t, refused, "/proc is not mounted here")
+	assert.NotContains(t, refused, "fastpath_unconfirmed")
 	assert.Contains(t, out, "192.0.2.1:1000")
 	assert.Contains(t, out, "it cannot be read")
 	assert.Contains(t, out, "evicted 1 connection")
