@@ -14,6 +14,10 @@ import (
 const (
 	neighbourHeader = 12 // struct ndmsg
 	featuresChanged = 2  // IFLA_EVENT_FEATURES: the device is otherwise what it was
+
+	// maxNeighbours bounds how many neighbours are remembered, and as many links: whoever owns the namespace can announce
+	// any number. Where it is passed all are forgotten, and what is announced again is news once more.
+	maxNeighbours = 1 << 16
 )
 
 // A linkWatch reads what rtnetlink announces, and tells what is news from what repeats what was announced before.
@@ -71,6 +75,9 @@ func (w *linkWatch) link(m nlmsg.Message) (Event, bool, error) {
 	if m.Type == unix.RTM_DELLINK {
 		delete(w.links, l.Index)
 		return Event{Kind: EventLinks, Device: l.Name, What: "device gone"}, true, nil
+	}
+	if !known && len(w.links) == maxNeighbours {
+		clear(w.links)
 	}
 	w.links[l.Index] = l
 	occasion, err := inside(o, m.Data[linkHeader:], unix.IFLA_EVENT)
@@ -139,6 +146,9 @@ func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 		delete(w.neighbours, n)
 		e.What = "neighbour " + n.String() + " gone"
 		return e, !known || before != "", nil // "" was told
+	}
+	if !known && len(w.neighbours) == maxNeighbours {
+		clear(w.neighbours)
 	}
 	w.neighbours[n] = place
 	return e, !known || before != place, nil

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"net/netip"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,4 +65,29 @@ func TestNeighbourWithoutAddress(t *testing.T) {
 	_, news, err := newLinkWatch().read(nlmsg.Message{Type: unix.RTM_NEWNEIGH, Data: encodeNeighbour(45, []byte{8}, mac)})
 	assert.NoError(t, err)
 	assert.False(t, news, "of a family that no flow has")
+}
+
+// Who owns the namespace can announce any number of neighbours and links: as many are remembered as there is room for.
+func TestAnnouncedWithoutEnd(t *testing.T) {
+	w := newLinkWatch()
+	station := func(n int) Event {
+		e, news, err := w.read(nlmsg.Message{Type: unix.RTM_NEWNEIGH, Data: encodeNeighbour(unix.AF_BRIDGE, nil, []byte{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})})
+		require.NoError(t, err)
+		require.True(t, news)
+		return e
+	}
+	link := func(n int) {
+		data := encodeLink(func(_ nlmsg.Order, b *nlmsg.Builder) { b.String(unix.IFLA_IFNAME, "eth"+strconv.Itoa(n)) })
+		nlmsg.Native().PutUint32(data[4:], uint32(n))
+		_, news, err := w.read(nlmsg.Message{Type: unix.RTM_NEWLINK, Data: data})
+		require.NoError(t, err)
+		require.True(t, news)
+	}
+	for n := range maxNeighbours + 10 {
+		station(n)
+		link(1 + n)
+	}
+	assert.Len(t, w.neighbours, 10)
+	assert.Len(t, w.links, 10)
+	assert.Contains(t, station(0).What, "02:00:00:00:00:00", "it is told again")
 }
