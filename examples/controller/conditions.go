@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func programmedOf(s *offload.Status) Condition {
 	case offload.PhaseDrifted:
 		c.Reason, c.Message = "Drifted", fmt.Sprintf("others changed our tables, %d operations would undo it", len(s.Drift))
 	case offload.PhaseRetrying:
-		c.Reason, c.Message = "Retrying", s.Err
+		c.Reason, c.Message = cmp.Or(word(s.Reason), "Retrying"), s.Err
 	case offload.PhaseFrozen:
 		c.Reason, c.Message = "Frozen", "too many changes a minute; nothing is written until "+s.Retry.Format(time.RFC3339)
 	default:
@@ -57,8 +58,10 @@ func programmedOf(s *offload.Status) Condition {
 func acceleratedOf(s *offload.Status) Condition {
 	c := Condition{Type: accelerated, Status: "False"}
 	var failed, unbound []string
+	var why offload.Reason
 	for _, f := range s.Flowtables {
 		if f.Failed != "" {
+			why = cmp.Or(why, f.Reason)
 			failed = append(failed, f.Name+": "+f.Failed)
 		}
 	}
@@ -71,7 +74,7 @@ func acceleratedOf(s *offload.Status) Condition {
 	case s.Phase == offload.PhaseOff:
 		c.Reason, c.Message = "SwitchedOff", "the kill switch is on"
 	case len(failed) > 0:
-		c.Reason, c.Message = "FlowtableFailed", strings.Join(failed, "; ")
+		c.Reason, c.Message = cmp.Or(word(why), "FlowtableFailed"), strings.Join(failed, "; ")
 	case len(unbound) > 0:
 		c.Reason, c.Message = "DevicesMissing", strings.Join(unbound, "; ")
 	case s.Phase == offload.PhaseStarting || s.Phase == offload.PhaseRetrying:
@@ -82,6 +85,17 @@ func acceleratedOf(s *offload.Status) Condition {
 		c.Status, c.Reason, c.Message = "True", "AllBound", fmt.Sprintf("%d devices are bound", len(s.Devices))
 	}
 	return c
+}
+
+// word is a reason as conditions spell it: no-flowtables is NoFlowtables.
+func word(r offload.Reason) string {
+	var b strings.Builder
+	for part := range strings.SplitSeq(string(r), "-") {
+		if part != "" {
+			b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+		}
+	}
+	return b.String()
 }
 
 // merge dates conditions: one that says the same as before keeps its time.

@@ -23,13 +23,16 @@ func TestConditions(t *testing.T) {
 		accel      string
 		accelWhy   string
 	}{
-		"steady":     {offload.Status{Phase: offload.PhaseSteady, Devices: bound}, "True", "Steady", "True", "AllBound"},
-		"refused":    {offload.Status{Phase: offload.PhaseSteady, Devices: refused}, "True", "Steady", "False", "DevicesMissing"},
-		"fail open":  {offload.Status{Phase: offload.PhaseSteady, Devices: bound, Flowtables: []offload.FlowtableStatus{{Name: "f", Failed: "no"}}}, "True", "Steady", "False", "FlowtableFailed"},
-		"no device":  {offload.Status{Phase: offload.PhaseSteady}, "True", "Steady", "False", "NoDevices"},
-		"off":        {offload.Status{Phase: offload.PhaseOff, Devices: bound}, "True", "SwitchedOff", "False", "SwitchedOff"},
-		"drifted":    {offload.Status{Phase: offload.PhaseDrifted, Devices: bound, Drift: []string{"x"}}, "False", "Drifted", "True", "AllBound"},
-		"retrying":   {offload.Status{Phase: offload.PhaseRetrying, Err: "no"}, "False", "Retrying", "Unknown", "Working"},
+		"steady":    {offload.Status{Phase: offload.PhaseSteady, Devices: bound}, "True", "Steady", "True", "AllBound"},
+		"refused":   {offload.Status{Phase: offload.PhaseSteady, Devices: refused}, "True", "Steady", "False", "DevicesMissing"},
+		"fail open": {offload.Status{Phase: offload.PhaseSteady, Devices: bound, Flowtables: []offload.FlowtableStatus{{Name: "f", Failed: "no"}}}, "True", "Steady", "False", "FlowtableFailed"},
+		"no device": {offload.Status{Phase: offload.PhaseSteady}, "True", "Steady", "False", "NoDevices"},
+		"off":       {offload.Status{Phase: offload.PhaseOff, Devices: bound}, "True", "SwitchedOff", "False", "SwitchedOff"},
+		"drifted":   {offload.Status{Phase: offload.PhaseDrifted, Devices: bound, Drift: []string{"x"}}, "False", "Drifted", "True", "AllBound"},
+		"retrying":  {offload.Status{Phase: offload.PhaseRetrying, Err: "no"}, "False", "Retrying", "Unknown", "Working"},
+		"a reason":  {offload.Status{Phase: offload.PhaseRetrying, Err: "no", Reason: offload.ReasonForeignTable}, "False", "ForeignTable", "Unknown", "Working"},
+		"no kernel": {offload.Status{Phase: offload.PhaseSteady, Devices: bound, Flowtables: []offload.FlowtableStatus{{Name: "f", Failed: "no", Reason: offload.ReasonNoFlowtables}}},
+			"True", "Steady", "False", "NoFlowtables"},
 		"frozen":     {offload.Status{Phase: offload.PhaseFrozen, Devices: bound}, "False", "Frozen", "True", "AllBound"},
 		"to be done": {offload.Status{Phase: offload.PhaseObserving, Devices: bound, Pending: []string{"x"}}, "False", "Observing", "True", "AllBound"},
 		"observing":  {offload.Status{Phase: offload.PhaseObserving, Devices: bound}, "True", "Observing", "True", "AllBound"},
