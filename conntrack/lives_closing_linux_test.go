@@ -24,7 +24,7 @@ import (
 func TestLifeClosing(t *testing.T) {
 	release, err := testns.Kernel()
 	require.NoError(t, err)
-	keeps := release.AtLeast(7, 0)
+	keeps := release.AtLeast(6, 14)
 	sysctls := map[string]string{"net.netfilter.nf_conntrack_tcp_timeout_close": "600"} // less the flowtable's, it is what is left after a reset
 	if keeps {
 		sysctls = map[string]string{"net.netfilter.nf_flowtable_tcp_timeout": "6", "net.netfilter.nf_conntrack_tcp_timeout_close": "1"}

@@ -6,7 +6,7 @@ import "slices"
 type Quirk struct {
 	ID string `json:"id"` // stable
 	// From is the first release known to behave so, "" is every one that has flowtables; Until the first known not to, "" is none so far.
-	// What was found out by trying was tried on 6.1, 6.12 and 7.2: then the truth of the releases between is not known.
+	// Source says on which releases it was seen. The tests run on 6.1, 6.12 and 7.2; stable releases change, too.
 	From  string `json:"from,omitempty"`
 	Until string `json:"until,omitempty"`
 	// Effect says what happens, Do what to do about it, or what this library does.
@@ -16,7 +16,8 @@ type Quirk struct {
 	Source string `json:"source"`
 }
 
-// Quirks are all that are known, of all kernels. They are read from the sources of 6.1.192, 6.12.117 and 7.2.13 and tried on these.
+// Quirks are all that are known, of all kernels. They are read from the sources of 6.1.192, 6.12.117 and 7.2.13 and tried on these, some on
+// 6.16 to 7.3 too.
 func Quirks() []Quirk {
 	return slices.Concat(flowQuirks(), guardQuirks(), deviceQuirks(), hardwareQuirks(), rulesetQuirks())
 }

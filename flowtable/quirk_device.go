@@ -46,10 +46,10 @@ func deviceQuirks() []Quirk {
 			Source: "nf_tables_api.c, nf_tables_parse_netdev_hooks; TestKernelPrefix",
 		},
 		{
-			ID: "name-truncated", Until: "7.2",
+			ID: "name-truncated", Until: "6.16",
 			Effect: "a device name of 16 bytes or more is cut and looked up: perhaps another device's",
 			Do:     "nothing: Validate refuses such names",
-			Source: "nf_tables_api.c, nla_strscpy",
+			Source: "nf_tables_api.c, nla_strscpy; seen on 6.12; E2BIG from 6.16.12 on",
 		},
 		{
 			ID:     "255-devices",

@@ -48,8 +48,11 @@ func TestQuirksOf(t *testing.T) {
 	old, middle, recent := has("6.1.0-56-amd64"), has("6.17.1"), has("7.2.13-amd64")
 	assert.True(t, old["missing-device"] && !middle["missing-device"] && !recent["missing-device"])
 	assert.True(t, !old["unterminated-wildcard"] && middle["unterminated-wildcard"] && !recent["unterminated-wildcard"])
-	assert.True(t, old["fin-leaves"] && !recent["fin-leaves"])
-	assert.True(t, !old["fin-stays"] && recent["fin-stays"])
+	assert.True(t, old["fin-leaves"] && has("6.12.117+deb13-amd64")["fin-leaves"] && !middle["fin-leaves"] && !recent["fin-leaves"])
+	assert.True(t, !old["fin-stays"] && middle["fin-stays"] && recent["fin-stays"])
+	assert.True(t, !has("6.18.15+deb13-amd64")["neighbour-address"] && has("6.19.14+deb13-amd64")["neighbour-address"])
+	assert.True(t, recent["filter-v6-inverted"] && !has("7.3.4+deb13-amd64")["filter-v6-inverted"])
+	assert.True(t, !recent["tag-can-be-lost"] && has("7.3.4+deb13-amd64")["tag-can-be-lost"])
 	assert.True(t, !old["dry-run-hole"] && has("6.12.95+deb12-amd64")["dry-run-hole"] && recent["dry-run-hole"])
 	assert.True(t, old["255-devices"] && recent["255-devices"])
 	for release, want := range map[string][2]bool{"6.18.15+deb13-amd64": {}, "6.19.14+deb13-amd64": {true, true}, "7.0.13+deb13-amd64": {true, true}, "7.1.13+deb13-amd64": {false, true}, "7.2.13": {}} {

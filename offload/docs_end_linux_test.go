@@ -75,13 +75,13 @@ func (l *lab) end(t *testing.T, how func(*testns.Flow) error) []*ending {
 }
 
 // staysOffloaded waits until a flow that ended has left the flowtable. Where that happens only after the flow's timeout it checks that it
-// did, and returns true: between 6.12 and 7.2 the kernel began to leave such flows in the flowtable.
+// did, and returns true: since 6.14 the kernel leaves such flows in the flowtable.
 func (l *lab) staysOffloaded(t *testing.T, e *ending) bool {
 	t.Helper()
 	e.diary.await(t, "the way back", becomes(conntrack.Slow))
 	stayed := time.Since(e.at)
 	t.Logf("offloaded for %v after its end; left behind: %v", stayed, l.entry(t, e.flow))
-	if !l.kernel.AtLeast(7, 0) {
+	if !l.kernel.AtLeast(6, 14) {
 		return false
 	}
 	assert.Zero(t, e.seen, "it ended in the fast path")

@@ -21,7 +21,7 @@ func TestDocsHalfOffloaded(t *testing.T) {
 	eachPair(t, func(t *testing.T, network string, fam testns.Family) {
 		f := l.DialT(t, network, fam)
 		talk(t, f, trips, 100)
-		if l.kernel.AtLeast(7, 0) {
+		if l.kernel.AtLeast(7, 2) {
 			testns.AssertSlowPath(t, l.Router, f, within)
 			assert.Equal(t, conntrack.Slow, l.path(t, f))
 			return

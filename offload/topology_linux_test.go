@@ -103,7 +103,7 @@ func TestTopologyHalf(t *testing.T) {
 		report, err := l.manager.Report(t.Context(), l.watcher)
 		require.NoError(t, err)
 		assert.GreaterOrEqual(t, seen.Reply.Packets, uint64(trips), "answers take the slow path")
-		if l.kernel.AtLeast(7, 0) {
+		if l.kernel.AtLeast(7, 2) {
 			assert.Equal(t, conntrack.Slow, l.path(t, f))
 			assert.Empty(t, report.Half)
 			return

@@ -113,7 +113,7 @@ func TestFastPathProofSeesHalfAFlow(t *testing.T) {
 		require.NoError(t, err)
 		fwd := e.Forwarded()
 		assert.GreaterOrEqual(t, fwd.Reply.Packets, uint64(proofRoundTrips), "the answers take the slow path: %v", e)
-		if !kernel.AtLeast(7, 0) {
+		if !kernel.AtLeast(7, 2) {
 			assert.Equal(t, TagOffload, e.After.Entry.Tag)
 			assert.Zero(t, fwd.Original.Packets)
 		} else {
