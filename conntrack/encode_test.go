@@ -31,11 +31,7 @@ func encode(o nlmsg.Order, e *Entry) []byte {
 		b.EndNest(of)
 	}
 	b.EndNest(info)
-	labels := e.Labels
-	if o == nlmsg.BigEndian {
-		slices.Reverse(labels[:])
-	}
-	b.Data(nlmsg.CTALabels, labels[:])
+	b.Data(nlmsg.CTALabels, labelBytes(o, e.Labels))
 	help := b.Nest(nlmsg.CTAHelp)
 	b.String(nlmsg.CTAHelpName, e.Helper)
 	b.EndNest(help)
@@ -78,4 +74,12 @@ func encodeTuple(b *nlmsg.Builder, typ uint16, t *Tuple) {
 	b.EndNest(proto)
 	b.Uint16BE(nlmsg.CTATupleZone, t.Zone)
 	b.EndNest(nest)
+}
+
+// labelBytes are the kernel's bytes of labels. The same makes labels of such bytes.
+func labelBytes(o nlmsg.Order, l Labels) []byte {
+	if o == nlmsg.BigEndian {
+		slices.Reverse(l[:])
+	}
+	return l[:]
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	timo "github.com/ti-mo/conntrack"
 
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -49,7 +50,7 @@ func kinds() map[string]timo.Flow {
 			f.TupleReply.Proto.DestinationPort++ // that of the answers is in zone 0
 		}),
 		"the highest zone": udp(5, func(f *timo.Flow) { f.TupleReply.Zone = 65535 }),
-		"labels":           udp(6, func(f *timo.Flow) { f.Labels = kernelLabels(Labels{15: 0x80}) }),
+		"labels":           udp(6, func(f *timo.Flow) { f.Labels = labelBytes(nlmsg.Native(), Labels{15: 0x80}) }),
 		"translated both ways": udp(7, func(f *timo.Flow) {
 			f.TupleReply.IP.SourceAddress, f.TupleReply.IP.DestinationAddress = netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("203.0.113.1")
 			f.TupleReply.Zone = 8

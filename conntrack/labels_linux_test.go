@@ -15,14 +15,6 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-// kernelLabels are the bytes of labels on this machine, and the labels of such bytes.
-func kernelLabels(l Labels) []byte {
-	if nlmsg.Native() == nlmsg.BigEndian {
-		slices.Reverse(l[:])
-	}
-	return l[:]
-}
-
 // What nft sets as label n is bit n here, on either byte order; the conntrack tool calls it n, or n^96 on a big-endian machine.
 func TestLabelsOfNFT(t *testing.T) {
 	bits := []uint8{0, 1, 31, 32, 63, 64, 100, 127}

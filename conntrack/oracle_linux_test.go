@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	timo "github.com/ti-mo/conntrack"
 
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -111,7 +112,7 @@ func fromTiMo(f timo.Flow) Entry {
 	case info.DCCP != nil:
 		e.State = StateOf(DCCP, info.DCCP.State)
 	}
-	copy(e.Labels[:], kernelLabels(Labels(append(f.Labels, make([]byte, 16)...)[:16])))
+	copy(e.Labels[:], labelBytes(nlmsg.Native(), Labels(append(f.Labels, make([]byte, 16)...)[:16])))
 	if !f.Timestamp.Start.IsZero() {
 		e.Start = f.Timestamp.Start.UTC()
 	}

@@ -215,9 +215,8 @@ func (m *Manager) unconcerned(ctx context.Context, plan *ruleset.Plan) (since Ch
 // pass brings what was read last to where the plan is sent again, so that it can be followed over the commit and is not read
 // whole again. What is nothing to the plan may have changed what was read all the same: elements of live sets.
 func (m *Manager) pass(plan *ruleset.Plan, since Changes) {
-	have, _ := m.memory.get()
-	if have != nil && have.Generation() == plan.Generation() && !m.touches(since, have) {
-		m.memory.pass(have, since.Generation, since.shaped())
+	if have := m.memory.get(); have != nil && !m.touches(since, have) {
+		m.memory.advance(plan.Generation(), since.Generation, since.shaped())
 	}
 }
 
@@ -256,7 +255,7 @@ func (m *Manager) applied(ctx context.Context, plan *ruleset.Plan, began time.Ti
 // follow brings what was read last forward, where the kernel's echoes say enough, or where flowtables alone changed; else it is read
 // again when it is asked for.
 func (m *Manager) follow(ctx context.Context, plan *ruleset.Plan, batch *ruleset.Batch, echoes []ruleset.Message) {
-	have, _ := m.memory.get()
+	have := m.memory.get()
 	now, ok := plan.After(have, echoes, next(plan.Generation()))
 	if !ok {
 		now, ok = plan.AfterCreation(batch, have, echoes, next(plan.Generation()))

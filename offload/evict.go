@@ -38,7 +38,7 @@ func (m *Manager) Victims(ctx context.Context, plan *ruleset.Plan) ([]Victim, er
 
 // heldFor is what the kernel held when a plan was made, as far as that is known; else what it holds now.
 func (m *Manager) heldFor(ctx context.Context, plan *ruleset.Plan) (*ruleset.Loaded, error) {
-	if have, _ := m.memory.get(); have != nil && have.Generation() == plan.Generation() {
+	if have := m.memory.get(); have != nil && have.Generation() == plan.Generation() {
 		return have, nil
 	}
 	return m.load(ctx, plan.Owner())

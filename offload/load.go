@@ -56,10 +56,17 @@ func (r *memory) rememberAccounting(owner, before string) {
 	r.accounting[owner] = before
 }
 
-func (r *memory) get() (loaded *ruleset.Loaded, byName bool) {
+func (r *memory) get() *ruleset.Loaded {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.loaded, r.byName
+	return r.loaded
+}
+
+// recalled tells what was read last, whether what it says of others is old, and whether flowtables keep names.
+func (r *memory) recalled() (loaded *ruleset.Loaded, outlineOld, byName bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loaded, r.outlineOld, r.byName
 }
 
 func (r *memory) keep(l *ruleset.Loaded) {
@@ -75,28 +82,13 @@ func (r *memory) keepOurs(l *ruleset.Loaded) {
 	r.loaded = l
 }
 
-// outline tells what was read last, and whether what it says of others is old.
-func (r *memory) outline() (loaded *ruleset.Loaded, old bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.loaded, r.outlineOld
-}
-
-// pass brings what was read last forward over commits of others, who may have changed their own tables.
-func (r *memory) pass(have *ruleset.Loaded, to uint32, outlineOld bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.loaded == have {
-		r.loaded, r.outlineOld = have.At(to), r.outlineOld || outlineOld
-	}
-}
-
-// step brings what was read last forward over one commit that changed nothing of it.
-func (r *memory) step(from uint32) {
+// advance brings what was read last forward over commits that changed nothing of ours. outlineOld says that others changed
+// tables of theirs.
+func (r *memory) advance(from, to uint32, outlineOld bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.loaded != nil && from != 0 && r.loaded.Generation() == from {
-		r.loaded = r.loaded.At(next(from))
+		r.loaded, r.outlineOld = r.loaded.At(to), r.outlineOld || outlineOld
 	}
 }
 
@@ -190,8 +182,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // recall is what was read last, if it still holds; nil if not. Before Linux 6.16 a device that vanishes leaves its flowtable
 // without a new generation, so flowtables are always read there.
 func (m *Manager) recall(ctx context.Context, owner string) (*ruleset.Loaded, error) {
-	_, byName := m.memory.get()
-	have, old := m.memory.outline()
+	have, old, byName := m.memory.recalled()
 	if have == nil || owner != "" && owner != have.Owner() {
 		return nil, nil
 	}

@@ -63,7 +63,7 @@ func (r *run) watchGrants(ctx context.Context) {
 	if r.grants.at.IsZero() || time.Now().Before(r.grants.at) {
 		return
 	}
-	have, _ := r.m.memory.get()
+	have := r.m.memory.get()
 	if have == nil || have.Owner() != r.owner {
 		r.grants.at = time.Time{}
 		return

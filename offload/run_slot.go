@@ -62,7 +62,7 @@ func (r *run) lock(ctx context.Context, cancel context.CancelCauseFunc) (release
 		return nil, err
 	}
 	if from != 0 {
-		r.m.memory.step(from)
+		r.m.memory.advance(from, next(from), false)
 	}
 	r.background.Go(func() {
 		select {

@@ -74,7 +74,7 @@ func (r *run) describe(ctx context.Context, s *Status, now *view) {
 
 // held is what the kernel holds; while we work, what it held before.
 func (r *run) held(ctx context.Context, phase Phase) *ruleset.Loaded {
-	have, _ := r.m.memory.get()
+	have := r.m.memory.get()
 	if have != nil && have.Owner() == r.owner && (phase == PhaseWorking || have.Generation() == r.known) {
 		return have
 	}

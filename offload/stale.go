@@ -130,7 +130,7 @@ func (m *Manager) look(ctx context.Context, k Surveyor) (*scene, error) {
 		return nil, err
 	}
 	owner := ruleset.DefaultOwner
-	if have, _ := m.memory.get(); have != nil {
+	if have := m.memory.get(); have != nil {
 		owner = have.Owner() // any will do: flowtables are loaded whoever owns them
 	}
 	have, err := m.load(ctx, owner)

@@ -102,7 +102,7 @@ func (m *Manager) rememberedAccounting(have *ruleset.Loaded) string {
 // rememberAccounting is the plan with what nf_conntrack_acct was before our rules counted in the tables that it creates, and that
 // value; "" if they do not, or if nobody knows.
 func (m *Manager) rememberAccounting(ctx context.Context, plan *ruleset.Plan) (_ *ruleset.Plan, was string) {
-	have, _ := m.memory.get()
+	have := m.memory.get()
 	if have == nil || have.Owner() != plan.Owner() {
 		return plan, ""
 	}

@@ -15,9 +15,9 @@ const (
 	neighbourHeader = 12 // struct ndmsg
 	featuresChanged = 2  // IFLA_EVENT_FEATURES: the device is otherwise what it was
 
-	// maxNeighbours bounds how many neighbours are remembered, and as many links: whoever owns the namespace can announce
+	// maxAnnounced bounds how many links are remembered, and as many neighbours: whoever owns the namespace can announce
 	// any number. Where it is passed all are forgotten, and what is announced again is news once more.
-	maxNeighbours = 1 << 16
+	maxAnnounced = 1 << 16
 )
 
 // A linkWatch reads what rtnetlink announces, and tells what is news from what repeats what was announced before.
@@ -76,7 +76,7 @@ func (w *linkWatch) link(m nlmsg.Message) (Event, bool, error) {
 		delete(w.links, l.Index)
 		return Event{Kind: EventLinks, Device: l.Name, What: "device gone"}, true, nil
 	}
-	if !known && len(w.links) == maxNeighbours {
+	if !known && len(w.links) == maxAnnounced {
 		clear(w.links)
 	}
 	w.links[l.Index] = l
@@ -147,7 +147,7 @@ func (w *linkWatch) neighbour(m nlmsg.Message) (Event, bool, error) {
 		e.What = "neighbour " + n.String() + " gone"
 		return e, !known || before != "", nil // "" was told
 	}
-	if !known && len(w.neighbours) == maxNeighbours {
+	if !known && len(w.neighbours) == maxAnnounced {
 		clear(w.neighbours)
 	}
 	w.neighbours[n] = place

@@ -83,7 +83,7 @@ func TestAnnouncedWithoutEnd(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, news)
 	}
-	for n := range maxNeighbours + 10 {
+	for n := range maxAnnounced + 10 {
 		station(n)
 		link(1 + n)
 	}

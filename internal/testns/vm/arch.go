@@ -24,8 +24,7 @@ var emulators = map[string]string{
 // takes ten times as long. The tests have no privileges: qemu translates few of netlink's messages, so what needs a kernel is skipped, as for anybody who is not root.
 func (m *Module) RunArch(ctx context.Context, goarch string, patterns, flags []string, verbose bool, say func(string, ...any), w io.Writer) Summary {
 	goarch, instead := insteadOf386(goarch, runtime.GOARCH, runs386)
-	emulated := needsEmulator(goarch, runtime.GOARCH)
-	runner, err := archRunner(ctx, goarch, emulated, os.Geteuid() == 0, say)
+	runner, err := archRunner(ctx, goarch, runtime.GOARCH, os.Geteuid() == 0, say)
 	if err != nil {
 		fmt.Fprintf(w, "NOT RUN: %v\n", err)
 		return Summary{Name: goarch, NotRun: firstLine(err.Error())}
@@ -36,7 +35,7 @@ func (m *Module) RunArch(ctx context.Context, goarch string, patterns, flags []s
 	}
 	s := m.goTest(ctx, []string{"GOARCH=" + goarch, "CGO_ENABLED=0"}, patterns, flags, verbose, w)
 	s.Name, s.Detail = goarch, "natively"
-	if emulated {
+	if needsEmulator(goarch, runtime.GOARCH) {
 		s.Detail = emulators[goarch] + instead
 	}
 	told := s.Result
@@ -49,12 +48,12 @@ func (m *Module) RunArch(ctx context.Context, goarch string, patterns, flags []s
 const noNamespaces = "cannot make network namespaces"
 
 // archRunner is the command that a test binary is run by. It installs the emulator where that is missing.
-func archRunner(ctx context.Context, goarch string, emulated, root bool, say func(string, ...any)) ([]string, error) {
+func archRunner(ctx context.Context, goarch, host string, root bool, say func(string, ...any)) ([]string, error) {
 	var runner []string
 	if root { // no capability outlives the next exec, so that root is a user like any other
 		runner = []string{"setpriv", "--bounding-set=-all", "--inh-caps=-all"}
 	}
-	if !emulated {
+	if !needsEmulator(goarch, host) {
 		return runner, nil
 	}
 	emulator, ok := emulators[goarch]
@@ -67,9 +66,8 @@ func archRunner(ctx context.Context, goarch string, emulated, root bool, say fun
 	return append(runner, emulator), nil
 }
 
-func needsEmulator(goarch, host string) bool {
-	return goarch != host && (goarch != "386" || host != "amd64")
-}
+// needsEmulator is asked after insteadOf386: what is left of 386 runs natively.
+func needsEmulator(goarch, host string) bool { return goarch != host && goarch != "386" }
 
 // insteadOf386 is arm, which has 32 bits too, where a host cannot run programs for 386, and says so.
 func insteadOf386(goarch, host string, runs386 func() bool) (use, note string) {

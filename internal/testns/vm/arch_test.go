@@ -32,7 +32,7 @@ func TestArchRunner(t *testing.T) {
 	} {
 		use, note := insteadOf386(c.goarch, c.host, func() bool { return c.runs386 })
 		require.Equal(t, use == c.goarch, note == "", "it is said")
-		got, err := archRunner(t.Context(), use, needsEmulator(use, c.host), c.root, t.Logf)
+		got, err := archRunner(t.Context(), use, c.host, c.root, t.Logf)
 		require.NoError(t, err)
 		require.Equal(t, c.want, got, "%s on %s", c.goarch, c.host)
 	}
