@@ -88,16 +88,23 @@ func bearing(token string) (pids []int) {
 func TestForgottenWatchdog(t *testing.T) {
 	ns, _ := watched(t)
 	token := strconv.Itoa(os.Getpid()) + t.Name()
-	cmd := exec.CommandContext(testContext(t), "/proc/self/exe")
+	ctx := testContext(t)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
 	cmd.Env = append(os.Environ(), childVariable+"=forgets", tokenVariable+"="+token)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	before := listing(t, ns)
 	require.NoError(t, ns.Start(cmd))
-	over := make(chan struct{})
+	over, gone := make(chan struct{}), make(chan struct{})
 	var most atomic.Int64
 	go func() {
-		for {
+		defer close(gone)
+		for last := false; ctx.Err() == nil; {
+			select {
+			case <-over:
+				last = true
+			default:
+			}
 			pids := bearing(token)
 			most.Store(max(most.Load(), int64(len(pids))))
 			for _, pid := range pids { // without end, it would go on for ever
@@ -105,21 +112,17 @@ func TestForgottenWatchdog(t *testing.T) {
 					_ = syscall.Kill(pid, syscall.SIGKILL)
 				}
 			}
-			select {
-			case <-over:
-				if len(pids) == 0 {
-					close(over)
-					return
-				}
-			default:
+			if last && len(pids) == 0 {
+				return
 			}
 		}
 	}()
 	said, _ := io.ReadAll(out)
 	err = cmd.Wait()
-	over <- struct{}{}
-	<-over
+	close(over)
+	<-gone
 	require.NoError(t, err)
+	assert.Empty(t, bearing(token), "what is left of it")
 	assert.LessOrEqual(t, most.Load(), int64(2), "processes")
 	assert.Contains(t, string(said), "call offload.Watchdog")
 	assert.Contains(t, string(said), "nothing was changed")
