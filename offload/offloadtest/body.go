@@ -36,7 +36,7 @@ func (m model) partsOf(name string) ([]part, bool) {
 		}, true
 	case "byteorder":
 		length, size := part{typ: nlmsg.NFTAByteorderLen}, part{typ: nlmsg.NFTAByteorderSize}
-		if m == linux72 {
+		if m >= linux72 {
 			length, size = size, length
 		}
 		return []part{{typ: nlmsg.NFTAByteorderSreg}, {typ: nlmsg.NFTAByteorderDreg}, {typ: nlmsg.NFTAByteorderOp}, length, size}, true

@@ -465,7 +465,7 @@ func TestCalls(t *testing.T) {
 	for m, name := range modelNames {
 		for call, holds := range calls {
 			t.Run(name+"/"+call, func(t *testing.T) {
-				k := New(t, [...]func(...string) *flowtable.Target{Linux61, Linux612, Linux72}[m]())
+				k := New(t, modelTargets[m]())
 				s := onScene{k, new([]Route)}
 				s.link(t, "d0")
 				s.link(t, "d1")

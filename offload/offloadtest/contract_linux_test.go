@@ -133,7 +133,7 @@ func TestContractReal(t *testing.T) {
 	}
 }
 
-// isModel reports whether this machine's kernel is one of the three themselves.
+// isModel reports whether this machine's kernel is a model itself.
 func isModel(t *testing.T, like model) bool {
 	release, err := testns.Kernel()
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ func ownedRows() []row {
 	owned := by("a", table(nlmsg.FlagExcl, "t", owner))
 	flush := func(b *batch) { b.add(nlmsg.NFTMsgDelTable, 0, nlmsg.FamilyUnspec) }
 	of := func(name, want string, steps ...step) row {
-		return row{name: "owned table: " + name, want: [3]string{want}, steps: steps}
+		return row{name: "owned table: " + name, want: wants{want}, steps: steps}
 	}
 	return []row{
 		of("of a socket that is closed", "ok", step{batch: table(0, "t", owner)}),

@@ -14,11 +14,11 @@ func rows() []row {
 
 // same is a row with one answer on all kernels.
 func same(name, want string, steps ...func(*batch)) row {
-	return perKernel(name, [3]string{want}, steps...)
+	return perKernel(name, wants{want}, steps...)
 }
 
 // perKernel is a row with an answer of each kernel.
-func perKernel(name string, want [3]string, steps ...func(*batch)) row {
+func perKernel(name string, want wants, steps ...func(*batch)) row {
 	r := row{name: name, want: want}
 	for _, s := range steps {
 		r.steps = append(r.steps, step{batch: s})
@@ -27,54 +27,54 @@ func perKernel(name string, want [3]string, steps ...func(*batch)) row {
 }
 
 // exactly is perKernel for an exact row.
-func exactly(name string, want [3]string, steps ...func(*batch)) row {
+func exactly(name string, want wants, steps ...func(*batch)) row {
 	r := perKernel(name, want, steps...)
 	r.exact = true
 	return r
 }
 
 // withTable makes the table t in the same batch: the message at test is 2.
-func withTable(name string, want [3]string, do func(*batch)) row {
+func withTable(name string, want wants, do func(*batch)) row {
 	return perKernel(name, want, func(b *batch) { newTable(b); do(b) })
 }
 
 // only gives one answer on all kernels.
-func only(s string) [3]string { return [3]string{s} }
+func only(s string) wants { return wants{s} }
 
 // flowtableRows are kernel.md's errno table for new flowtables.
 func flowtableRows() []row {
-	ft := func(name string, want [3]string, attributes ...fields) row {
+	ft := func(name string, want wants, attributes ...fields) row {
 		return withTable("new flowtable: "+name, want, func(b *batch) { newFlowtable(b, "f", 0, attributes...) })
 	}
 	return []row{
 		ft("one device", only("ok"), hook("d0")),
 		ft("no devices", only("ok"), hook()),
 		ft("no hook", only("2:EINVAL")),
-		ft("hook without number and priority", [3]string{"2:EINVAL", "2:ENOENT@NFTA_FLOWTABLE_NAME", "2:ENOENT@NFTA_FLOWTABLE_NAME"}, update("d0")),
-		ft("unknown flag", [3]string{"2:EOPNOTSUPP", "2:EOPNOTSUPP", "2:EINVAL@NFTA_FLOWTABLE_FLAGS"}, hook("d0"), ftFlags(4)),
+		ft("hook without number and priority", wants{"2:EINVAL", "2:ENOENT@NFTA_FLOWTABLE_NAME", "2:ENOENT@NFTA_FLOWTABLE_NAME"}, update("d0")),
+		ft("unknown flag", wants{"2:EOPNOTSUPP", "", "", "2:EINVAL@NFTA_FLOWTABLE_FLAGS"}, hook("d0"), ftFlags(4)),
 		ft("hardware refused", only("2:EOPNOTSUPP"), hook("d0", "hwno0"), ftFlags(3)),
 		ft("hardware flag without devices", only("ok"), hook(), ftFlags(1)),
-		ft("device name of 16 bytes", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "2:E2BIG@NFTA_DEVICE_NAME"}, hook("d123456789abcdef")),
-		ft("empty device name", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook("")),
-		ft("prefix", [3]string{"2:EINVAL", "2:EINVAL", "ok"}, prefixes("d")),
-		ft("prefixes that overlap", [3]string{"2:EINVAL", "2:EINVAL", "2:EEXIST@NFTA_DEVICE_PREFIX"}, prefixes("d", "de")),
+		ft("device name of 16 bytes", wants{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "2:E2BIG@NFTA_DEVICE_NAME"}, hook("d123456789abcdef")),
+		ft("empty device name", wants{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook("")),
+		ft("prefix", wants{"2:EINVAL", "2:EINVAL", "ok"}, prefixes("d")),
+		ft("prefixes that overlap", wants{"2:EINVAL", "2:EINVAL", "2:EEXIST@NFTA_DEVICE_PREFIX"}, prefixes("d", "de")),
 		ft("unknown device attribute", only("2:EINVAL"), nest(nlmsg.NFTAFlowtableHook, num(1, 0), num(2, 0), nest(3, str(3, "d0")))),
 		ft("egress hook", only("2:EOPNOTSUPP"), nest(nlmsg.NFTAFlowtableHook, num(1, 1), num(2, 0), devs("d0"))),
-		ft("one device missing", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook("d0", "gone0")),
-		ft("same device twice", [3]string{"2:EEXIST", "2:EEXIST@NFTA_DEVICE_NAME", "2:EEXIST@NFTA_DEVICE_NAME"}, hook("d0", "d0")),
+		ft("one device missing", wants{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook("d0", "gone0")),
+		ft("same device twice", wants{"2:EEXIST", "2:EEXIST@NFTA_DEVICE_NAME", "2:EEXIST@NFTA_DEVICE_NAME"}, hook("d0", "d0")),
 		ft("lowest priority", only("ok"), nest(nlmsg.NFTAFlowtableHook, num(1, 0), num(2, 1<<31), devs("d0"))),
-		ft("256 missing devices", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "2:EFBIG"}, hook(manyDevices(256)...)),
-		ft("255 missing devices", [3]string{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook(manyDevices(255)...)),
+		ft("256 missing devices", wants{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "2:EFBIG"}, hook(manyDevices(256)...)),
+		ft("255 missing devices", wants{"2:ENOENT", "2:ENOENT@NFTA_DEVICE_NAME", "ok"}, hook(manyDevices(255)...)),
 		same("new flowtable: missing table", "1:ENOENT@NFTA_FLOWTABLE_TABLE", func(b *batch) { newFlowtable(b, "f", 0, hook()) }),
 		withTable("new flowtable: empty name", only("ok"), func(b *batch) { newFlowtable(b, "", 0, hook("d0")) }),
-		withTable("new flowtable: name of 256 bytes", [3]string{"2:ERANGE", "2:ERANGE", "2:ERANGE@NFTA_FLOWTABLE_NAME"}, func(b *batch) {
+		withTable("new flowtable: name of 256 bytes", wants{"2:ERANGE", "2:ERANGE", "2:ERANGE@NFTA_FLOWTABLE_NAME"}, func(b *batch) {
 			newFlowtable(b, strings.Repeat("f", 256), 0, hook("d0"))
 		}),
 		withTable("new flowtable: device in two of a table", only("3:EEXIST"), func(b *batch) {
 			newFlowtable(b, "f", 0, hook("d0"))
 			newFlowtable(b, "g", 0, hook("d1", "d0"))
 		}),
-		withTable("new flowtable: prefix and device in two of a table", [3]string{"2:EINVAL", "2:EINVAL", "3:EEXIST"}, func(b *batch) {
+		withTable("new flowtable: prefix and device in two of a table", wants{"2:EINVAL", "2:EINVAL", "3:EEXIST"}, func(b *batch) {
 			newFlowtable(b, "f", 0, prefixes("d"))
 			newFlowtable(b, "g", 0, hook("d0"))
 		}),
@@ -104,7 +104,7 @@ func first(b *batch) {
 }
 
 func updateRows() []row {
-	up := func(name string, want [3]string, do func(*batch)) row {
+	up := func(name string, want wants, do func(*batch)) row {
 		for i, w := range want {
 			if w != "" {
 				want[i] = "ok | " + w
@@ -163,19 +163,19 @@ func deleteRows() []row {
 		del("its device", "ok", ftName("f"), update("d0")),
 		del("device of no flowtable", "1:ENOENT", ftName("f"), update("d1")),
 		perKernel("delete flowtable: device that does not exist",
-			[3]string{"ok | 1:ENOENT", "ok | 1:ENOENT@NFTA_DEVICE_NAME", "ok | 1:ENOENT"}, first, func(b *batch) {
+			wants{"ok | 1:ENOENT", "ok | 1:ENOENT@NFTA_DEVICE_NAME", "ok | 1:ENOENT"}, first, func(b *batch) {
 				delFlowtable(b, nlmsg.NFTMsgDelFlowtable, ftName("f"), update("gone0"))
 			}),
-		perKernel("destroy flowtable: missing", [3]string{"ok | 1:EINVAL", "ok | ok", "ok | ok"}, first, func(b *batch) {
+		perKernel("destroy flowtable: missing", wants{"ok | 1:EINVAL", "ok | ok", "ok | ok"}, first, func(b *batch) {
 			delFlowtable(b, nlmsg.NFTMsgDestroyFlowtable, ftName("g"))
 		}),
-		perKernel("destroy flowtable: missing table", [3]string{"1:EINVAL", "1:ENOENT@20", "1:ENOENT@20"}, func(b *batch) {
+		perKernel("destroy flowtable: missing table", wants{"1:EINVAL", "1:ENOENT@20", "1:ENOENT@20"}, func(b *batch) {
 			delFlowtable(b, nlmsg.NFTMsgDestroyFlowtable, ftName("g"))
 		}),
 		same("delete flowtable: in use", "ok | 1:EBUSY@NFTA_FLOWTABLE_NAME", used, func(b *batch) {
 			delFlowtable(b, nlmsg.NFTMsgDelFlowtable, ftName("f"))
 		}),
-		perKernel("destroy flowtable: in use", [3]string{"ok | 1:EINVAL", "ok | 1:EBUSY@28", "ok | 1:EBUSY@28"}, used,
+		perKernel("destroy flowtable: in use", wants{"ok | 1:EINVAL", "ok | 1:EBUSY@28", "ok | 1:EBUSY@28"}, used,
 			func(b *batch) { delFlowtable(b, nlmsg.NFTMsgDestroyFlowtable, ftName("f")) }),
 		same("delete flowtable: rules first", "ok | ok", used, func(b *batch) {
 			delRule(b, "c")

@@ -31,7 +31,7 @@ func placementRows() []row {
 		same("flow add: forward", "ok", in(nlmsg.HookForward)),
 		same("flow add: input", "4:EOPNOTSUPP 5:EOPNOTSUPP", in(nlmsg.HookInput)),
 		same("flow add: postrouting", "4:EOPNOTSUPP 5:EOPNOTSUPP", in(nlmsg.HookPostrouting)),
-		perKernel("flow add: by a jump from input", [3]string{"6:EOPNOTSUPP@NFTA_LIST_ELEM", "6:EOPNOTSUPP", "6:EOPNOTSUPP"}, jumped),
+		perKernel("flow add: by a jump from input", wants{"6:EOPNOTSUPP@NFTA_LIST_ELEM", "6:EOPNOTSUPP", "6:EOPNOTSUPP"}, jumped),
 		same("flow add: missing flowtable", "3:ENOENT@NFTA_LIST_ELEM", func(b *batch) {
 			newTable(b)
 			baseChainOf(b, "c", nlmsg.HookForward)
@@ -42,7 +42,7 @@ func placementRows() []row {
 			newChain(b, "c")
 			newRule(b, "c", appended, exprs(expr("flow_offload")))
 		}),
-		{name: "flow add: input, dry run of a new table", want: [3]string{"4:EOPNOTSUPP 5:EOPNOTSUPP", "ok", "ok"},
+		{name: "flow add: input, dry run of a new table", want: wants{"4:EOPNOTSUPP 5:EOPNOTSUPP", "ok", "ok"},
 			steps: []step{{batch: in(nlmsg.HookInput), dry: true}}},
 		{name: "flow add: input, dry run in a table that is there", want: only("ok | 1:EOPNOTSUPP"),
 			steps: []step{{batch: ready}, {batch: misplaced, dry: true}}},
@@ -78,7 +78,7 @@ func batchRows() []row {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, "t"))
 		}, newTable),
 		same("table: without a name", "1:EINVAL", func(b *batch) { b.inet(nlmsg.NFTMsgNewTable, create) }),
-		perKernel("table: name of 256 bytes", [3]string{"1:ERANGE", "1:ERANGE", "1:ERANGE@NFTA_TABLE_NAME"}, func(b *batch) {
+		perKernel("table: name of 256 bytes", wants{"1:ERANGE", "1:ERANGE", "1:ERANGE@NFTA_TABLE_NAME"}, func(b *batch) {
 			b.inet(nlmsg.NFTMsgNewTable, create, str(nlmsg.NFTATableName, strings.Repeat("t", 256)))
 		}),
 		same("table: delete a missing one", "1:ENOENT@NFTA_TABLE_NAME", delTable),
@@ -127,7 +127,7 @@ func ruleRows() []row {
 		same("chain: policy changed in place", "ok | ok", func(b *batch) { newTable(b); baseChainOf(b, "c", nlmsg.HookForward) }, func(b *batch) {
 			newChain(b, "c", num(nlmsg.NFTAChainPolicy, nlmsg.VerdictDrop))
 		}),
-		perKernel("chain: other priority", [3]string{"ok | 1:EEXIST@NFTA_CHAIN_NAME", "ok | 1:EOPNOTSUPP", "ok | 1:EOPNOTSUPP"}, func(b *batch) {
+		perKernel("chain: other priority", wants{"ok | 1:EEXIST@NFTA_CHAIN_NAME", "ok | 1:EOPNOTSUPP", "ok | 1:EOPNOTSUPP"}, func(b *batch) {
 			newTable(b)
 			baseChainOf(b, "c", nlmsg.HookForward)
 		}, func(b *batch) {
@@ -168,7 +168,7 @@ func setRows() []row {
 		}),
 		same("set: a missing element", "ok | 1:ENOENT@NFTA_LIST_ELEM", marks, func(b *batch) { elements(b, del, 0, "s", 0, elem("zzzz")) }),
 		same("set: an element that is too long", "ok | 1:EINVAL@NFTA_LIST_ELEM", marks, func(b *batch) { elements(b, add, create, "s", 0, elem("aaaaa")) }),
-		perKernel("set: missing set", [3]string{"ok | 1:ENOENT", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET"}, marks, func(b *batch) {
+		perKernel("set: missing set", wants{"ok | 1:ENOENT", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET", "ok | 1:ENOENT@NFTA_SET_ELEM_LIST_SET"}, marks, func(b *batch) {
 			elements(b, add, create, "r", 0, elem("aaaa"))
 		}),
 		same("set: exclusive", "ok | 1:EEXIST@NFTA_SET_NAME", marks, func(b *batch) { newSet(b, "s", create|nlmsg.FlagExcl, 1, 0) }),
@@ -214,7 +214,7 @@ func compiledRows() []row {
 	}
 	hardware := declared("d0", "hwno0")
 	hardware.Tables[0].Flowtables[0].Hardware = flowtable.HardwareOn
-	missing := [3]string{"5:ENOENT 8:ENOENT@NFTA_LIST_ELEM", "5:ENOENT@NFTA_DEVICE_NAME 8:ENOENT@NFTA_LIST_ELEM", "ok"}
+	missing := wants{"5:ENOENT 8:ENOENT@NFTA_LIST_ELEM", "5:ENOENT@NFTA_DEVICE_NAME 8:ENOENT@NFTA_LIST_ELEM", "ok"}
 	return []row{
 		{name: "compiled: applied", want: only("ok"), steps: []step{{spec: declared("d0", "d1")}}},
 		{name: "compiled: dry run", want: only("ok"), steps: []step{{spec: declared("d0", "d1"), dry: true}}},

@@ -1,5 +1,5 @@
 // Package offloadtest helps to test programs that use offload: a Kernel in memory that reads the netlink bytes of every batch
-// and answers as Linux 6.1, 6.12 or 7.2 does, and a Router that forwards real packets through this machine's kernel.
+// and answers as Linux 6.1, 6.12, 6.18, 7.2 or 7.3 does, and a Router that forwards real packets through this machine's kernel.
 //
 // The Kernel imitates what package ruleset's compiler sends: tables, chains, sets with their elements, flowtables and rules of
 // the families ip, ip6 and inet, made, changed and deleted one by one, with handles, use counts, generations, echoes, and all or

@@ -127,7 +127,7 @@ func (d *dumper) set(msg uint16, t *table, s *set) {
 		d.b.String(nlmsg.NFTASetName, s.name)
 		d.b.Uint64BE(nlmsg.NFTASetHandle, s.handle)
 		d.b.Raw(s.attrs)
-		if d.model == linux72 {
+		if d.model >= linux618 {
 			d.b.Uint32BE(setCount, s.count())
 		}
 	})

@@ -72,7 +72,7 @@ func (e *event) write(d *dumper) {
 	switch {
 	case e.element != nil:
 		d.elementList(e.msg, e.table, e.set, []element{*e.element})
-	case e.msg == nlmsg.NFTMsgDelSet && d.model == linux72:
+	case e.msg == nlmsg.NFTMsgDelSet && d.model >= linux618:
 		d.message(e.msg, e.table.family, func() {
 			d.b.String(nlmsg.NFTASetTable, e.table.name)
 			d.b.String(nlmsg.NFTASetName, e.set.name)

@@ -27,7 +27,7 @@ func (t *transaction) newElements(r *request) *refusal {
 	}
 	s.own()
 	added := map[string]attr{}
-	pairs := pairing{set: s, on: t.model == linux72 && s.interval()}
+	pairs := pairing{set: s, on: t.model >= linux618 && s.interval()}
 	for _, a := range list.inside() {
 		e, errno := parseElement(a, s)
 		if errno != 0 {

@@ -70,7 +70,7 @@ func (r *request) flowtablePolicy(m model) *refusal {
 		return bad
 	}
 	flags := r.attrs.get(nlmsg.NFTAFlowtableFlags)
-	if m == linux72 && flags.u32()&^flowtableFlags != 0 {
+	if m >= linux72 && flags.u32()&^flowtableFlags != 0 {
 		return &refusal{eINVAL, flags.at, "reserved bit set"}
 	}
 	return r.attrs.get(nlmsg.NFTAFlowtableHook).inside().checkLengths(4, nlmsg.NFTAFlowtableHookNum, nlmsg.NFTAFlowtableHookPriority)
@@ -157,7 +157,7 @@ func (t *transaction) parseDevice(a attr) (named, *refusal) {
 	case a.Type != nlmsg.NFTADeviceName:
 		return d, refuse(eINVAL)
 	}
-	if t.model == linux72 {
+	if t.model >= linux618 {
 		if len(d.name) >= nameSize {
 			return d, a.refuse(e2BIG)
 		}

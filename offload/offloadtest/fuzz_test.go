@@ -17,7 +17,7 @@ func FuzzTransact(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for m := linux61; m <= linux72; m++ {
+		for m := linux61; m <= linux73; m++ {
 			k := newFake(t, m).k
 			for range 2 { // the second time on what the first left
 				before, generation := k.Ruleset(), k.Generation()

@@ -95,7 +95,7 @@ func TestInjectedErrors(t *testing.T) {
 
 // A device that goes away after the plan: kernels before 6.16 refuse, and the Manager says which it is.
 func TestDeviceGoneBetweenPlanAndApply(t *testing.T) {
-	for _, target := range []*flowtable.Target{Linux61("d0", "d1"), Linux612("d0", "d1"), Linux72("d0", "d1")} {
+	for _, target := range []*flowtable.Target{Linux61("d0", "d1"), Linux612("d0", "d1"), Linux618("d0", "d1"), Linux72("d0", "d1"), Linux73("d0", "d1")} {
 		k, m := manage(t, target)
 		plan, err := m.Plan(t.Context(), declare("fw", "d0", "d1"))
 		require.NoError(t, err)

@@ -103,7 +103,7 @@ func (k *Kernel) Refuse(name string) {
 }
 
 func (k *Kernel) eachFlowtable(visit func(*flowTable)) {
-	if k.model == linux72 {
+	if k.model >= linux618 {
 		return
 	}
 	for _, t := range k.state.tables {

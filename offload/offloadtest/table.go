@@ -24,7 +24,7 @@ func (t *transaction) newTable(r *request) *refusal {
 	}
 	name, flags := r.attrs.get(nlmsg.NFTATableName), r.attrs.get(nlmsg.NFTATableFlags).u32()
 	switch {
-	case t.model == linux72 && flags&^tableFlags != 0:
+	case t.model >= linux72 && flags&^tableFlags != 0:
 		return &refusal{eINVAL, r.attrs.get(nlmsg.NFTATableFlags).at, "reserved bit set"}
 	case !name.there:
 		return refuse(eINVAL)

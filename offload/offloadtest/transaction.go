@@ -120,7 +120,7 @@ func (k *Kernel) pass(socket uint32, b []byte, begin nlmsg.Message) *transaction
 		}
 		refused := t.message(m)
 		t.touch(m)
-		if refused != nil && refused.text != "" && k.model != linux72 { // older ones do not explain what its policy refuses
+		if refused != nil && refused.text != "" && k.model < linux618 { // older ones do not explain what its policy refuses
 			refused = refuse(refused.errno)
 		}
 		t.answer(m, refused)
