@@ -27,6 +27,8 @@ type Boot struct {
 	OnFrame func(wire.Frame) error // sees Start, Stdout, Stderr and Exit frames
 	Hello   wire.Greeting          // filled by Run
 	BootSec float64                // seconds from the start of qemu to the first job, filled by Run
+	Took    time.Duration          // from the start of qemu to its end, filled by Run
+	Used    time.Duration          // of the host's processors meanwhile, filled by Run
 }
 
 // helloLimit is generous: an emulated machine beside others is slow.
@@ -61,6 +63,7 @@ func (b *Boot) Run(ctx context.Context) error {
 	defer late.Stop()
 	var tar tarSink
 	err = m.run(ctx, func(f wire.Frame) error { return b.frame(f, start, late, &tar) })
+	b.Took, b.Used = time.Since(start), m.processor
 	os.Remove(m.image)
 	if b.OutDir != "" {
 		if e := tar.extract(b.OutDir); e != nil && err == nil {

@@ -28,6 +28,8 @@ type machine struct {
 	kernel *Kernel
 	image  string // initramfs
 	dir    string // for the socket and the console log
+
+	processor time.Duration // what qemu took of the host's, set once run has returned
 }
 
 func (m *machine) console() string { return filepath.Join(m.dir, "console.log") }
@@ -119,6 +121,9 @@ func (m *machine) start(ctx context.Context) <-chan error {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		cmd.WaitDelay = 5 * time.Second
 		err := cmd.Run()
+		if cmd.ProcessState != nil {
+			m.processor = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		}
 		if text := bytes.TrimSpace(stderr.Bytes()); err != nil && len(text) > 0 && ctx.Err() == nil {
 			exited <- fmt.Errorf("qemu: %s", text)
 			return

@@ -23,6 +23,7 @@ type Result struct {
 	Passed, Failed, Skipped int
 	Failures                []Outcome
 	Skips                   []Outcome
+	Times                   []Timing // of tests, not of their subtests
 }
 
 // Outcome is one test that failed or was skipped. Text is its output, or the
@@ -39,6 +40,7 @@ func (r *Result) Add(o Result) {
 	r.Skipped += o.Skipped
 	r.Failures = append(r.Failures, o.Failures...)
 	r.Skips = append(r.Skips, o.Skips...)
+	r.Times = append(r.Times, o.Times...)
 }
 
 // fail adds a failure that is no test's.
@@ -50,6 +52,7 @@ func (r *Result) fail(pkg, text string) {
 // event is one line of go tool test2json, see cmd/internal/test2json.
 type event struct {
 	Action, Package, ImportPath, Test, Output string
+	Elapsed                                   float64 // seconds, with pass, fail and skip
 }
 
 // testState is what the events said about one test, or with an empty name
@@ -59,6 +62,7 @@ type testState struct {
 	output   strings.Builder
 	children bool
 	failed   bool // a test below failed
+	seconds  float64
 }
 
 // collector gathers events. Not safe for concurrent use.
@@ -100,6 +104,7 @@ func (c *collector) add(e event) {
 			s.action = ""
 		}
 	case "pass", "fail", "skip":
+		s.seconds += e.Elapsed
 		if s.action != "fail" {
 			s.action = e.Action
 		}
@@ -118,6 +123,9 @@ func (c *collector) result(allowed ...string) Result {
 			continue
 		}
 		o := Outcome{Package: key[0], Test: key[1], Text: s.output.String()}
+		if s.seconds > 0 && !strings.Contains(key[1], "/") {
+			r.Times = append(r.Times, Timing{Package: key[0], Test: key[1], Seconds: s.seconds})
+		}
 		switch {
 		case s.action == "fail" && !s.failed:
 			r.Failed++
@@ -196,7 +204,7 @@ func skipReason(output string) string {
 
 // parseTestOutput turns what a test binary printed with -test.v=test2json into events.
 func parseTestOutput(dir, pkg string, out []byte, code int) (*collector, error) {
-	cmd := exec.Command("go", "tool", "test2json", "-p", pkg)
+	cmd := exec.Command("go", "tool", "test2json", "-t", "-p", pkg) // -t: with times
 	cmd.Dir = dir
 	cmd.Stdin = bytes.NewReader(out)
 	var stderr bytes.Buffer

@@ -98,7 +98,7 @@ func (t *Tests) Run(ctx context.Context, c *Cache, k *Kernel, o TestOptions, w i
 		r.finish(r.started-1, wire.ExitStatus{Code: 125, Err: "the machine ended"})
 	}
 	if b.Hello.Release != "" {
-		fmt.Fprintf(w, "booted %s in %.1f s\n", b.Hello.Release, b.BootSec)
+		fmt.Fprintf(w, "booted %s in %.1f s, ended after %.0f s, %.0f s of a processor\n", b.Hello.Release, b.BootSec, b.Took.Seconds(), b.Used.Seconds())
 	}
 	return r.result, err
 }

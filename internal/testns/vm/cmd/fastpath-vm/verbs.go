@@ -53,10 +53,20 @@ func test(ctx context.Context, a *app, packages []string) int {
 		return exitUsage
 	}
 	sums, code := a.testKernels(ctx, packages)
+	a.print(sums)
+	return code
+}
+
+// print ends a run: the slowest tests of each tier, so that the next person sees them, and then a line for each.
+func (a *app) print(sums []vm.Summary) {
+	for _, s := range sums {
+		if line := s.SlowestLine(); line != "" {
+			fmt.Fprintln(a.stdout, line)
+		}
+	}
 	for _, s := range sums {
 		fmt.Fprintln(a.stdout, s)
 	}
-	return code
 }
 
 func (a *app) testKernels(ctx context.Context, packages []string) ([]vm.Summary, int) {
@@ -88,7 +98,7 @@ func codeOf(sums []vm.Summary) int {
 // host runs packages on this machine.
 func host(ctx context.Context, a *app, packages []string) int {
 	s := a.testHost(ctx, packages)
-	fmt.Fprintln(a.stdout, s)
+	a.print([]vm.Summary{s})
 	if !s.OK() {
 		return exitFailed
 	}
@@ -120,9 +130,7 @@ func arch(ctx context.Context, a *app, packages []string) int {
 		return exitUsage
 	}
 	sums := a.testArchs(ctx, packages)
-	for _, s := range sums {
-		fmt.Fprintln(a.stdout, s)
-	}
+	a.print(sums)
 	return codeOf(sums)
 }
 
@@ -152,10 +160,10 @@ func all(ctx context.Context, a *app, packages []string) int {
 	kernels, code := a.testKernels(ctx, packages)
 	sums = append(sums, kernels...)
 	fmt.Fprintln(a.stdout)
+	a.print(sums)
 	var total vm.Result
 	failed := code == exitFailed || code == exitUsage
 	for _, s := range sums {
-		fmt.Fprintln(a.stdout, s)
 		total.Add(s.Result)
 		failed = failed || s.Err != nil
 	}
