@@ -57,7 +57,7 @@ func (b *bench) run(ctx context.Context) ([]goal.Goal, error) {
 		}
 	}
 	var goals []goal.Goal
-	for _, part := range []func(context.Context) ([]goal.Goal, error){b.latency, b.burst, b.idle, b.repair, b.agent} {
+	for _, part := range []func(context.Context) ([]goal.Goal, error){b.latency, b.burst, b.idle, b.repair, b.conflicts, b.agent} {
 		g, err := part(ctx)
 		goals = append(goals, g...)
 		if err != nil {
