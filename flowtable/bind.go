@@ -19,6 +19,9 @@ import (
 //     exceptions, other flowtables or drivers tell devices apart, a prefix stands for the devices that are there.
 //   - Where drivers are asked, only devices that are there are listed, on any machine that is known: Linux 7.2 lets no device be made
 //     that a hardware flowtable names and whose driver refuses.
+//   - Linux 6.19 to 7.1 panic, or break connections, over some devices (Quirks). Where the machine has one, picked or not, or a tunnel or ppp
+//     device would be listed without what it goes by, all that would be listed is Unsupported: only a flowtable without devices is safe.
+//     Spec.NoGuard lists it all the same. On 6.19 and 7.0 only devices that are there are listed, and prefixes device by device.
 //   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
 //   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.
 //   - With HardwareAuto, Binding.Hardware says which devices' drivers accept, as Target.Hardware has it.
@@ -30,7 +33,7 @@ func BindTable(all []Spec, t *Target) [][]Binding {
 	if t == nil {
 		t = &Target{}
 	}
-	b := &binder{walker: newWalker(topologyOf(t)), target: t, taken: newTaken(), answers: t.answers()}
+	b := &binder{walker: newWalker(topologyOf(t)), target: t, taken: newTaken(), answers: t.answers(), guard: newGuard(t)}
 	list := make([][]Binding, len(all))
 	for i := range all {
 		list[i] = b.bind(&all[i])
@@ -44,6 +47,7 @@ type binder struct {
 	target  *Target
 	taken   *taken
 	answers map[string]Answer
+	guard   *guard
 
 	spec    *Spec // the one at hand
 	listing *listing
@@ -66,6 +70,7 @@ func (b *binder) bind(s *Spec) []Binding {
 		}
 	}
 	b.listing.absorb()
+	b.keepOut()
 	bindings := b.listing.bindings(s.Name)
 	for i := range bindings {
 		b.finish(&bindings[i])
@@ -119,6 +124,8 @@ func (b *binder) name(d Selector) {
 	e := entry{device: d.Name, state: Missing, why: "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"}
 	switch {
 	case !b.target.Kernel.ByName:
+	case b.careful():
+		e.why = "the device is not there, and " + unknownBelow + "; plan again when it appears"
 	case b.hardware():
 		e.why = "the device is not there, and " + keptAway + "; plan again when it appears"
 	default:
@@ -129,6 +136,12 @@ func (b *binder) name(d Selector) {
 
 // keptAway is why names of missing devices and prefixes are not listed in hardware (nf_tables_api.c, nft_flowtable_event).
 const keptAway = "a hardware flowtable keeps devices from being made whose drivers refuse"
+
+// unknownBelow is why names of missing devices and prefixes are not listed on kernels that panic over some devices.
+const unknownBelow = "this kernel panics over some devices (" + quirkPanics + ")"
+
+// careful reports whether only devices that are there are listed, because the kernel panics over some.
+func (b *binder) careful() bool { return b.guard.panics() && !b.spec.NoGuard }
 
 // hardware reports whether drivers may be asked about what is listed.
 func (b *binder) hardware() bool {
@@ -181,6 +194,9 @@ func (b *binder) apart(d Selector) string {
 		if ok, why := b.closed(d.Prefix, found); !ok {
 			return why
 		}
+	}
+	if b.careful() {
+		return unknownBelow
 	}
 	if b.hardware() {
 		return keptAway

@@ -68,14 +68,7 @@ func (t *Target) SeenBy(listed ...string) []string {
 
 // newTunnels reports whether kernels of a release look through tunnels of a kind, or may.
 func (n *topology) newTunnels(kind, release string) bool {
-	if release == "" {
-		return true
-	}
-	since := "6.19"
-	if kind == "ip6tnl" {
-		since = "7.0"
-	}
-	return !before(release, since)
+	return release == "" || !before(release, tunnelsSince(kind))
 }
 
 // Unseen are the listed devices, sorted, through which a kernel of the Target's release looks to others of which none is listed ("eth0",

@@ -27,6 +27,11 @@ func (k Kernel) Quirks() []Quirk {
 	return slices.DeleteFunc(Quirks(), func(q Quirk) bool { return !q.concerns(k.Release) })
 }
 
+// HasQuirk reports whether the kernel's release has a quirk, or may have it: a release that cannot be read has all of them.
+func (k Kernel) HasQuirk(id string) bool {
+	return slices.ContainsFunc(k.Quirks(), func(q Quirk) bool { return q.ID == id })
+}
+
 // concerns reports whether a kernel of that release behaves so, or may. One that cannot be read does.
 func (q Quirk) concerns(release string) bool {
 	if major, minor := versionOf(release); major == 0 && minor == 0 {

@@ -1,24 +1,24 @@
 package flowtable
 
-// guardQuirks are about devices that some kernels must not be given in a flowtable.
+// guardQuirks are about devices that some kernels must not be given in a flowtable. Bind acts on each of them (guard).
 func guardQuirks() []Quirk {
 	return []Quirk{
 		{
-			ID: "panics-below-pppoe-qinq", From: "6.19", Until: "7.1",
+			ID: quirkPanics, From: "6.19", Until: "7.1",
 			Effect: "the kernel panics when the fast path sends a packet out by a listed device under a PPPoE session or two VLAN tags: it makes no room for their headers",
-			Do:     "run another kernel; such devices are not to be listed there, and what goes by them is to take the classic path",
-			Source: "nf_flow_table_ip.c, nf_flow_encap_push; seen on 6.19.14 and 7.0.13, not on 6.18.15, 7.1.13, 7.2.13 and 7.3.4",
+			Do:     "run another kernel: Bind lists no device while the machine has a ppp device or a VLAN in a VLAN, picked or not, and all take the classic path (Spec.NoGuard)",
+			Source: "nf_flow_table_ip.c, nf_flow_encap_push; nf_flow_table_path.c, nft_dev_forward_path; seen on 6.19.14 and 7.0.13, not on 6.18.15, 7.1.13, 7.2.13 and 7.3.4",
 		},
 		{
-			ID: "breaks-without-ethernet", From: "6.19", Until: "7.2",
+			ID: quirkNoEthernet, From: "6.19", Until: "7.2",
 			Effect: "connections break whose packets come in by a listed device that is no Ethernet (ppp, ipip, ip6tnl, a raw IP modem), unless what it goes by is listed too",
-			Do:     "list a tunnel together with the device that it goes by, as Bind does; list no other device of this kind",
+			Do:     "list a tunnel together with the device that it goes by, as Bind does; with another device of this kind Bind lists none (Spec.NoGuard)",
 			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit; seen on 6.19.14 (ipip), 7.0.13 and 7.1.13 (ppp, ipip, ip6tnl), not on 6.18.15, 7.2.13 and 7.3.4",
 		},
 		{
-			ID: "breaks-pppoe-over-qinq", From: "7.0", Until: "7.2",
+			ID: quirkTooDeep, From: "7.0", Until: "7.2",
 			Effect: "connections break over a PPPoE session on two VLAN tags, whichever of its devices are listed",
-			Do:     "list none of these devices; such connections are not carried by any kernel",
+			Do:     "nothing: Bind lists no device while the machine has three headers on one another (Spec.NoGuard); no kernel carries such connections",
 			Source: "nf_flow_table_path.c; seen on 7.0.13 (the session listed) and 7.1.13 (all), not on 7.2.13 and 7.3.4",
 		},
 	}

@@ -18,6 +18,9 @@ type Spec struct {
 	Hardware Hardware `json:"hardware,omitempty"`
 	// NoCounter leaves nft's `counter` out (Linux 5.7): conntrack's packets and bytes then freeze when a flow is offloaded.
 	NoCounter bool `json:"noCounter,omitempty"`
+	// NoGuard lists devices on kernels whose release is known to panic, or to break connections, over them (Linux 6.19 to 7.1; Bind, Quirks). Zero leaves
+	// them out. It is for kernels that are repaired under such a release, and for flowtables whose rules let in nothing over these devices.
+	NoGuard bool `json:"noGuard,omitempty"`
 }
 
 // A Selector picks devices. Exactly one field besides Except is set. Those that name a relation are answered by the links of the

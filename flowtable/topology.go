@@ -97,9 +97,9 @@ func (n *topology) under(i int) layer {
 		return layer{below: n.portsOf(l), text: "port of the bridge"}
 	case l.isTunnel():
 		if below, there := n.byIndex[cmp.Or(l.Parent, l.Underlay)]; there {
-			return layer{below: []int{below}, text: "in a tunnel (" + l.Kind + ")", both: unpacked(l.Kind) + "; Linux 6.19 and later look through it to " + spelled(n.links[below].Name)}
+			return layer{below: []int{below}, text: "in a tunnel (" + l.Kind + ")", both: unpacked(l.Kind) + "; Linux " + tunnelsSince(l.Kind) + " and later look through it to " + spelled(n.links[below].Name)}
 		}
-		return layer{text: unpacked(l.Kind) + "; Linux 6.19 and later look through it, and it is not known what it goes by: list that device too"}
+		return layer{text: unpacked(l.Kind) + "; Linux " + tunnelsSince(l.Kind) + " and later look through it, and it is not known what it goes by: list that device too"}
 	}
 	return layer{text: n.itself(l)}
 }
@@ -115,6 +115,14 @@ func (v VLAN) text() string {
 // isTunnel reports whether newer kernels look through a link to what its packets are packed into: IPIP since Linux 6.19, IP6IP6 without an
 // encapsulation limit since 7.0 (net/ipv4/ipip.c, net/ipv6/ip6_tunnel.c, fill_forward_path).
 func (l *Link) isTunnel() bool { return l.Kind == "ipip" || l.Kind == "ip6tnl" }
+
+// tunnelsSince is the first release that looks through tunnels of a kind.
+func tunnelsSince(kind string) string {
+	if kind == "ip6tnl" {
+		return "7.0"
+	}
+	return "6.19"
+}
 
 func unpacked(kind string) string {
 	return "a tunnel (" + kind + "), by which packets come in when they are unpacked"

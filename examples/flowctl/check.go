@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/offload"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -55,6 +57,7 @@ func dryRun(ctx context.Context, std *streams, spec *ruleset.Spec, netns string)
 	if err := printSurroundings(ctx, std.out, manager, spec); err != nil {
 		return err
 	}
+	printLeftOut(std.out, "warning: ", planned)
 	for _, open := range checked.Unchecked {
 		fmt.Fprintf(std.out, "not checked: %s: %s\n", open.Operation, open.Why)
 	}
@@ -80,6 +83,26 @@ func printSurroundings(ctx context.Context, out io.Writer, manager *offload.Mana
 		printQuirks(out, target.Kernel)
 	}
 	return nil
+}
+
+// printLeftOut prints which devices kernels cannot be given, one reason of a flowtable a line.
+func printLeftOut(out io.Writer, before string, planned *ruleset.Plan) {
+	type reason struct{ flowtable, why string }
+	var reasons []reason
+	devices := map[reason][]string{}
+	for _, b := range planned.Bindings() {
+		if b.State != flowtable.Unsupported {
+			continue
+		}
+		r := reason{b.Flowtable, b.Why}
+		if devices[r] == nil {
+			reasons = append(reasons, r)
+		}
+		devices[r] = append(devices[r], flowtable.Spelled(b.Device))
+	}
+	for _, r := range reasons {
+		fmt.Fprintf(out, "%sflowtable %q goes without %s: %s\n", before, r.flowtable, strings.Join(devices[r], ", "), r.why)
+	}
 }
 
 // printConflicts prints what gets in the way, and what is only to know of, one finding a line.

@@ -74,6 +74,7 @@ func printPlan(w io.Writer, planned *ruleset.Plan) {
 	for _, warning := range planned.Warnings() {
 		fmt.Fprintf(w, "# warning: %s\n", warning)
 	}
+	printLeftOut(w, "# warning: ", planned)
 	for _, operation := range planned.Operations() {
 		if operation.Reason != "" {
 			fmt.Fprintf(w, "# %s\n", operation.Reason)

@@ -58,6 +58,9 @@ func probeKernel(ctx context.Context, std *streams, manager *offload.Manager) er
 		return err
 	}
 	printQuirks(std.out, target.Kernel)
+	if hazard := target.Hazard(); hazard != "" {
+		fmt.Fprintf(std.out, "warning: %s\n", hazard)
+	}
 	return nil
 }
 

@@ -1,0 +1,184 @@
+package flowtable
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The quirks that Bind acts on.
+const (
+	quirkPanics     = "panics-below-pppoe-qinq"
+	quirkNoEthernet = "breaks-without-ethernet"
+	quirkTooDeep    = "breaks-pppoe-over-qinq"
+)
+
+// A guard keeps devices out of flowtables on kernels that panic, or break connections, over them. Such a kernel sends by the lowest device of a
+// path whether it is listed or not, and puts the headers of the path on if it is (nf_flow_table_path.c, nft_dev_forward_path, Linux 6.19 to 7.1). So
+// listing it is what panics, and listing all but it is what breaks: the packets of a listed device on the other side leave without their headers.
+// Only a flowtable that lists no device at all is safe, whatever its rules let in.
+type guard struct {
+	*walker
+	kernel Kernel
+	quirks map[string]Quirk // those of the kernel that are guarded against
+	stack  hazard           // what of the machine no flowtable is safe with; empty if there is nothing
+	looked bool             // stack is known
+}
+
+// A hazard is why no device can be listed.
+type hazard struct {
+	way   string // "wan-ppp -> eth1: PPPoE session 5"; "" is no hazard
+	quirk string
+}
+
+// newGuard guards against the quirks of a kernel whose release is known.
+func newGuard(t *Target) *guard {
+	g := &guard{walker: newWalker(topologyOf(t)), kernel: t.Kernel, quirks: map[string]Quirk{}}
+	if major, minor := versionOf(t.Kernel.Release); major == 0 && minor == 0 {
+		return g
+	}
+	for _, q := range guardQuirks() {
+		if t.Kernel.HasQuirk(q.ID) {
+			g.quirks[q.ID] = q
+		}
+	}
+	return g
+}
+
+func (g *guard) has(quirk string) bool {
+	_, has := g.quirks[quirk]
+	return has
+}
+
+// panics reports whether the kernel panics over some devices: what is not there yet is not listed then, for it could be such a device.
+func (g *guard) panics() bool { return g.has(quirkPanics) }
+
+// machine finds the first device of the machine under whose headers the kernel panics or breaks connections, picked or not: rules can let in
+// connections over every device.
+func (g *guard) machine() hazard {
+	if g.looked || len(g.quirks) == 0 {
+		return g.stack
+	}
+	g.looked = true
+	for i := range g.links {
+		visits := g.down(i, nobody)
+		for at := range visits {
+			quirk := ""
+			switch v := &visits[at]; {
+			case g.panics() && g.heavy(v):
+				quirk = quirkPanics
+			case g.has(quirkTooDeep) && v.state == tooDeep:
+				quirk = quirkTooDeep
+			default:
+				continue
+			}
+			g.stack = hazard{way: g.trace(visits, g.bottom(visits, at)), quirk: quirk}
+			if l := &g.links[visits[at].link]; l.Kind == "ppp" && l.PPPoE.Device == "" {
+				g.stack.way = spelled(l.Name) + ", a ppp device, perhaps by PPPoE"
+			}
+			return g.stack
+		}
+	}
+	return g.stack
+}
+
+// heavy reports whether a visit adds a PPPoE header, or a second header. Any ppp device may: with several sessions it is not known which
+// device has which (PPPoE).
+func (g *guard) heavy(v *visit) bool {
+	l := &g.links[v.link]
+	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isVLAN() && v.wraps > 0
+}
+
+// bottom is the last visit that a visit leads to.
+func (g *guard) bottom(visits []visit, at int) int {
+	for next := at + 1; next < len(visits); next++ {
+		if visits[next].from == at {
+			at = next
+		}
+	}
+	return at
+}
+
+// listed finds the first device of a flowtable that is no Ethernet and listed without what it goes by.
+func (g *guard) listed(devices []string) hazard {
+	if !g.has(quirkNoEthernet) {
+		return hazard{}
+	}
+	for i := range g.links {
+		l := &g.links[i]
+		if !listedIn(devices, l.Name) || !g.withoutEthernet(l) {
+			continue
+		}
+		below := slices.DeleteFunc(g.lower(g.down(i, nobody)), func(d string) bool { return d == l.Name })
+		if len(below) > 0 && !slices.ContainsFunc(below, func(d string) bool { return !listedIn(devices, d) }) {
+			continue
+		}
+		without := "what it goes by"
+		if len(below) > 0 {
+			without = shortened(below)
+		}
+		return hazard{way: spelled(l.Name) + " would be listed without " + without, quirk: quirkNoEthernet}
+	}
+	return hazard{}
+}
+
+// withoutEthernet reports whether the kernel takes a link for the way to another device, or for none.
+func (g *guard) withoutEthernet(l *Link) bool {
+	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isTunnel() && g.newTunnels(l.Kind, g.kernel.Release)
+}
+
+// hazard is why no device of a flowtable that lists these can be listed.
+func (g *guard) hazard(devices []string) hazard {
+	if h := g.machine(); h.way != "" {
+		return h
+	}
+	return g.listed(devices)
+}
+
+// why is a hazard in words.
+func (g *guard) why(h hazard) string {
+	q := g.quirks[h.quirk]
+	return fmt.Sprintf("no device of the flowtable can be listed safely on Linux %s (%s, %s): %s; run another kernel, or say noGuard if this one is repaired",
+		g.kernel.Release, q.ID, q.Releases(), h.way)
+}
+
+// Hazard says why flowtables list no device on this machine, "" if they can: its kernel panics, or breaks connections, over one of its devices, whether
+// a flowtable picks it or not. Spec.NoGuard lists them all the same.
+func (t *Target) Hazard() string {
+	if t == nil {
+		return ""
+	}
+	g := newGuard(t)
+	h := g.machine()
+	if h.way == "" {
+		return ""
+	}
+	return g.why(h)
+}
+
+// told is the quirk's name, its releases and what happens.
+func (q Quirk) told() string { return q.ID + " (" + q.Releases() + "): " + q.Effect }
+
+// keepOut leaves all devices out of a flowtable if the kernel cannot be given one of them.
+func (b *binder) keepOut() {
+	if b.spec.NoGuard || len(b.listing.all) == 0 {
+		return
+	}
+	var devices []string
+	for i := range b.listing.all {
+		if e := &b.listing.all[i]; e.device != "" && !e.label && e.state.Listed() {
+			devices = append(devices, e.device)
+		}
+	}
+	h := b.guard.hazard(devices)
+	if h.way == "" {
+		return
+	}
+	for i := range b.listing.all {
+		e := &b.listing.all[i]
+		if !e.state.Listed() {
+			continue
+		}
+		e.state, e.why, e.tops = Unsupported, b.guard.why(h), nil
+		e.trace = append(e.trace, b.guard.quirks[h.quirk].told())
+	}
+}
