@@ -21,6 +21,9 @@ var idle = map[string]string{
 // accelerate loads a flowtable on both devices that takes what the rule matches. Flags are "" or "flags offload;".
 func accelerate(t testing.TB, ctx context.Context, r *testns.Router, table, flags, rule string) {
 	t.Helper()
+	if flags != "" {
+		testns.RequireSimulator(t)
+	}
 	require.NoError(t, r.NS.NFT(ctx, `table inet `+table+` {
 		flowtable f {
 			hook ingress priority filter

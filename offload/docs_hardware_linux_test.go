@@ -30,10 +30,7 @@ const simulator = "/sys/module/fastpath_hwsim/parameters"
 func needSimulator(t *testing.T) {
 	t.Helper()
 	testns.RequireFlowtables(t)
-	if _, err := os.Stat(simulator); err != nil {
-		require.Empty(t, os.Getenv("FASTPATH_VM"), "the simulator is missing: %v", err)
-		t.Skipf("needs the hardware offload simulator: make test")
-	}
+	testns.RequireSimulator(t)
 }
 
 // readSimulator is a parameter or a read-out of the module.

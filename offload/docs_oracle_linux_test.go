@@ -1,7 +1,6 @@
 package offload_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -21,9 +20,8 @@ func TestDocsOracle(t *testing.T) {
 	m := openManager(t, ours)
 	for _, c := range oracleSpecs() {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := os.Stat(simulator); c.hardware && err != nil {
-				require.Empty(t, os.Getenv("FASTPATH_VM"), "the simulator is missing: %v", err)
-				t.Skip("needs the hardware offload simulator: make test")
+			if c.hardware {
+				testns.RequireSimulator(t)
 			}
 			apply(t, m, c.spec)
 			text := nftText(t, m, c.spec)

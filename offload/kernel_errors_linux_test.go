@@ -19,12 +19,7 @@ import (
 func requireSimulator(t *testing.T) {
 	t.Helper()
 	testns.RequireFlowtables(t)
-	if _, err := os.Stat("/sys/module/fastpath_hwsim"); err != nil {
-		if inVM() {
-			t.Fatalf("the hardware-offload simulator is not loaded: %v", err)
-		}
-		t.Skip("needs the hardware-offload simulator: make test")
-	}
+	testns.RequireSimulator(t)
 }
 
 // A driver refuses: the error names the flowtable and the next step, and finding that out asks no driver again.

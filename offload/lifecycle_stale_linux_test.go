@@ -52,6 +52,9 @@ func staleCases() []staleCase {
 func TestStale(t *testing.T) {
 	for _, c := range staleCases() {
 		t.Run(c.name, func(t *testing.T) {
+			if c.hardware != "" {
+				testns.RequireSimulator(t)
+			}
 			l := newStaleLab(t, &c)
 			flow := l.DialT(t, "udp", testns.IPv4)
 			path := testns.SoftwarePath

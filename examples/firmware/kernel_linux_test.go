@@ -44,7 +44,7 @@ func TestSameState(t *testing.T) {
 	for name, spec := range specs(t) {
 		t.Run(name, func(t *testing.T) {
 			if strings.Contains(spec, "hardware") {
-				requireSimulator(t)
+				testns.RequireSimulator(t)
 			}
 			b := buildFiles(t, spec, "-devices", "lan0,wan0", "-order", thisOrder())
 			text, image := read(t, b.nft), []byte(read(t, b.image))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +47,7 @@ func TestKernelExamples(t *testing.T) {
 	testns.RequireFlowtables(t)
 	eachExample(t, func(t *testing.T, text string) {
 		if hasHardware(text) {
-			requireSimulator(t)
+			testns.RequireSimulator(t)
 		}
 		ns := testns.NewNamedT(t, "example")
 		makeDevices(t, ns, text)
@@ -64,7 +63,7 @@ func TestKernelExamples(t *testing.T) {
 // devices of this name.
 func TestKernelHardwareRefused(t *testing.T) {
 	testns.RequireFlowtables(t)
-	requireSimulator(t)
+	testns.RequireSimulator(t)
 	ns := namespaceWithRules(t)
 	require.NoError(t, ns.IP(t.Context(), "link add hwno0 type veth"))
 	before := listRuleset(t, ns)
@@ -91,16 +90,3 @@ func TestKernelProbe(t *testing.T) {
 }
 
 func hasHardware(text string) bool { return strings.Contains(text, `"hardware": "on"`) }
-
-// requireSimulator skips a test that asks drivers for hardware offload, unless the simulator stands behind them: after a
-// refusal Linux 6.1 to 7.2 crashes when the next driver registers. The micro VM has the simulator, or the test fails.
-func requireSimulator(t *testing.T) {
-	t.Helper()
-	_, err := os.Stat("/sys/module/fastpath_hwsim")
-	if err != nil && os.Getenv("FASTPATH_VM") == "1" {
-		t.Fatal("the simulator of hardware offload is not loaded:", err)
-	}
-	if err != nil {
-		t.Skip("no driver is asked for hardware offload without the simulator:", err)
-	}
-}

@@ -171,7 +171,7 @@ func TestNFTTakesTheExamples(t *testing.T) {
 	withFlowtables, _ := testns.HaveFlowtables(t.Context())
 	eachExample(t, func(t *testing.T, text string) {
 		if withFlowtables && hasHardware(text) {
-			requireSimulator(t)
+			testns.RequireSimulator(t)
 		}
 		ns := testns.NewT(t, "nft")
 		makeDevices(t, ns, text)

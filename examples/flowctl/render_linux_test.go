@@ -23,7 +23,7 @@ func TestWaysOfTheExamples(t *testing.T) {
 			t.Skip("needs a kernel with flowtables: make test")
 		}
 		if hasHardware(text) {
-			requireSimulator(t)
+			testns.RequireSimulator(t)
 		}
 		applied := exampleNamespace(t, text)
 		flowctl(text, "apply", "--netns", applied.Path(), "-").assertDone(t)

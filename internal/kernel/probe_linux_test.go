@@ -90,6 +90,7 @@ func simulator(t *testing.T, name string) int {
 // TestProbe asks the simulator, and finds nothing of it afterwards.
 func TestProbe(t *testing.T) {
 	testns.RequireFlowtables(t)
+	testns.RequireSimulator(t)
 	ns, k := openT(t)
 	ctx := testContext(t)
 	require.NoError(t, ns.IP(ctx, "link add hwa type veth peer name hwb", "link add hwno0 type veth peer name v0"))
@@ -128,6 +129,7 @@ func TestProbe(t *testing.T) {
 // A live hardware flowtable and its flows do not notice a probe, not even one whose process is killed in the middle.
 func TestProbeBesideLiveTable(t *testing.T) {
 	testns.RequireFlowtables(t)
+	testns.RequireSimulator(t)
 	r := testns.NewRouterT(t, &testns.RouterConfig{LANDevice: "hwlan0", WANDevice: "hwwan0"})
 	ctx := testContext(t)
 	require.NoError(t, r.NS.IP(ctx, "link add hwa type veth peer name hwb"))

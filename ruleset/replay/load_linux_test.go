@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -283,10 +282,7 @@ func twoFlowtables(device string) *ruleset.Spec {
 // devices of this name.
 func TestLoadHardware(t *testing.T) {
 	testns.RequireFlowtables(t)
-	if _, err := os.Stat("/sys/module/fastpath_hwsim"); err != nil {
-		require.Empty(t, os.Getenv("FASTPATH_VM"), "the simulator of hardware offload is not loaded")
-		t.Skip("no driver is asked for hardware offload without the simulator:", err)
-	}
+	testns.RequireSimulator(t)
 	hardware := func(devices ...string) *ruleset.Spec {
 		s := routerSpec(devices...)
 		s.Tables[0].Flowtables[0].Hardware = "on"

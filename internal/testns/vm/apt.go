@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // privateApt is an apt with its own sources, lists, cache and package status:
@@ -16,6 +17,7 @@ import (
 type privateApt struct {
 	dir  string // state of this apt
 	conf string // its options
+	read string // the sources as text
 }
 
 // aptSource is one archive to read: a mirror and its suites.
@@ -59,7 +61,7 @@ func newPrivateApt(dir string, sources []aptSource) (*privateApt, error) {
 	}
 	// A file given with -c is read after the system's own: it wins.
 	path := filepath.Join(dir, "apt.conf")
-	return &privateApt{dir: dir, conf: path}, writeAtomic(path, []byte(conf.String()))
+	return &privateApt{dir: dir, conf: path, read: b.String()}, writeAtomic(path, []byte(conf.String()))
 }
 
 func (a *privateApt) run(ctx context.Context, dir, tool string, args ...string) ([]byte, error) {
@@ -84,10 +86,42 @@ func aptError(err error) error {
 	return errors.New(strings.Join(lines, "; "))
 }
 
-// update reads the package lists.
+// freshLists is how long package lists are used before they are read again: several kernels of one archive are prepared with one reading.
+const freshLists = time.Hour
+
+// update reads the package lists, unless that was done lately.
 func (a *privateApt) update(ctx context.Context) error {
-	_, err := a.run(ctx, "", "apt-get", "update")
-	return err
+	stamp := filepath.Join(a.dir, "updated")
+	st, err := os.Stat(stamp)
+	if text, e := os.ReadFile(stamp); err == nil && e == nil && string(text) == a.read && time.Since(st.ModTime()).Abs() < freshLists {
+		return nil
+	}
+	if _, err := a.run(ctx, "", "apt-get", "update"); err != nil {
+		return err
+	}
+	return writeAtomic(stamp, []byte(a.read))
+}
+
+// names are the packages whose names begin so.
+func (a *privateApt) names(ctx context.Context, prefix string) ([]string, error) {
+	out, err := a.run(ctx, "", "apt-cache", "pkgnames", prefix)
+	return strings.Fields(string(out)), err
+}
+
+// has reports whether the lists hold a package; spec is "name" or "name=version".
+func (a *privateApt) has(ctx context.Context, spec string) (bool, error) {
+	name, version, _ := strings.Cut(spec, "=")
+	out, err := a.run(ctx, "", "apt-cache", "madison", name)
+	if err != nil {
+		return false, err
+	}
+	for _, line := range strings.Split(string(out), "\n") { // "name | version | source"
+		f := strings.Split(line, "|")
+		if len(f) == 3 && strings.TrimSpace(f[0]) == name && (version == "" || strings.TrimSpace(f[1]) == version) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // fetch downloads packages ("name=version") with all they need into the

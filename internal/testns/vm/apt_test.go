@@ -48,14 +48,3 @@ func TestAptErrorKeepsWhatAptCallsErrors(t *testing.T) {
 	plain := errors.New("exit status 1")
 	require.Equal(t, plain, aptError(plain))
 }
-
-func TestSelectorsAndLabels(t *testing.T) {
-	for in, want := range map[string]string{"6.1": "6.1", "6.12": "6.12", "7.2": "sid", "7.10": "sid", "sid": "sid"} {
-		got, err := selector(in)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	_, err := selector("5.10")
-	require.ErrorContains(t, err, "choose one of")
-	require.Equal(t, "6.12", label("6.12.95-1~bpo12+1"))
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/internal/testns/vm/wire"
@@ -114,25 +115,46 @@ func (b *Boot) makeImage(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	hwsim, err := b.Kernel.hwsimModule()
-	if err != nil {
-		return err
-	}
 	names, err := b.Kernel.modules()
 	if err != nil {
 		return err
 	}
-	p := payload{files: map[string]string{"init": b.Init, "mods/" + hwsimName + ".ko": hwsim}}
+	p := payload{files: map[string]string{"init": b.Init}}
 	for _, n := range names {
 		p.work.Modules = append(p.work.Modules, "/mods/"+n)
 	}
-	p.work.Modules = append(p.work.Modules, "/mods/"+hwsimName+".ko")
+	env := []string{"FASTPATH_VM=1", "FASTPATH_KERNEL=" + b.Kernel.Label, "FASTPATH_OUT=" + wire.OutDir}
+	lacks, err := b.addSimulator(&p)
+	if err != nil {
+		return err
+	}
+	if lacks != "" {
+		env = append(env, "FASTPATH_NO_SIMULATOR="+lacks)
+	}
 	for to, from := range b.Files {
 		p.files[to] = from
 	}
 	for _, j := range b.Jobs {
-		j.Env = append([]string{"FASTPATH_VM=1", "FASTPATH_KERNEL=" + b.Kernel.Label, "FASTPATH_OUT=" + wire.OutDir}, j.Env...)
+		j.Env = append(slices.Clone(env), j.Env...)
 		p.work.Jobs = append(p.work.Jobs, j)
 	}
 	return writeInitramfs(to, base, p)
+}
+
+// addSimulator adds the simulator of hardware, or says why there is none.
+func (b *Boot) addSimulator(p *payload) (lacks string, err error) {
+	ch, err := choose(b.Kernel.Selector)
+	if err != nil {
+		return "", err
+	}
+	if !ch.headers {
+		return "no headers, so no simulator of hardware", nil
+	}
+	module, err := b.Kernel.hwsimModule()
+	if err != nil {
+		return "", err
+	}
+	p.files["mods/"+hwsimName+".ko"] = module
+	p.work.Modules = append(p.work.Modules, "/mods/"+hwsimName+".ko")
+	return "", nil
 }

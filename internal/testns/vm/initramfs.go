@@ -34,11 +34,12 @@ func (c *Cache) baseImage(ctx context.Context, k *Kernel, say func(string, ...an
 		return "", err
 	}
 	defer unlock()
-	root, older := "/", map[string]string{}
-	if k.Selector == "sid" {
-		if root, err = c.sidRoot(ctx, k, say); err != nil {
-			return "", err
-		}
+	root, err := c.toolsRoot(ctx, k, say)
+	if err != nil {
+		return "", err
+	}
+	older := map[string]string{}
+	if root != "/" {
 		if err := c.addOlderNFT(older); err != nil {
 			return "", err
 		}

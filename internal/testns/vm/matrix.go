@@ -76,7 +76,7 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 		s.Err = err
 		s.Result.fail("preparation", err.Error())
 	} else {
-		s.Name, s.Detail = "kernel "+k.Label, k.String()
+		s.Name, s.Detail = "kernel "+k.Name(), k.String()
 		s.Result, s.Err = m.boots(ctx, k, tests, w)
 		if s.Err != nil {
 			s.Result.fail("run", s.Err.Error())

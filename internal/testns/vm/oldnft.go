@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Older releases of nft are in the newest kernel's guest beside sid's, each in a folder of its own: what they list of what newer kernels take
+// Older releases of nft are in the guests of newer kernels beside sid's, each in a folder of its own: what they list of what newer kernels take
 // differs. The folder holds the program and the two libraries that belong to it; the others are sid's.
 const (
 	trixieNFT   = "usr/lib/nft-trixie"
@@ -33,10 +33,19 @@ func (c *Cache) fetchTrixieNFT(ctx context.Context, say func(string, ...any)) er
 	if exists(root) {
 		return nil
 	}
-	apt, err := c.apt("trixie")
+	unlockRoot, err := c.lock("nft-trixie")
 	if err != nil {
 		return err
 	}
+	defer unlockRoot()
+	if exists(root) {
+		return nil
+	}
+	apt, unlock, err := c.apt(trixie())
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	say("downloading trixie's nft")
 	if err := apt.update(ctx); err != nil {
 		return err

@@ -87,7 +87,7 @@ func (t *Tests) Run(ctx context.Context, c *Cache, k *Kernel, o TestOptions, w i
 	b := &Boot{Cache: c, Kernel: k, Init: t.init, Timeout: o.BootTimeout, KeepLog: o.KeepLog, OnFrame: r.frame,
 		Say: func(f string, a ...any) { fmt.Fprintf(w, f+"\n", a...) }}
 	if o.OutDir != "" {
-		b.OutDir = filepath.Join(o.OutDir, k.Label)
+		b.OutDir = filepath.Join(o.OutDir, k.Name())
 	}
 	var err error
 	if b.Jobs, b.Files, err = t.jobs(o); err != nil {

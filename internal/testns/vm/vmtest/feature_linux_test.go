@@ -18,6 +18,7 @@ const (
 // TestSimulatorGivesTheFeature: a program that looks before it asks finds what the name of a device says.
 func TestSimulatorGivesTheFeature(t *testing.T) {
 	inVM(t)
+	testns.RequireSimulator(t)
 	ns, there := testns.NewT(t, "feature"), testns.NewT(t, "there")
 	require.NoError(t, ns.IP(t.Context(),
 		"link add hwlan0 type veth peer name plain0", "link add hwno0 type dummy", "link add other0 type dummy"))

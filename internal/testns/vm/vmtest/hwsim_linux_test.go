@@ -9,12 +9,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
 const params = "/sys/module/fastpath_hwsim/parameters/"
 
 func readParam(t *testing.T, name string) int {
 	t.Helper()
+	testns.RequireSimulator(t)
 	b, err := os.ReadFile(params + name)
 	require.NoError(t, err)
 	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
@@ -25,6 +28,7 @@ func readParam(t *testing.T, name string) int {
 // setParam writes a parameter and restores it when the test ends.
 func setParam(t *testing.T, name, value string) {
 	t.Helper()
+	testns.RequireSimulator(t)
 	old, err := os.ReadFile(params + name)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(params+name, []byte(value), 0o644))

@@ -26,7 +26,7 @@ const usage = `usage: fastpath-vm VERB [FLAGS] ...
   all     [-kernel LIST] [FLAGS] PACKAGES...     host (all packages), then arch (-pure), then kernels, then totals
   run     [-kernel NAME] [FLAGS] PROGRAM ARGS... run one program on a kernel
 
-LIST is comma separated: 6.1, 6.12, 7.2 (the newest of Debian sid, also "sid").
+LIST is comma separated; a name that is not known is answered with all that are.
 run also knows host, and auto: the host if its kernel has flowtables, else 6.12.
 Exit status: 0 all well, 1 something failed, 2 usage, 3 nothing failed but a
 kernel or an emulator could not be had; run: that of the program, 125 if the machine broke.
@@ -78,7 +78,7 @@ func (a *app) define(verb string) {
 	a.flags = flag.NewFlagSet("fastpath-vm "+verb, flag.ContinueOnError)
 	a.flags.SetOutput(a.stderr)
 	f, o := a.flags, &a.options
-	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,sid; run: one of them, host, or auto (the default)")
+	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,7.2; run: one of them, host, or auto (the default)")
 	f.StringVar(&a.arch, "arch", "386,s390x", "processors for arch and all, comma separated, in Go's words")
 	f.StringVar(&a.pure, "pure", "", "packages that all runs for the processors of -arch, in one word separated by spaces; none by default")
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")
@@ -101,7 +101,7 @@ func (a *app) open(ctx context.Context) (err error) {
 
 func (a *app) kernels() []string {
 	if a.kernel == "" {
-		return vm.Selectors()
+		return vm.Tested()
 	}
 	return strings.Split(a.kernel, ",")
 }
