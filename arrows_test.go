@@ -39,7 +39,7 @@ var rooms = map[string]room{
 	"internal/kernel":      {imports: []string{"ruleset", "flowtable", "internal/mark", "internal/nlsock", "internal/nlmsg", "internal/runlock"}, linux: []string{"golang.org/x/sys/unix"}},
 	"offload":              {imports: []string{"ruleset", "ruleset/judge", "flowtable", "conntrack", "internal/mark", "internal/kernel", "internal/nlsock", "internal/nlmsg", "internal/runlock"}, linux: []string{"golang.org/x/sys/unix"}},
 	"offload/offloadtest":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/mark", "internal/testns", "internal/nlmsg", "internal/runlock"}},
-	"internal/testns":      {linux: []string{"golang.org/x/sys/unix"}},
+	"internal/testns":      {imports: []string{"flowtable"}, linux: []string{"golang.org/x/sys/unix"}},
 	"internal/testns/vm":   {imports: []string{"internal/testns/vm/wire"}},
 	"internal/benchvm":     {imports: []string{"offload", "ruleset", "flowtable", "internal/kernel", "internal/testns", "internal/goal"}},
 	"internal/goal":        {pure: true},

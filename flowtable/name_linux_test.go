@@ -1,4 +1,4 @@
-package flowtable
+package flowtable_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
@@ -73,7 +74,7 @@ func TestRefusedWordsAgainstNFT(t *testing.T) {
 	old := strings.HasPrefix(version, "nftables v1.0.")
 	for _, word := range scannerWords(t) {
 		place := "table"
-		if isKeywordAfterAt(word) {
+		if flowtable.CheckName(word) == nil {
 			place = "set"
 		}
 		if checkAt(place)(word) == nil || word == halfWord || old && slices.Contains(newerWords, word) {
@@ -99,9 +100,9 @@ func shortWords() []string {
 // checkAt is the check for a name at a place.
 func checkAt(place string) func(string) error {
 	if place == "set" || place == "flowtable" {
-		return CheckReference
+		return flowtable.CheckReference
 	}
-	return CheckName
+	return flowtable.CheckName
 }
 
 // isSyntaxError tells what nft cannot read from what the kernel refuses: this machine's may have no flowtables.

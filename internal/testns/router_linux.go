@@ -47,7 +47,8 @@ type Router struct {
 	err       error // of Close
 }
 
-// NewRouter builds the topology and returns when a packet of both families went through it both ways.
+// NewRouter builds the topology and returns when a packet of both families went through it both ways. Stacks that the kernel does not
+// survive below a flowtable are refused: ErrNotOnThisKernel.
 func NewRouter(ctx context.Context, config *RouterConfig) (*Router, error) {
 	ctx, cancel := withDeadline(ctx)
 	defer cancel()
@@ -56,6 +57,9 @@ func NewRouter(ctx context.Context, config *RouterConfig) (*Router, error) {
 		r.config = *config
 	}
 	if err := r.config.check(); err != nil {
+		return nil, err
+	}
+	if err := mayBuildHere(r.config.LANStack, r.config.WANStack); err != nil {
 		return nil, err
 	}
 	r.config.LANDevice = orDefault(r.config.LANDevice, "lan0")
@@ -72,11 +76,15 @@ func NewRouter(ctx context.Context, config *RouterConfig) (*Router, error) {
 	return r, nil
 }
 
-// NewRouterT is NewRouter for a test, closed at its end. It skips the test as RequireNamespaces does.
+// NewRouterT is NewRouter for a test, closed at its end. It skips the test as RequireNamespaces does, and for ErrNotOnThisKernel.
 func NewRouterT(tb TB, config *RouterConfig) *Router {
 	tb.Helper()
 	RequireNamespaces(tb)
 	r, err := NewRouter(context.Background(), config)
+	if errors.Is(err, ErrNotOnThisKernel) {
+		tb.Skipf("%v", err)
+		return nil
+	}
 	if err != nil {
 		tb.Fatalf("%v", err)
 		return nil
