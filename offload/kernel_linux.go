@@ -58,6 +58,22 @@ func (m machine) Manners(ctx context.Context) (Manners, error) {
 	}, nil
 }
 
+// Hooks translates.
+func (m machine) Hooks(ctx context.Context, devices []string) ([]DeviceHooks, error) {
+	found, err := m.Kernel.Hooks(ctx, devices)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]DeviceHooks, len(found))
+	for i, d := range found {
+		list[i] = DeviceHooks{Device: d.Device, There: d.There}
+		for _, h := range d.Hooks {
+			list[i].Hooks = append(list[i].Hooks, Hook(h))
+		}
+	}
+	return list, nil
+}
+
 // Module translates.
 func (m machine) Module(name string) Module {
 	found := m.Kernel.Module(name)

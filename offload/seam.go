@@ -129,7 +129,33 @@ type (
 		// generation. An error is the last pair.
 		Tables(ctx context.Context) iter.Seq2[ruleset.Message, error]
 	}
+	// A Hooked Kernel tells which flowtables it calls at a device. Without it WithHooks says that
+	// nobody tells: a device is bound as far as the flowtable lists it.
+	Hooked interface {
+		// Hooks reads which flowtables are called at the ingress of each device, in the order
+		// given. The error matches errors.ErrUnsupported where the kernel has no hook dump
+		// (CONFIG_NETFILTER_NETLINK_HOOK, Linux 5.14).
+		Hooks(ctx context.Context, devices []string) ([]DeviceHooks, error)
+	}
 )
+
+// A DeviceHooks says which flowtables a kernel calls at the ingress of a device. It belongs to who
+// asked for it.
+type DeviceHooks struct {
+	Device string
+	There  bool // false where no device has the name
+	Hooks  []Hook
+}
+
+// A Hook is a flowtable's at the ingress of a device, or may be one. It is a plain value.
+type Hook struct {
+	// Family of the flowtable's table; "" where the kernel tells nothing but the priority: it may
+	// be anybody's hook.
+	Family ruleset.Family
+	// Table and Flowtable are told since Linux 6.17, and "" before.
+	Table, Flowtable string
+	Priority         int32
+}
 
 // EventConfig narrows what a Kernel announces. The zero EventConfig is links and the ruleset. It is
 // a plain value.

@@ -120,6 +120,11 @@ func (w *wrapper) Tables(ctx context.Context) iter.Seq2[ruleset.Message, error] 
 	return w.Kernel.(offload.Tabled).Tables(ctx)
 }
 
+func (w *wrapper) Hooks(ctx context.Context, devices []string) ([]offload.DeviceHooks, error) {
+	w.note("Hooks")
+	return w.Kernel.(offload.Hooked).Hooks(ctx, devices)
+}
+
 // bare is a Kernel that can do what it has to and no more.
 type bare struct{ offload.Kernel }
 
@@ -162,6 +167,11 @@ func TestWrappedKernel(t *testing.T) {
 		left := make(chan error, 1)
 		go func() { left <- m.Run(ctx, fast("lan0", "wan0")) }()
 		synctest.Wait()
+		seen, err := m.WithHooks(t.Context(), statusOf(t, m))
+		require.NoError(t, err)
+		for _, d := range seen.Devices {
+			assert.Equal(t, offload.HookSeen, d.Hook, d.Device)
+		}
 		gone, err := m.Evict(t.Context(), offload.Eviction{Device: "lan0"})
 		require.NoError(t, err)
 		assert.Len(t, gone.Victims, 1)
@@ -204,12 +214,28 @@ func TestBareKernel(t *testing.T) {
 		have, err := ruleset.Load(ruleset.DefaultOwner, k.Dump(t.Context()))
 		require.NoError(t, err)
 		assert.Len(t, have.Flowtables(), 1)
+		seen, err := m.WithHooks(t.Context(), statusOf(t, m))
+		require.NoError(t, err)
+		require.NotEmpty(t, seen.Devices)
+		for _, d := range seen.Devices {
+			assert.Equal(t, offload.HookUntold, d.Hook, d.Device)
+		}
 		owners, err := m.Owners(t.Context())
 		require.NoError(t, err)
 		require.Len(t, owners, 1)
 		assert.Len(t, owners[0].Flowtables, 1)
 		require.NoError(t, m.Close())
 	})
+}
+
+// statusOf is the newest Status of a Manager.
+func statusOf(t *testing.T, m *offload.Manager) *offload.Status {
+	t.Helper()
+	for s := range m.Statuses(t.Context()) {
+		return s
+	}
+	t.Fatal("there is no status")
+	return nil
 }
 
 // sources are the files of this package: a virtual machine has the test and not them.

@@ -76,6 +76,10 @@ type DeviceStatus struct {
 	// State tells all.
 	Cause  error  `json:"-"`
 	Reason Reason `json:"reason,omitempty"`
+	// Hook says whether the kernel was seen to call the flowtable at the device, and HookWhy how
+	// that is known, and what to do where it does not. Manager.WithHooks fills them in.
+	Hook    HookState `json:"hook,omitempty"`
+	HookWhy string    `json:"hookWhy,omitempty"`
 }
 
 // Desired is the State of a device that is to be listed and is not, because the change is still to be made.

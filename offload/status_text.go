@@ -37,12 +37,14 @@ func (s *Status) String() string {
 		if d.Hardware {
 			state += ", hardware"
 		}
+		state += d.Hook.text()
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.Flowtable, flowtable.Spelled(d.Device), state, clock(d.Since), d.Why)
 	}
 	w.Flush()
 	for _, l := range s.LiveSets {
 		l.write(&b)
 	}
+	list(&b, "hook", s.hooks())
 	list(&b, "way", s.ways())
 	list(&b, "changed by others", s.Drift)
 	list(&b, "they may be", s.DriftBy)
@@ -52,6 +54,17 @@ func (s *Status) String() string {
 		fmt.Fprintf(&b, "stale since %s: %v > %v: %s\n", clock(f.Since), f.Entry.Orig.Src, f.Entry.Orig.Dst, f.Why)
 	}
 	return b.String()
+}
+
+// hooks is how it is known which devices are hooked, without what is as it should be.
+func (s *Status) hooks() []string {
+	var lines []string
+	for _, d := range s.Devices {
+		if d.Hook != HookNotAsked && d.Hook != HookSeen && !slices.Contains(lines, d.HookWhy) {
+			lines = append(lines, d.HookWhy)
+		}
+	}
+	return lines
 }
 
 // ways are the traces of devices that were not named themselves.

@@ -3,10 +3,13 @@ package offloadtest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/offload"
 )
@@ -20,6 +23,15 @@ type onMachine struct {
 
 func (s onMachine) kernel() offload.Kernel { return s.k }
 func (s onMachine) flowtables() bool       { return s.has }
+
+// lacksHooks: a VM has the module loaded, if its kernel has it.
+func (s onMachine) lacksHooks() bool {
+	switch s.k.(offload.Modular).Module("nfnetlink_hook").State {
+	case offload.ModuleLoaded, offload.ModuleBuiltIn, offload.ModuleAvailable:
+		return false
+	}
+	return true
+}
 
 func (s onMachine) ip(t *testing.T, format string, args ...any) {
 	t.Helper()
@@ -36,6 +48,22 @@ func (s onMachine) link(t *testing.T, name string) {
 	s.ip(t, "link add %s type veth peer name %sp", name, name)
 	s.ip(t, "link set %sp up", name)
 	s.ip(t, "link set %s up", name)
+	for _, end := range []string{name, name + "p"} { // the kernel tells UP a while after it was asked for
+		s.waitFor(t, end, "UP")
+	}
+}
+
+// waitFor waits until a device is in an operational state.
+func (s onMachine) waitFor(t *testing.T, name, state string) {
+	t.Helper()
+	err := testns.Poll(soon(t), 10*time.Millisecond, func() (bool, error) {
+		target, err := s.k.Target(soon(t))
+		if err != nil {
+			return false, err
+		}
+		return slices.ContainsFunc(target.Links, func(l flowtable.Link) bool { return l.Name == name && l.State == state }), nil
+	})
+	require.NoError(t, err, "%s is not %s", name, state)
 }
 
 func (s onMachine) bridge(t *testing.T, name, port string) {

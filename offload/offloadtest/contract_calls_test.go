@@ -2,6 +2,7 @@ package offloadtest
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"iter"
 	"net/netip"
@@ -23,6 +24,7 @@ import (
 type scene interface {
 	kernel() offload.Kernel
 	flowtables() bool
+	lacksHooks() bool // its kernel has no hook dump
 	link(t *testing.T, name string)
 	bridge(t *testing.T, name, port string)
 	route(t *testing.T, r Route)
@@ -141,6 +143,7 @@ var calls = map[string]func(t *testing.T, s scene){
 		assert.Equal(t, whole.Links, less.Links)
 		assert.Equal(t, whole.Kernel, less.Kernel)
 	},
+	"Hooked": callHooks,
 	"Tabled": func(t *testing.T, s scene) {
 		spec := &ruleset.Spec{Tables: []ruleset.Table{{Name: "a"}, {Name: "b", Family: ruleset.IP}}}
 		if s.flowtables() {
@@ -418,6 +421,51 @@ func callSurvey(t *testing.T, s scene) {
 	assert.NotEqual(t, far.Text, seen.Routes[netip.MustParsePrefix("198.51.100.0/24")].Text)
 }
 
+// callHooks: two flowtables of one device, told in the order of their priorities, with family and
+// priority at least; nothing of a device that no flowtable lists, or that is not there.
+func callHooks(t *testing.T, s scene) {
+	k := s.kernel().(offload.Hooked)
+	if s.lacksHooks() {
+		_, err := k.Hooks(t.Context(), []string{"d0"})
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		return
+	}
+	_, err := k.Hooks(ended(t), []string{"d0"})
+	require.ErrorIs(t, err, context.Canceled)
+	empty := []offload.DeviceHooks{{Device: "d1", There: true}, {Device: "none0"}, {Device: "d0", There: true}}
+	list, err := k.Hooks(t.Context(), []string{"d1", "none0", "d0"})
+	require.NoError(t, err)
+	assert.Equal(t, empty, list)
+	if !s.flowtables() {
+		return
+	}
+	spec := &ruleset.Spec{Tables: []ruleset.Table{{Name: "a"}, {Name: "b", Family: ruleset.IP}}}
+	spec.Tables[0].Flowtables = []flowtable.Spec{{Name: "f", Priority: "7", Devices: []flowtable.Selector{{Name: "d0"}}}}
+	spec.Tables[1].Flowtables = []flowtable.Spec{{Name: "g", Priority: "-5", Devices: []flowtable.Selector{{Name: "d0"}}}}
+	resolved, err := spec.Resolve(nil)
+	require.NoError(t, err)
+	plan, err := ruleset.Diff(nil, resolved)
+	require.NoError(t, err)
+	batch, err := plan.Batch(nil)
+	require.NoError(t, err)
+	_, err = s.kernel().Commit(t.Context(), batch)
+	require.NoError(t, err)
+	want := []offload.Hook{
+		{Family: ruleset.IP, Table: "b", Flowtable: "g", Priority: -5}, {Family: ruleset.Inet, Table: "a", Flowtable: "f", Priority: 7},
+	}
+	target, err := s.kernel().Target(t.Context())
+	require.NoError(t, err)
+	if !target.Kernel.ByName { // of the kernels that have the hook dump, those with names of devices name flowtables, too
+		for i := range want {
+			want[i].Table, want[i].Flowtable = "", ""
+		}
+	}
+	empty[2].Hooks = want
+	list, err = k.Hooks(t.Context(), []string{"d1", "none0", "d0"})
+	require.NoError(t, err)
+	assert.Equal(t, empty, list)
+}
+
 // onScene is an imitated kernel as a scene.
 type onScene struct {
 	k      *Kernel
@@ -426,6 +474,7 @@ type onScene struct {
 
 func (s onScene) kernel() offload.Kernel { return s.k }
 func (s onScene) flowtables() bool       { return true }
+func (s onScene) lacksHooks() bool       { return false }
 func (s onScene) commit(*testing.T)      { s.k.ForeignCommit() }
 
 func (s onScene) link(_ *testing.T, name string) {

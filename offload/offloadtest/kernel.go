@@ -34,6 +34,7 @@ type Kernel struct {
 	linkNumber int
 	linkIndex  int // the highest that was given
 	refusing   map[string]bool
+	unhooked   map[string]bool // devices that flowtables list without a hook
 
 	state        *state
 	tableHandles uint64
@@ -73,6 +74,7 @@ func New(tb TB, target *flowtable.Target) *Kernel {
 		model:        modelOf(target.Kernel),
 		wildcards:    target.Kernel.Wildcards,
 		refusing:     map[string]bool{},
+		unhooked:     map[string]bool{},
 		state:        &state{generation: 1},
 		strictTables: map[uint64]bool{},
 		table:        connections{timesEvents: modelOf(target.Kernel) > linux612},
