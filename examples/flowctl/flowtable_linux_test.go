@@ -28,6 +28,12 @@ func TestKernelApply(t *testing.T) {
 	assert.Regexp(t, `(?m)^flowtable fast, device wan0: bound`, applied.out)
 	assert.Regexp(t, `(?m)^applied, generation \d+$`, applied.out)
 
+	status := flowctl(softwareSpec, "status", "--exit-code", "--netns", netns, "-")
+	status.assertDone(t)
+	for _, device := range []string{"lan0", "wan0"} {
+		assert.Regexp(t, device+` +bound, (seen in the kernel's hooks|a flowtable is in the kernel's hooks|by the listing alone)`, status.out)
+	}
+
 	for _, network := range []string{"tcp", "udp"} {
 		flow := r.DialT(t, network, testns.IPv4)
 		testns.AssertSoftwarePath(t, r, flow, time.Minute)

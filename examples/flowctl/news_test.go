@@ -86,7 +86,12 @@ func TestAsDeclared(t *testing.T) {
 		"drift":          func(s *offload.Status) { s.Drift = []string{"add table inet t"} },
 		"error":          func(s *offload.Status) { s.Err = "no" },
 		"device missing": func(s *offload.Status) { s.Devices = append(s.Devices, deviceStatus("wan0", flowtable.Missing, "")) },
-		"failed":         func(s *offload.Status) { s.Flowtables = []offload.FlowtableStatus{{Failed: "no"}} },
+		"device without a hook": func(s *offload.Status) {
+			d := deviceStatus("wan0", flowtable.Bound, "")
+			d.Hook = offload.HookMissing
+			s.Devices = append(s.Devices, d)
+		},
+		"failed": func(s *offload.Status) { s.Flowtables = []offload.FlowtableStatus{{Failed: "no"}} },
 	} {
 		s := good
 		spoil(&s)

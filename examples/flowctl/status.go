@@ -90,12 +90,15 @@ func (o observer) observe(ctx context.Context, spec *ruleset.Spec) (*offload.Sta
 		}
 		conflicts, err := o.manager.Conflicts(ctx, spec)
 		now := seen{s, conflicts}
-		if err == nil && !(sameNews(last.Status, s) && reflect.DeepEqual(last.Conflicts, conflicts)) {
+		if err == nil {
+			now.Status, err = o.manager.WithHooks(ctx, s)
+		}
+		if err == nil && !(sameNews(last.Status, now.Status) && reflect.DeepEqual(last.Conflicts, conflicts)) {
 			err = o.print(now)
 		}
 		if err != nil {
 			stop()
-			return s, errors.Join(err, withoutCancel(<-ended))
+			return s, errors.Join(withoutCancel(err), withoutCancel(<-ended))
 		}
 		if last = now; !o.watch {
 			break
@@ -114,13 +117,14 @@ func (o observer) print(now seen) error {
 	return err
 }
 
-// asDeclared reports whether the kernel holds what is declared, with every device in its flowtable.
+// asDeclared reports whether the kernel holds what is declared, with every device in its flowtable, and calls it there as far as it
+// tells.
 func asDeclared(s *offload.Status) bool {
 	if s == nil || s.Err != "" || len(s.Pending)+len(s.Drift) > 0 || s.Phase == offload.PhaseOff {
 		return false
 	}
 	for _, d := range s.Devices {
-		if !d.State.Listed() {
+		if !d.State.Listed() || d.Hook == offload.HookMissing {
 			return false
 		}
 	}
