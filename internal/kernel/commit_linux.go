@@ -43,6 +43,10 @@ func (k *Kernel) send(ctx context.Context, batch []byte, messages int) ([]rulese
 
 // verdict reads the answers to a batch. One error is enough for the whole to be refused. The last message asks for an
 // acknowledgement: if nothing at all came back, or answers were lost and none of the others is an error, nobody knows.
+//
+// BATCH_BEGIN asks for none, though Linux 6.10 and later would answer: they put that acknowledgement down before they read the rest, deliver
+// it with batches that are refused or have no end, and drop it with all others where they drop a batch (TestCommitAckOfBegin). It comes where
+// the last message's comes, tells no more, and one that came alone would pass for an answer.
 func verdict(acks []nlmsg.Ack, err error) error {
 	if err != nil && !errors.Is(err, nlsock.ErrOverrun) && !errors.Is(err, nlsock.ErrUnanswered) {
 		return err

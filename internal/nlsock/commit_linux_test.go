@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
 const erestart = 85 // ERESTART, which the kernel keeps to itself elsewhere
@@ -82,20 +83,60 @@ func TestCommitOfStaleGeneration(t *testing.T) {
 	assert.Empty(t, tables(t, outer))
 }
 
+// Since Linux 6.10 BATCH_BEGIN is acknowledged where it asks for it. That is no news of the batch: it comes with a batch that is
+// refused or has no end as with one that is committed, and not where the kernel dropped the batch, or it came too late.
+func TestCommitAckOfBegin(t *testing.T) {
+	release, err := testns.Kernel()
+	require.NoError(t, err)
+	acksBegin := release.AtLeast(6, 10)
+	whole := func(fill func(*batch)) []byte {
+		b := newBatch(nlmsg.SubsysNFTables, 0)
+		fill(b)
+		return b.end()
+	}
+	for name, c := range map[string]struct {
+		bytes []byte
+		acked bool
+		errno unix.Errno
+	}{
+		"committed": {whole(func(b *batch) { b.table("one", 0) }), acksBegin, 0},
+		"refused":   {whole(func(b *batch) { b.table("one", 0); b.rule("one") }), acksBegin, unix.ENOENT},
+		"malformed": {malformedBatches()["short"], false, 0},
+		"nested":    {malformedBatches()["nested"], false, 0},
+		"without end": {func() []byte {
+			b := newBatch(nlmsg.SubsysNFTables, 0)
+			b.table("one", 0)
+			return b.Bytes()
+		}(), acksBegin, 0},
+		"too late": {func() []byte {
+			b := newBatch(nlmsg.SubsysNFTables, 4711)
+			b.table("one", 0)
+			return b.end()
+		}(), false, unix.Errno(erestart)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outer, _, s := dialT(t, Config{})
+			nlmsg.Native().PutUint16(c.bytes[6:], nlmsg.FlagRequest|nlmsg.FlagAck)
+			acks, err := s.Commit(testContext(t), c.bytes, 4)
+			require.NoError(t, err)
+			acked, errno := false, unix.Errno(0)
+			for _, a := range acks {
+				if a.Errno != 0 {
+					errno = unix.Errno(a.Errno)
+				} else if a.Seq == 0 {
+					acked = true
+				}
+			}
+			assert.Equal(t, c.acked, acked, "%+v", acks)
+			assert.Equal(t, c.errno, errno)
+			assert.Equal(t, name == "committed", tables(t, outer) != "")
+		})
+	}
+}
+
 // A kernel drops these without a word, and nothing waits for one.
 func TestCommitOfMalformedBatch(t *testing.T) {
-	nested := newBatch(nlmsg.SubsysNFTables, 0)
-	nested.table("one", nlmsg.FlagAck)
-	nested.BeginNetfilter(nlmsg.NFTypeBatchBegin, nlmsg.FlagRequest, 2, 0, nlmsg.SubsysNFTables)
-	nested.End()
-	cut := newBatch(nlmsg.SubsysNFTables, 0)
-	cut.table("one", 0)
-	header := cut.Len()
-	cut.table("two", nlmsg.FlagAck)
-	short := cut.end()
-	nlmsg.Native().PutUint16(short[header:], 8) // shorter than a header
-
-	for name, bytes := range map[string][]byte{"nested": nested.end(), "short": short} {
+	for name, bytes := range malformedBatches() {
 		t.Run(name, func(t *testing.T) {
 			outer, _, s := dialT(t, Config{})
 			acks, err := s.Commit(testContext(t), bytes, 4)
@@ -202,4 +243,19 @@ func TestCommitAfterContextEnded(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, acks)
 	assert.Empty(t, tables(t, outer))
+}
+
+// malformedBatches have a batch within a batch, or a message that is shorter than its header; the last message asks for an answer.
+func malformedBatches() map[string][]byte {
+	nested := newBatch(nlmsg.SubsysNFTables, 0)
+	nested.table("one", nlmsg.FlagAck)
+	nested.BeginNetfilter(nlmsg.NFTypeBatchBegin, nlmsg.FlagRequest, 2, 0, nlmsg.SubsysNFTables)
+	nested.End()
+	cut := newBatch(nlmsg.SubsysNFTables, 0)
+	cut.table("one", 0)
+	header := cut.Len()
+	cut.table("two", nlmsg.FlagAck)
+	short := cut.end()
+	nlmsg.Native().PutUint16(short[header:], 8) // shorter than a header
+	return map[string][]byte{"nested": nested.end(), "short": short}
 }
