@@ -96,6 +96,53 @@ func TestNoFlowtablesIsToldOnce(t *testing.T) {
 	})
 }
 
+// barren is a kernel without flowtables, as it is found when it is tried.
+type barren struct{ *offloadtest.Kernel }
+
+func (k barren) Manners(ctx context.Context) (offload.Manners, error) {
+	found, err := k.Kernel.Manners(ctx)
+	found.Flowtables = offload.Finding{Known: true, Evidence: "tried a flowtable without devices: ENOENT"}
+	return found, err
+}
+
+// Who only observes is told as well that the kernel has no flowtables, once, with what to do; a Spec without flowtables lacks none.
+func TestObservedWithoutFlowtables(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := offload.Open(t.Context(), &offload.Config{
+			Kernel: barren{offloadtest.New(t, offloadtest.Linux72("eth0", "eth1"))}, Run: offload.RunConfig{Observe: true},
+		})
+		require.NoError(t, err)
+		defer m.Close()
+		ctx, stop := context.WithCancel(t.Context())
+		left := make(chan error, 1)
+		go func() { left <- m.Run(ctx, fast("eth0", "eth1")) }()
+		synctest.Wait()
+		s := statusOf(t, m)
+		assert.Equal(t, offload.PhaseObserving, s.Phase)
+		assert.Equal(t, offload.ReasonNoFlowtables, s.Reason)
+		require.ErrorIs(t, s.Cause, offload.ErrNoFlowtables)
+		assert.Contains(t, s.Err, "tried a flowtable without devices: ENOENT")
+		assert.NotEmpty(t, s.Pending)
+		assert.Equal(t, 1, strings.Count(s.String(), "Next: boot a kernel with"), "%s", s)
+		require.Len(t, s.Devices, 2)
+		for _, d := range s.Devices {
+			assert.Equal(t, offload.Desired, d.State)
+			assert.Equal(t, offload.ReasonNoFlowtables, d.Reason)
+			assert.Equal(t, "this kernel has no flowtables", d.Why)
+		}
+		assert.Equal(t, "this kernel has no flowtables", s.Flowtables[0].Failed)
+		assert.Equal(t, offload.ReasonNoFlowtables, s.Flowtables[0].Reason)
+
+		require.NoError(t, m.Update(&ruleset.Spec{Tables: []ruleset.Table{{Name: "plain"}}}))
+		synctest.Wait()
+		s = statusOf(t, m)
+		assert.NotEmpty(t, s.Pending)
+		assert.Empty(t, s.Err)
+		stop()
+		require.ErrorIs(t, <-left, context.Canceled)
+	})
+}
+
 // Drift is counted, with the time of the last, and what of it is not undone yet.
 func TestStatusCountsDrift(t *testing.T) {
 	inBubble(t, offloadtest.Linux61("eth0"), offload.RunConfig{MaxChanges: 3}, fast("eth0"), func(t *testing.T, r *running) {

@@ -60,10 +60,11 @@ func (m *Manager) refusers(ctx context.Context, devices []string) string {
 	return strings.Join(refuse, ", ")
 }
 
-func (e *ApplyError) noFlowtables() {
-	e.because(ErrNoFlowtables, "", "boot a kernel with CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD, "+
-		"install the package that brings the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload, or declare no flowtables")
-}
+// nextNoFlowtables is what to do about a kernel without flowtables.
+const nextNoFlowtables = "boot a kernel with CONFIG_NF_FLOW_TABLE, CONFIG_NF_FLOW_TABLE_INET and CONFIG_NFT_FLOW_OFFLOAD, " +
+	"install the package that brings the modules nf_flow_table, nf_flow_table_inet and nft_flow_offload, or declare no flowtables"
+
+func (e *ApplyError) noFlowtables() { e.because(ErrNoFlowtables, "", nextNoFlowtables) }
 
 // lacksFlowtables tries a flowtable without devices and a rule that refers to it.
 func (m *Manager) lacksFlowtables(ctx context.Context, family ruleset.Family) bool {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-fastpath/fastpath/flowtable"
+	"github.com/go-fastpath/fastpath/ruleset"
 )
 
 // A view is the plan for the machine as it is now, with what is to be told of its devices.
@@ -15,6 +17,7 @@ type view struct {
 	*planned
 	bindings []flowtable.Binding // of what is declared, also where a part of it is left out
 	undoes   bool                // the plan undoes what others changed
+	lacks    error               // why it could not be applied: the kernel has no flowtables
 }
 
 // errAgain asks for another plan.
@@ -66,7 +69,8 @@ func (r *run) once(ctx context.Context) error {
 		r.leave(ctx, now)
 		return r.done(ctx, now, fresh)
 	case r.cfg.Observe:
-		r.tell(ctx, PhaseObserving, now, nil)
+		now.lacks = r.lacksFlowtables(ctx)
+		r.tell(ctx, PhaseObserving, now, now.lacks)
 		return nil
 	case r.cfg.ReportOnly && now.undoes:
 		r.tell(ctx, PhaseDrifted, now, nil)
@@ -75,6 +79,21 @@ func (r *run) once(ctx context.Context) error {
 		return nil
 	}
 	return r.apply(ctx, now, fresh)
+}
+
+// lacksFlowtables says why a plan that is only observed could not be applied: the kernel has no flowtables. Who applies hears it from the
+// kernel. It is nil where the kernel has them, where none are declared, and where nobody knows.
+func (r *run) lacksFlowtables(ctx context.Context) error {
+	declares := func(t ruleset.Table) bool { return len(t.Flowtables) > 0 }
+	k, ok := r.m.kernel.(Mannered)
+	if !ok || !slices.ContainsFunc(r.spec.Tables, declares) {
+		return nil
+	}
+	found, err := k.Manners(ctx)
+	if err != nil || !found.Flowtables.Known || found.Flowtables.Yes {
+		return nil
+	}
+	return fmt.Errorf("offload: run: %w (%s), and what is declared cannot be applied. Next: %s", ErrNoFlowtables, found.Flowtables.Evidence, nextNoFlowtables)
 }
 
 // view plans, without what was refused lately.

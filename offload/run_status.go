@@ -60,7 +60,7 @@ func (r *run) describe(ctx context.Context, s *Status, now *view) {
 		s.Off, _ = now.have.Off(r.owner)
 	}
 	s.Devices = r.deviceStatuses(ctx, now, held)
-	s.Flowtables = r.flowtableStatuses(ctx, now.off, held)
+	s.Flowtables = r.flowtableStatuses(ctx, now, held)
 	s.LiveSets = r.liveStatuses()
 	s.Warnings = append(now.plan.Warnings(), r.drift.advice(r.spec)...)
 	s.Pending = nil
@@ -96,14 +96,20 @@ func (r *run) deviceStatuses(ctx context.Context, view *view, held *ruleset.Load
 		}
 		if b.State.Listed() && !listed[deviceKey{flowtable: b.Flowtable, device: b.Device}] {
 			b.State = Desired
+			if view.lacks != nil {
+				b.Hardware, b.Why = false, ErrNoFlowtables.Error()
+			}
 		}
 		key := deviceKey{flowtable: b.Flowtable, device: b.Device}
 		for _, taken := now[key]; taken; _, taken = now[key] {
 			key.n++
 		}
 		d := DeviceStatus{Binding: b, Since: time.Now(), Cause: r.refused.of(&b)}
-		if view.off {
+		switch {
+		case view.off:
 			d.Cause = ErrOff
+		case view.lacks != nil && b.State == Desired:
+			d.Cause = view.lacks
 		}
 		d.Reason = ReasonOf(d.Cause)
 		was, known := r.devices[key]
@@ -149,7 +155,7 @@ func ownedTables(held *ruleset.Loaded, owner string) map[part]bool {
 }
 
 // flowtableStatuses tells of each declared flowtable what the kernel made of it.
-func (r *run) flowtableStatuses(ctx context.Context, off bool, held *ruleset.Loaded) []FlowtableStatus {
+func (r *run) flowtableStatuses(ctx context.Context, view *view, held *ruleset.Loaded) []FlowtableStatus {
 	loaded := map[part]ruleset.LoadedFlowtable{}
 	if held != nil {
 		ours := ownedTables(held, r.owner)
@@ -168,8 +174,11 @@ func (r *run) flowtableStatuses(ctx context.Context, off bool, held *ruleset.Loa
 			f := loaded[p]
 			s := FlowtableStatus{Family: p.family, Table: p.table, Name: p.name, Handle: f.Handle, Failed: r.refused.failed(p), Cause: r.refused.cause(p)}
 			s.Hardware = hardwareState(hardware, p)
-			if off {
+			switch {
+			case view.off:
 				s.Failed, s.Cause = switchedOff, ErrOff
+			case view.lacks != nil: // told in full by Status.Err
+				s.Failed, s.Cause = ErrNoFlowtables.Error(), view.lacks
 			}
 			s.Reason = ReasonOf(s.Cause)
 			list = append(list, s)
