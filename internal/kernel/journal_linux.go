@@ -283,14 +283,22 @@ func (j *journal) commit(generation uint32) {
 		return
 	}
 	j.at = generation
-	for c := range coming {
-		t := j.tables[c.table]
-		if t == nil {
-			t = &touched{}
-			j.tables[c.table] = t
+	for _, shape := range []bool{true, false} { // a change of the shape makes forget the sets, and not those of the same commit
+		for c := range coming {
+			if (c.what == Shape) == shape {
+				j.touch(c, generation)
+			}
 		}
-		t.note(c, generation)
 	}
+}
+
+func (j *journal) touch(c changed, generation uint32) {
+	t := j.tables[c.table]
+	if t == nil {
+		t = &touched{}
+		j.tables[c.table] = t
+	}
+	t.note(c, generation)
 }
 
 func (t *touched) note(c changed, generation uint32) {
