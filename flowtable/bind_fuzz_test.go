@@ -46,7 +46,7 @@ func FuzzBind(f *testing.F) {
 var fuzzNames = []string{"a", "b0", "b1", "b10", "eth0", "eth0.7", "ppp0", "ppp*", "x y", "very-long-name-0", "br0", "p", "\n"}
 
 func randomTarget(r *rand.Rand) *Target {
-	t := &Target{Kernel: KernelOf([]string{"6.1", "6.12", "6.16", "7.2", ""}[r.Intn(5)])}
+	t := &Target{Kernel: KernelOf([]string{"6.1", "6.12", "6.16", "6.19", "7.1", "7.2", ""}[r.Intn(7)])}
 	kinds := []string{"", "vlan", "bridge", "bond", "ppp", "dsa", "veth", "?"}
 	for range r.Intn(16) {
 		l := Link{Index: r.Intn(14), Name: fuzzNames[r.Intn(len(fuzzNames))], Kind: kinds[r.Intn(len(kinds))], Parent: r.Intn(14), Master: r.Intn(14), Group: uint32(r.Intn(3))}

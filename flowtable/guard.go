@@ -10,6 +10,7 @@ const (
 	quirkPanics     = "panics-below-pppoe-qinq"
 	quirkNoEthernet = "breaks-without-ethernet"
 	quirkTooDeep    = "breaks-pppoe-over-qinq"
+	quirkNoHeader   = "leaves-without-tag"
 )
 
 // A guard keeps devices out of flowtables on kernels that panic, or break connections, over them. Such a kernel sends by the lowest device of a
@@ -98,14 +99,12 @@ func (g *guard) bottom(visits []visit, at int) int {
 	return at
 }
 
-// listed finds the first device of a flowtable that is no Ethernet and listed without what it goes by.
+// listed finds the first device of a flowtable that the kernel looks through and that is listed without what it goes by.
 func (g *guard) listed(devices []string) hazard {
-	if !g.has(quirkNoEthernet) {
-		return hazard{}
-	}
 	for i := range g.links {
 		l := &g.links[i]
-		if !listedIn(devices, l.Name) || !g.withoutEthernet(l) {
+		quirk := g.through(l)
+		if !g.has(quirk) || !listedIn(devices, l.Name) {
 			continue
 		}
 		below := slices.DeleteFunc(g.lower(g.down(i, nobody)), func(d string) bool { return d == l.Name })
@@ -116,14 +115,20 @@ func (g *guard) listed(devices []string) hazard {
 		if len(below) > 0 {
 			without = shortened(below)
 		}
-		return hazard{way: spelled(l.Name) + " would be listed without " + without, quirk: quirkNoEthernet}
+		return hazard{way: spelled(l.Name) + " would be listed without " + without, quirk: quirk}
 	}
 	return hazard{}
 }
 
-// withoutEthernet reports whether the kernel takes a link for the way to another device, or for none.
-func (g *guard) withoutEthernet(l *Link) bool {
-	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isTunnel() && g.newTunnels(l.Kind, g.kernel.Release)
+// through is the quirk that a link meets if it is listed without what it goes by.
+func (g *guard) through(l *Link) string {
+	switch {
+	case l.Kind == "ppp", l.PPPoE.Device != "", l.isTunnel() && g.newTunnels(l.Kind, g.kernel.Release):
+		return quirkNoEthernet
+	case l.isVLAN():
+		return quirkNoHeader
+	}
+	return ""
 }
 
 // hazard is why no device of a flowtable that lists these can be listed.
@@ -165,7 +170,8 @@ func (b *binder) keepOut() {
 	}
 	var devices []string
 	for i := range b.listing.all {
-		if e := &b.listing.all[i]; e.device != "" && !e.label && e.state.Listed() {
+		e := &b.listing.all[i]
+		if _, other := b.taken.by(e.device); e.device != "" && !e.label && e.state.Listed() && !other {
 			devices = append(devices, e.device)
 		}
 	}

@@ -63,6 +63,7 @@ var (
 	guardLost   = Link{Index: 10, Name: "tun8", Kind: "ipip"}
 	guardIP6    = Link{Index: 11, Name: "tun6", Kind: "ip6tnl"}
 	guardL2TP   = Link{Index: 12, Name: "ppp2", Kind: "ppp"}
+	guardFar    = Link{Index: 14, Name: "far.7", Kind: "vlan", VLAN: VLAN{ID: 7}}
 	guardBridge = Link{Index: 13, Name: "br0", Kind: "bridge"}
 )
 
@@ -83,6 +84,10 @@ func TestGuard(t *testing.T) {
 		"PPPoE elsewhere":           {devices: lan, links: []Link{guardPPPoE}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics}},
 		"PPPoE, logical":            {devices: []Selector{{Name: "ppp0"}}, layers: LayersLogical, links: []Link{guardPPPoE}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics, "7.1": quirkNoEthernet}},
 		"PPPoE, all":                {devices: []Selector{{Name: "ppp0"}}, layers: LayersAll, links: []Link{guardPPPoE}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics}},
+		"VLAN, lower":               {devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}, links: []Link{guardOuter}},
+		"VLAN, all":                 {devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}, layers: LayersAll, links: []Link{guardOuter}},
+		"VLAN, logical":             {devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}, layers: LayersLogical, links: []Link{guardOuter}, by: map[string]string{"6.19": quirkNoHeader, "7.0": quirkNoHeader, "7.1": quirkNoHeader}},
+		"VLAN of another namespace": {devices: []Selector{{Name: "far.7"}}, links: []Link{guardFar}, by: map[string]string{"6.19": quirkNoHeader, "7.0": quirkNoHeader, "7.1": quirkNoHeader}},
 		"QinQ":                      {devices: both, links: []Link{guardOuter, guardInner}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics}},
 		"PPPoE over QinQ":           {devices: lan, links: []Link{guardOuter, guardInner, guardThird}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics, "7.1": quirkTooDeep}},
 		"ipip":                      {devices: []Selector{{Name: "lan0"}, {Name: "tun9"}}, links: []Link{guardIPIP}},
@@ -126,6 +131,10 @@ func TestGuardOfTables(t *testing.T) {
 	all := BindTable([]Spec{{Name: "a", Devices: []Selector{{Name: "wan0"}, {Name: "ppp2"}}}, {Name: "b", Devices: []Selector{{Name: "wan0"}}}}, target)
 	assert.Equal(t, []string{"ppp2 unsupported", "wan0 unsupported"}, answers(all[0]))
 	assert.Equal(t, []string{"wan0 bound"}, answers(all[1]))
+
+	all = BindTable([]Spec{{Name: "a", Devices: []Selector{{Name: "wan0"}}}, {Name: "b", Layers: LayersAll, Devices: []Selector{{Name: "wan0.20"}}}}, machineOf("7.1", guardOuter))
+	assert.Equal(t, []string{"wan0 bound"}, answers(all[0]))
+	assert.Equal(t, []string{"wan0 unsupported", "wan0.20 unsupported"}, answers(all[1]), "the device below is in the other flowtable")
 }
 
 // What is not there could be anything, so kernels that panic are given nothing in advance.
@@ -186,7 +195,7 @@ func TestHasQuirk(t *testing.T) {
 	assert.False(t, KernelOf("7.1.13").HasQuirk(quirkPanics))
 	assert.True(t, KernelOf("").HasQuirk(quirkPanics), "of an unknown kernel all may be true")
 	assert.False(t, KernelOf("7.0").HasQuirk("no-such-quirk"))
-	for _, id := range []string{quirkPanics, quirkNoEthernet, quirkTooDeep} {
+	for _, id := range []string{quirkPanics, quirkNoEthernet, quirkTooDeep, quirkNoHeader} {
 		assert.True(t, Kernel{}.HasQuirk(id), id)
 	}
 }

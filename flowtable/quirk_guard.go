@@ -16,6 +16,12 @@ func guardQuirks() []Quirk {
 			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit; seen on 6.19.14 (ipip), 7.0.13 and 7.1.13 (ppp, ipip, ip6tnl), not on 6.18.15, 7.2.13 and 7.3.4",
 		},
 		{
+			ID: quirkNoHeader, From: "6.19", Until: "7.2",
+			Effect: "what the fast path sends out by a VLAN device leaves by the device below, without its tag, unless that one is listed; so connections break from a listed device to one whose lower device is not",
+			Do:     "list the devices that packets come in by, as Bind does, for all VLANs that connections go over; Bind lists no device if a VLAN device would be listed without the one below (Spec.NoGuard)",
+			Source: "nf_flow_table_path.c, nft_dev_forward_path (read, not tried)",
+		},
+		{
 			ID: quirkTooDeep, From: "7.0", Until: "7.2",
 			Effect: "connections break over a PPPoE session on two VLAN tags, whichever of its devices are listed",
 			Do:     "nothing: Bind lists no device while the machine has three headers on one another (Spec.NoGuard); no kernel carries such connections",

@@ -68,6 +68,11 @@ func TestDocsTunnel(t *testing.T) {
 				assert.Equal(t, tunnelled{path: conntrack.Software, listed: []string{"lan0", "tun9", "wan0"}}, both)
 			}
 			assert.Equal(t, []string{"lan0", "wan0"}, below.listed)
+			if looksThrough && !l.kernel.AtLeast(7, 2) {
+				assert.Empty(t, only.listed, "connections would break")
+				assert.True(t, only.requests && only.answers, "the classic path carries both directions")
+				return
+			}
 			assert.Equal(t, []string{"lan0", "tun9"}, only.listed)
 			if looksThrough {
 				assert.Equal(t, tunnelled{path: conntrack.Software, listed: below.listed}, below)
@@ -100,8 +105,9 @@ func (l *lab) tunnelled(t *testing.T, c tunnel, layers flowtable.Layers, devices
 	plan, err := l.manager.Plan(t.Context(), &spec)
 	require.NoError(t, err)
 	for _, b := range plan.Bindings() {
-		require.Equal(t, flowtable.Bound, b.State, "%+v", b)
-		found.listed = append(found.listed, b.Device)
+		if b.State == flowtable.Bound {
+			found.listed = append(found.listed, b.Device)
+		}
 	}
 	if c.kind == "ipip" && l.kernel.AtLeast(c.seenBy[0], c.seenBy[1]) && len(found.listed) == 2 && found.listed[1] == "tun9" {
 		assert.Contains(t, strings.Join(plan.Warnings(), "\n"), "lists tun9 and not wan0 below it")
