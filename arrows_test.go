@@ -49,7 +49,7 @@ var rooms = map[string]room{
 	"examples/quickstart":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns"}},
 	"examples/firmware":    {imports: []string{"ruleset", "flowtable", "ruleset/replay"}},
 	"examples/firmware/*":  {imports: []string{"ruleset/replay"}},
-	"internal/testns/vm/*": {imports: []string{"internal/testns/vm", "internal/testns/vm/wire"}},
+	"internal/testns/vm/*": {imports: []string{"internal/testns/vm", "internal/testns/vm/wire"}, linux: []string{"golang.org/x/sys/unix"}},
 }
 
 // What a pure room keeps out: the ways to the machine.

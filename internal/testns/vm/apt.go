@@ -26,7 +26,7 @@ type aptSource struct {
 	suites []string
 }
 
-func newPrivateApt(dir string, sources []aptSource) (*privateApt, error) {
+func newPrivateApt(dir, architecture string, sources []aptSource) (*privateApt, error) {
 	for _, d := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
@@ -34,8 +34,8 @@ func newPrivateApt(dir string, sources []aptSource) (*privateApt, error) {
 	}
 	var b strings.Builder
 	for _, s := range sources {
-		fmt.Fprintf(&b, "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: amd64\nSigned-By: %s\n\n",
-			s.mirror, strings.Join(s.suites, " "), debianKeyring)
+		fmt.Fprintf(&b, "Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: %s\nSigned-By: %s\n\n",
+			s.mirror, strings.Join(s.suites, " "), architecture, debianKeyring)
 	}
 	list := filepath.Join(dir, "fastpath.sources")
 	if err := writeAtomic(list, []byte(b.String())); err != nil {
@@ -52,7 +52,7 @@ func newPrivateApt(dir string, sources []aptSource) (*privateApt, error) {
 		{"Dir::State::Lists", filepath.Join(dir, "lists")}, {"Dir::State::status", status},
 		{"Dir::State::extended_states", filepath.Join(dir, "extended_states")},
 		{"Dir::Cache", filepath.Join(dir, "cache")},
-		{"APT::Architecture", "amd64"}, {"APT::Sandbox::User", "root"}, {"APT::Get::List-Cleanup", "0"},
+		{"APT::Architecture", architecture}, {"APT::Architectures", architecture}, {"APT::Sandbox::User", "root"}, {"APT::Get::List-Cleanup", "0"},
 		{"APT::Update::Error-Mode", "any"}, // else an archive that cannot be reached is no error
 		{"Acquire::Languages", "none"}, {"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false"},
 		{"Acquire::Retries", "2"}, {"Acquire::http::Timeout", "60"}, {"Debug::NoLocking", "1"},

@@ -34,17 +34,7 @@ func (c *Cache) baseImage(ctx context.Context, k *Kernel, say func(string, ...an
 		return "", err
 	}
 	defer unlock()
-	root, err := c.toolsRoot(ctx, k, say)
-	if err != nil {
-		return "", err
-	}
-	older := map[string]string{}
-	if root != "/" {
-		if err := c.addOlderNFT(older); err != nil {
-			return "", err
-		}
-	}
-	files, err := toolFiles(ctx, root, older)
+	files, err := c.guestFiles(ctx, k, say)
 	if err != nil {
 		return "", err
 	}
@@ -64,6 +54,24 @@ func (c *Cache) baseImage(ctx context.Context, k *Kernel, say func(string, ...an
 		return "", err
 	}
 	return path, os.Rename(tmp.Name(), path)
+}
+
+// guestFiles are the tools of a kernel's guest.
+func (c *Cache) guestFiles(ctx context.Context, k *Kernel, say func(string, ...any)) (map[string]string, error) {
+	root, err := c.toolsRoot(ctx, k, say)
+	if err != nil {
+		return nil, err
+	}
+	if p := k.processor(); p.foreign() {
+		return foreignFiles(ctx, root, p.library)
+	}
+	older := map[string]string{}
+	if root != "/" {
+		if err := c.addOlderNFT(older); err != nil {
+			return nil, err
+		}
+	}
+	return toolFiles(ctx, root, older)
 }
 
 func (k *Kernel) writeBase(out *os.File, files map[string]string) error {
@@ -107,28 +115,37 @@ func (k *Kernel) writeBase(out *os.File, files map[string]string) error {
 // toolFiles maps guest paths to files of the host (below root, where the tools
 // are), or to "->target" for links. older are those of other releases.
 func toolFiles(ctx context.Context, root string, older map[string]string) (map[string]string, error) {
-	files := maps.Clone(older)
-	busybox := findTool("busybox")
-	if busybox == "" {
-		return nil, fmt.Errorf("busybox not found; install busybox-static")
-	}
-	files["bin/busybox"] = busybox
-	applets, err := command(ctx, "", busybox, "--list")
+	files, err := applets(ctx, findTool("busybox"))
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range strings.Fields(string(applets)) {
-		if a != "busybox" {
-			files["bin/"+a] = "->busybox"
-		}
-	}
+	maps.Copy(files, older)
 	// The host's come first: where both need a library, the newer one is kept.
 	if err := addHostTools(files); err != nil {
 		return nil, err
 	}
 	for _, t := range guestTools {
-		if err := addTool(files, root, t); err != nil {
+		if err := addTool(files, root, amd64().library, t); err != nil {
 			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// applets are busybox and its links. Their names are those of the host's busybox: the guest's may not run here.
+func applets(ctx context.Context, busybox string) (map[string]string, error) {
+	here := findTool("busybox")
+	if here == "" {
+		return nil, fmt.Errorf("busybox not found; install busybox-static")
+	}
+	names, err := command(ctx, "", here, "--list")
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{"bin/busybox": busybox}
+	for _, a := range strings.Fields(string(names)) {
+		if a != "busybox" {
+			files["bin/"+a] = "->busybox"
 		}
 	}
 	return files, nil
@@ -136,7 +153,7 @@ func toolFiles(ctx context.Context, root string, older map[string]string) (map[s
 
 func addHostTools(files map[string]string) error {
 	for _, t := range hostGuestTools {
-		if err := addTool(files, "/", t); err != nil {
+		if err := addTool(files, "/", amd64().library, t); err != nil {
 			return err
 		}
 	}
@@ -146,7 +163,7 @@ func addHostTools(files map[string]string) error {
 	}
 	for _, p := range plugins {
 		files[strings.TrimPrefix(p, "/")] = p
-		if err := addLibraries(files, "/", p, map[string]bool{}); err != nil {
+		if err := addLibraries(files, "/", amd64().library, p, map[string]bool{}); err != nil {
 			return err
 		}
 	}
@@ -154,7 +171,7 @@ func addHostTools(files map[string]string) error {
 }
 
 // addTool adds one tool found below root, with its libraries.
-func addTool(files map[string]string, root, tool string) error {
+func addTool(files map[string]string, root, library, tool string) error {
 	delete(files, "bin/"+tool)
 	path := ""
 	for _, d := range []string{"usr/sbin", "usr/bin", "sbin", "bin"} {
@@ -170,15 +187,17 @@ func addTool(files map[string]string, root, tool string) error {
 		to = "bin/" + tool
 	}
 	files[to] = path
-	return addLibraries(files, root, path, map[string]bool{})
+	return addLibraries(files, root, library, path, map[string]bool{})
 }
 
-// libraryDirs are where Debian's amd64 loader looks by default.
-var libraryDirs = []string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "lib", "usr/lib64", "lib64"}
+// libraryDirs are where Debian's loader of a processor looks by default.
+func libraryDirs(library string) []string {
+	return []string{"usr/lib/" + library, "lib/" + library, "usr/lib", "lib", "usr/lib64", "lib64"}
+}
 
 // addLibraries adds the loader and the shared libraries that path needs, read
 // from its ELF headers: ldd would use the libraries of the host.
-func addLibraries(files map[string]string, root, path string, seen map[string]bool) error {
+func addLibraries(files map[string]string, root, library, path string, seen map[string]bool) error {
 	f, err := elf.Open(path)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -204,7 +223,7 @@ func addLibraries(files map[string]string, root, path string, seen map[string]bo
 		}
 		seen[l] = true
 		from := ""
-		for _, d := range libraryDirs {
+		for _, d := range libraryDirs(library) {
 			if p := filepath.Join(root, d, l); from == "" && exists(p) {
 				from = p
 			}
@@ -212,8 +231,8 @@ func addLibraries(files map[string]string, root, path string, seen map[string]bo
 		if from == "" {
 			return fmt.Errorf("%s needs %s, which is not below %s", path, l, root)
 		}
-		files["usr/lib/x86_64-linux-gnu/"+l] = from
-		if err := addLibraries(files, root, from, seen); err != nil {
+		files["usr/lib/"+library+"/"+l] = from
+		if err := addLibraries(files, root, library, from, seen); err != nil {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Kernel is one Debian kernel in the cache. Its fields are set once by Prepare;
 // it is safe to read from several goroutines.
 type Kernel struct {
-	Selector string    // as the user chose it: 6.1, 6.12-trixie, sid
+	Selector string    // as the user chose it: 6.1, 6.12-trixie, sid, 6.1-s390x
 	Archive  string    // the Debian archive that it is from
 	Label    string    // major.minor of the real version, such as 7.2
 	Release  string    // uname -r, such as 6.1.0-44-amd64
@@ -45,6 +45,9 @@ func (c *Cache) Prepare(ctx context.Context, name string, say func(string, ...an
 		return nil, err
 	}
 	defer unlock()
+	if err := processorOf(sel).install(ctx, say); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(c.path("kernels", sel), 0o755); err != nil {
 		return nil, err
 	}
@@ -142,6 +145,10 @@ func (c *Cache) complete(ctx context.Context, k *Kernel, say func(string, ...any
 	if err != nil {
 		return err
 	}
+	if processorOf(k.Selector).foreign() {
+		_, err := c.toolsRoot(ctx, k, say)
+		return err
+	}
 	if ch.newTools {
 		if err := c.fetchTrixieNFT(ctx, say); err != nil {
 			return err
@@ -159,7 +166,7 @@ func (c *Cache) apt(a archive) (apt *privateApt, unlock func(), err error) {
 	if unlock, err = c.lock("apt-" + a.name); err != nil {
 		return nil, nil, err
 	}
-	if apt, err = newPrivateApt(c.path("apt", a.name), a.sources(m)); err != nil {
+	if apt, err = newPrivateApt(c.path("apt", a.name), a.processor().debian, a.sources(m)); err != nil {
 		unlock()
 		return nil, nil, err
 	}
@@ -180,9 +187,6 @@ func (k *Kernel) archive() (archive, error) {
 	return ch.archives[0], nil // the only one when the cache did not say which
 }
 
-// metaImage depends on the newest kernel of an archive. Its name is stable, the names it depends on are not.
-const metaImage = "linux-image-amd64"
-
 // kernelParts are the packages that hold the image, its modules and their lists:
 // one package up to 6.12, several from 6.19 on.
 var kernelParts = regexp.MustCompile(`^linux-(image|binary|modules|base)-\d`)
@@ -192,7 +196,9 @@ var kernelHolders = regexp.MustCompile(`^linux-(image|binary|modules)-\d`)
 
 // resolve finds the packages of the newest kernel of a choice in an archive.
 func resolve(ctx context.Context, apt *privateApt, ch choice, a archive, say func(string, ...any)) (*Kernel, []string, error) {
-	image := metaImage
+	// The name of the package that depends on the newest kernel is stable, the names it depends on are not.
+	meta := processorOf(ch.selector).kernel
+	image := meta
 	if ch.series != "" {
 		var err error
 		if image, err = newestImage(ctx, apt, ch.series, a); err != nil {
@@ -208,7 +214,7 @@ func resolve(ctx context.Context, apt *privateApt, ch choice, a archive, say fun
 		return nil, nil, err
 	}
 	pkgs := found.packages
-	if image != metaImage {
+	if image != meta {
 		pkgs = append([]string{top.name + "=" + top.version}, pkgs...)
 	}
 	for _, g := range found.gone {

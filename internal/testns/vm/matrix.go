@@ -49,14 +49,23 @@ type Matrix struct {
 // Run prepares and boots each kernel and returns the summaries in the order of
 // the names. An error means that nothing could be run at all.
 func (m *Matrix) Run(ctx context.Context, names, patterns []string) ([]Summary, error) {
-	tests, err := m.Module.BuildTests(ctx, m.Cache, patterns)
-	if err != nil {
-		return nil, err
+	built := map[string]*Tests{} // by processor
+	for _, name := range names {
+		p := processorOf(name).goarch
+		if built[p] != nil {
+			continue
+		}
+		tests, err := m.Module.BuildTests(ctx, m.Cache, name, patterns)
+		if err != nil {
+			return nil, err
+		}
+		defer tests.Close()
+		built[p] = tests
 	}
-	defer tests.Close()
 	sums := make([]Summary, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
+		tests := built[processorOf(name).goarch]
 		wg.Go(func() { sums[i] = m.one(ctx, name, tests, PrefixWriter(m.Out, "["+name+"] ")) })
 	}
 	wg.Wait()

@@ -78,5 +78,5 @@ func (c *Cache) addOlderNFT(files map[string]string) error {
 			files[folder+"/"+name] = path
 		}
 	}
-	return addLibraries(files, "/", findTool("nft"), map[string]bool{})
+	return addLibraries(files, "/", amd64().library, findTool("nft"), map[string]bool{})
 }

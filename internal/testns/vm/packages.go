@@ -44,24 +44,22 @@ type testPackage struct {
 func (p *testPackage) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
 
 // listPackages resolves patterns to packages, for the guest's platform.
-func listPackages(ctx context.Context, patterns []string) ([]*testPackage, error) {
+func listPackages(ctx context.Context, p *processor, patterns []string) ([]*testPackage, error) {
 	args := append([]string{"list", "-json=ImportPath,Dir,Name,TestGoFiles,XTestGoFiles"}, patterns...)
-	out, err := commandEnv(ctx, "", guestGoEnv(), "go", args...)
+	out, err := commandEnv(ctx, "", p.goEnviron(), "go", args...)
 	if err != nil {
 		return nil, err
 	}
 	var pkgs []*testPackage
 	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
-		p := &testPackage{}
-		if err := d.Decode(p); err != nil {
+		pkg := &testPackage{}
+		if err := d.Decode(pkg); err != nil {
 			return nil, fmt.Errorf("go list: %w", err)
 		}
-		pkgs = append(pkgs, p)
+		pkgs = append(pkgs, pkg)
 	}
 	return pkgs, nil
 }
-
-func guestGoEnv() []string { return []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64"} }
 
 // short is the package's path below the module, for file names and messages.
 func (m *Module) short(importPath string) string {
@@ -78,24 +76,24 @@ func (m *Module) guestDir(importPath string) string {
 
 // buildTests compiles the test binary of each package into dir. Binaries are
 // kept in the cache too, so that unchanged ones are not linked again.
-func (m *Module) buildTests(ctx context.Context, c *Cache, pkgs []*testPackage, dir string) error {
+func (m *Module) buildTests(ctx context.Context, c *Cache, p *processor, pkgs []*testPackage, dir string) error {
 	return m.buildEach(ctx, c, len(pkgs), func(i int) error {
-		p := pkgs[i]
-		name := strings.ReplaceAll(strings.TrimPrefix(m.short(p.ImportPath), "./"), "/", "_") + ".test"
-		kept := c.path("bin", hashOf(m.Dir), name)
-		if _, err := commandEnv(ctx, m.Dir, guestGoEnv(), "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", kept, p.ImportPath); err != nil {
+		pkg := pkgs[i]
+		name := strings.ReplaceAll(strings.TrimPrefix(m.short(pkg.ImportPath), "./"), "/", "_") + ".test"
+		kept := c.path("bin", hashOf(m.Dir), p.goarch+"-"+name)
+		if _, err := commandEnv(ctx, m.Dir, p.goEnviron(), "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", kept, pkg.ImportPath); err != nil {
 			return err
 		}
-		p.binary = filepath.Join(dir, name)
-		return copyFile(p.binary, kept)
+		pkg.binary = filepath.Join(dir, name)
+		return copyFile(pkg.binary, kept)
 	})
 }
 
 // buildProgram compiles a main package (a folder or an import path) for the guest.
-func (m *Module) buildProgram(ctx context.Context, c *Cache, pkg, to string) error {
+func (m *Module) buildProgram(ctx context.Context, c *Cache, p *processor, pkg, to string) error {
 	return m.buildEach(ctx, c, 1, func(int) error {
-		kept := c.path("bin", hashOf(m.Dir), "program-"+hashOf(pkg))
-		if _, err := commandEnv(ctx, "", guestGoEnv(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", kept, pkg); err != nil {
+		kept := c.path("bin", hashOf(m.Dir), p.goarch+"-program-"+hashOf(pkg))
+		if _, err := commandEnv(ctx, "", p.goEnviron(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", kept, pkg); err != nil {
 			return err
 		}
 		return copyFile(to, kept)
@@ -137,10 +135,10 @@ func (m *Module) buildEach(ctx context.Context, c *Cache, n int, build func(int)
 	return ctx.Err()
 }
 
-// GuestInit builds the guest's /init.
-func (m *Module) GuestInit(ctx context.Context, c *Cache, dir string) (string, error) {
+// guestInit builds the guest's /init.
+func (m *Module) guestInit(ctx context.Context, c *Cache, p *processor, dir string) (string, error) {
 	to := filepath.Join(dir, "init")
-	return to, m.buildProgram(ctx, c, m.Path+"/internal/testns/vm/guest", to)
+	return to, m.buildProgram(ctx, c, p, m.Path+"/internal/testns/vm/guest", to)
 }
 
 // dataFiles are the files of a package folder that its tests may read: all that

@@ -31,11 +31,11 @@ func (m *Module) RunProgram(ctx context.Context, c *Cache, k *Kernel, p Program,
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	init, err := m.GuestInit(ctx, c, dir)
+	init, err := m.guestInit(ctx, c, k.processor(), dir)
 	if err != nil {
 		return 0, err
 	}
-	bin, data, err := m.programFiles(ctx, c, p.Path, dir)
+	bin, data, err := m.programFiles(ctx, c, k.processor(), p.Path, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -75,7 +75,7 @@ func (m *Module) RunProgramHere(ctx context.Context, c *Cache, p Program, stdout
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	bin, _, err := m.programFiles(ctx, c, p.Path, dir)
+	bin, _, err := m.programFiles(ctx, c, amd64(), p.Path, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -104,11 +104,11 @@ func HostHasFlowtables(ctx context.Context) bool {
 
 // programFiles builds a Go package, or takes an executable as it is. A
 // package's data files lie in the working directory of the guest.
-func (m *Module) programFiles(ctx context.Context, c *Cache, path, dir string) (string, map[string]string, error) {
+func (m *Module) programFiles(ctx context.Context, c *Cache, p *processor, path, dir string) (string, map[string]string, error) {
 	if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
 		return path, map[string]string{}, nil
 	}
-	pkgs, err := listPackages(ctx, []string{path})
+	pkgs, err := listPackages(ctx, p, []string{path})
 	if err != nil {
 		return "", nil, err
 	}
@@ -116,7 +116,7 @@ func (m *Module) programFiles(ctx context.Context, c *Cache, path, dir string) (
 		return "", nil, fmt.Errorf("%s: want an executable file or one Go main package", path)
 	}
 	bin := filepath.Join(dir, "program")
-	if err := m.buildProgram(ctx, c, pkgs[0].ImportPath, bin); err != nil {
+	if err := m.buildProgram(ctx, c, p, pkgs[0].ImportPath, bin); err != nil {
 		return "", nil, err
 	}
 	data, err := dataFiles(pkgs[0].Dir, "/src")

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -100,22 +101,22 @@ func cmpErr(ctx context.Context, err error) error {
 
 // start runs qemu; the channel yields what it complained about once it is gone.
 func (m *machine) start(ctx context.Context) <-chan error {
-	// One processor: with several, qemu 7.2 can run translated code that the
-	// kernel has just patched (jump labels), and the guest dies of "Oops: int3".
-	args := []string{
-		"-accel", "tcg", "-machine", "q35", "-cpu", "max", "-smp", "1", "-m", fmt.Sprint(memoryMB),
+	p := m.kernel.processor()
+	args := slices.Concat(p.machine, []string{
+		"-accel", "tcg", "-smp", "1", "-m", fmt.Sprint(p.memoryMB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-kernel", m.kernel.image(), "-initrd", m.image, "-append", kernelArgs,
-		"-chardev", "file,id=console,path=" + m.console(), "-serial", "chardev:console",
-		"-device", "virtio-serial-pci", "-chardev", "socket,id=port,path=" + filepath.Join(m.dir, "port"),
+		"-chardev", "file,id=console,path=" + m.console(),
+	}, p.console, []string{
+		"-device", "virtio-serial-" + p.virtio, "-chardev", "socket,id=port,path=" + filepath.Join(m.dir, "port"),
 		"-device", "virtserialport,chardev=port,name=" + wire.PortName,
-	}
+	})
 	exited := make(chan error, 1)
 	go func() {
 		// The parent-death signal is tied to the thread that starts qemu.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		cmd := exec.CommandContext(ctx, findTool("qemu-system-x86_64"), args...)
+		cmd := exec.CommandContext(ctx, findTool(p.qemu), args...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

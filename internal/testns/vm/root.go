@@ -97,6 +97,9 @@ func unpackRoot(ctx context.Context, debs, root string) error {
 	if err := extractAll(ctx, debs, root); err != nil {
 		return err
 	}
+	if err := relativeLinks(root); err != nil {
+		return err
+	}
 	awk := filepath.Join(root, "usr/bin/awk")
 	if exists(filepath.Join(root, "usr/bin/mawk")) && !exists(awk) {
 		if err := os.Symlink("mawk", awk); err != nil {
@@ -111,9 +114,12 @@ func unpackRoot(ctx context.Context, debs, root string) error {
 	return nil
 }
 
-// toolsRoot is below which the guest's tools are: this host, or a root with sid's.
+// toolsRoot is below which the guest's tools are: this host, or a root with sid's, or with those of another processor.
 func (c *Cache) toolsRoot(ctx context.Context, k *Kernel, say func(string, ...any)) (string, error) {
 	ch, err := choose(k.Selector)
+	if err == nil && ch.processor().foreign() {
+		return c.root(ctx, ch.archives[0], foreignPackages(), say)
+	}
 	if err != nil || !ch.newTools {
 		return "/", err
 	}

@@ -8,14 +8,20 @@ import (
 
 // An archive is a set of Debian suites that are read together, as one apt.
 type archive struct {
-	name     string   // of its folder in the cache, and in messages
-	main     []string // suites of Debian's archive
-	security []string // suites of Debian's security archive
-	compiler string   // the archive whose compiler builds modules for its kernels; "" is this host's
+	name     string     // of its folder in the cache, and in messages
+	main     []string   // suites of Debian's archive
+	security []string   // suites of Debian's security archive
+	of       *processor // whose packages it has; nil is this host's
+	compiler string     // the archive whose compiler builds modules for its kernels; "" is this host's
 }
 
 func bookworm() archive {
 	return archive{name: "bookworm", main: []string{"bookworm", "bookworm-updates"}, security: []string{"bookworm-security"}}
+}
+
+// bookwormOf are bookworm's packages for another processor.
+func bookwormOf(p *processor) archive {
+	return archive{name: "bookworm-" + p.debian, main: []string{"bookworm"}, of: p}
 }
 
 func bookwormBackports() archive {
@@ -32,6 +38,14 @@ func trixieBackports() archive {
 
 func sid() archive { return archive{name: "sid", main: []string{"sid"}, compiler: "sid"} }
 
+// processor is the one that its packages are for.
+func (a archive) processor() *processor {
+	if a.of == nil {
+		return amd64()
+	}
+	return a.of
+}
+
 // suites are all of them, for messages.
 func (a archive) suites() string { return strings.Join(slices.Concat(a.main, a.security), ", ") }
 
@@ -47,7 +61,7 @@ func (a archive) sources(m mirrors) []aptSource {
 // A choice is a kernel that a user can name, and where it comes from.
 type choice struct {
 	selector string
-	series   string    // major.minor: the newest image of that series; "" is what linux-image-amd64 stands for
+	series   string    // major.minor: the newest image of that series; "" is what linux-image-amd64, or its like, stands for
 	archives []archive // the first that has it is taken
 	// headers says that Debian has them: without, there is no simulator of hardware.
 	headers bool
@@ -73,12 +87,17 @@ func choices() []choice {
 		{selector: "7.2", series: "7.2", archives: []archive{sid(), trixieBackports()}, headers: true, newTools: true},
 		{selector: "7.3", series: "7.3", archives: []archive{trixieBackports()}, headers: true, newTools: true},
 		{selector: "sid", archives: []archive{sid()}, headers: true, newTools: true},
+		{selector: "6.1-s390x", archives: []archive{bookwormOf(s390x())}},
+		{selector: "6.1-mipsel", archives: []archive{bookwormOf(mipsel())}},
 	}
 }
 
+// processor is the one that its programs are for.
+func (c choice) processor() *processor { return c.archives[0].processor() }
+
 // holds says what a choice is, for messages.
 func (c choice) holds() string {
-	what := "its linux-image-amd64"
+	what := "its " + c.processor().kernel
 	if c.series != "" {
 		what = "the newest " + c.series + ".x"
 	}
@@ -87,7 +106,7 @@ func (c choice) holds() string {
 		from = append(from, a.suites())
 	}
 	text := what + " of " + strings.Join(from, ", else of ")
-	if !c.headers {
+	if !c.headers && !c.processor().foreign() {
 		text += "; no headers, so no simulator of hardware"
 	}
 	return text

@@ -2,10 +2,12 @@ package vm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +26,9 @@ type TestOptions struct {
 	BootTimeout time.Duration // of everything on one kernel; zero means 20 minutes
 	OutDir      string        // files from $FASTPATH_OUT go to OutDir/<kernel label>
 	KeepLog     bool
+
+	RunIn map[string]string // package, such as ./offload -> its own -test.run, in place of Run
+	Files map[string]string // more files of the guest: path there -> path here
 }
 
 // Tests are packages that were compiled for the guest. Safe for concurrent use
@@ -35,17 +40,19 @@ type Tests struct {
 	dir    string
 }
 
-// BuildTests compiles the tests of the packages that the patterns name.
-// Packages without tests are left out; none at all is an error.
-func (m *Module) BuildTests(ctx context.Context, c *Cache, patterns []string) (*Tests, error) {
-	all, err := listPackages(ctx, patterns)
+// BuildTests compiles the tests of the packages that the patterns name for the
+// processor of a kernel, which its selector tells. Packages without tests are
+// left out; none at all is an error.
+func (m *Module) BuildTests(ctx context.Context, c *Cache, selector string, patterns []string) (*Tests, error) {
+	p := processorOf(selector)
+	all, err := listPackages(ctx, p, patterns)
 	if err != nil {
 		return nil, err
 	}
 	t := &Tests{module: m}
-	for _, p := range all {
-		if p.hasTests() {
-			t.pkgs = append(t.pkgs, p)
+	for _, pkg := range all {
+		if pkg.hasTests() {
+			t.pkgs = append(t.pkgs, pkg)
 		}
 	}
 	if len(t.pkgs) == 0 {
@@ -54,8 +61,8 @@ func (m *Module) BuildTests(ctx context.Context, c *Cache, patterns []string) (*
 	if t.dir, err = os.MkdirTemp("", "fastpath-tests-"); err != nil {
 		return nil, err
 	}
-	if t.init, err = m.GuestInit(ctx, c, t.dir); err == nil {
-		err = m.buildTests(ctx, c, t.pkgs, t.dir)
+	if t.init, err = m.guestInit(ctx, c, p, t.dir); err == nil {
+		err = m.buildTests(ctx, c, p, t.pkgs, t.dir)
 	}
 	if err != nil {
 		t.Close()
@@ -109,7 +116,10 @@ func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
 		timeout = 10 * time.Minute
 	}
 	var jobs []wire.Job
-	files := map[string]string{}
+	files := maps.Clone(o.Files)
+	if files == nil {
+		files = map[string]string{}
+	}
 	for _, p := range t.pkgs {
 		dir := t.module.guestDir(p.ImportPath)
 		data, err := dataFiles(p.Dir, dir)
@@ -122,8 +132,8 @@ func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
 		bin := "/tests/" + filepath.Base(p.binary)
 		files[bin] = p.binary
 		argv := []string{bin, "-test.v=test2json", "-test.timeout=" + timeout.String(), "-test.paniconexit0"}
-		if o.Run != "" {
-			argv = append(argv, "-test.run="+o.Run)
+		if run := cmp.Or(o.RunIn[t.module.short(p.ImportPath)], o.Run); run != "" {
+			argv = append(argv, "-test.run="+run)
 		}
 		jobs = append(jobs, wire.Job{Name: t.module.short(p.ImportPath), Dir: dir, Argv: append(argv, o.Flags...),
 			Env: o.Env, Seconds: int(timeout.Seconds()) + 30, Merge: true})

@@ -37,7 +37,12 @@ func (k *Kernel) unpack(ctx context.Context, say func(string, ...any)) error {
 	if err != nil {
 		return err
 	}
-	if err := unpackImage(ctx, image, k.image()); err != nil {
+	if k.processor().foreign() {
+		err = copyFile(k.image(), image)
+	} else {
+		err = unpackImage(ctx, image, k.image())
+	}
+	if err != nil {
 		return err
 	}
 	return k.takeModules(ctx, root)
@@ -68,7 +73,7 @@ func (k *Kernel) takeModules(ctx context.Context, root string) error {
 		return err
 	}
 	base := filepath.Join(root, "lib/modules", k.Release)
-	order, err := moduleOrder(base, wantedModules(), optionalModules())
+	order, err := moduleOrder(base, k.wanted(), optionalModules())
 	if err != nil {
 		return fmt.Errorf("kernel %s: %w", k.Release, err)
 	}
@@ -83,7 +88,7 @@ func (k *Kernel) takeModules(ctx context.Context, root string) error {
 	for _, rel := range order {
 		names = append(names, moduleName(rel)+".ko")
 	}
-	if err := expandAll(ctx, base, order, tmp); err != nil {
+	if err := expandAll(ctx, base, order, tmp, !k.processor().foreign()); err != nil {
 		return err
 	}
 	if err := writeAtomic(filepath.Join(tmp, "order"), []byte(strings.Join(names, "\n")+"\n")); err != nil {
@@ -96,7 +101,7 @@ func (k *Kernel) image() string { return k.file("vmlinux") }
 
 func (k *Kernel) modulesDir() string {
 	const format = "stripped" // change when takeModules writes something else
-	return k.file("modules-" + hashOf(append(append(wantedModules(), optionalModules()...), format)...))
+	return k.file("modules-" + hashOf(append(append(k.wanted(), optionalModules()...), format)...))
 }
 
 // modules are the file names in load order.
@@ -110,7 +115,8 @@ func (k *Kernel) modules() ([]string, error) {
 
 // expandAll decompresses modules and strips their type information (BTF): an
 // emulated machine is slow at reading either. Only BPF programs would miss it.
-func expandAll(ctx context.Context, base string, files []string, to string) error {
+// The host's objcopy knows no modules of another processor: those stay as they are.
+func expandAll(ctx context.Context, base string, files []string, to string, strip bool) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, len(files))
 	slots := make(chan struct{}, runtime.NumCPU())
@@ -120,7 +126,7 @@ func expandAll(ctx context.Context, base string, files []string, to string) erro
 			defer wg.Done()
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			errs <- expand(ctx, filepath.Join(base, rel), filepath.Join(to, moduleName(rel)+".ko"))
+			errs <- expand(ctx, filepath.Join(base, rel), filepath.Join(to, moduleName(rel)+".ko"), strip)
 		}()
 	}
 	wg.Wait()
@@ -133,7 +139,7 @@ func expandAll(ctx context.Context, base string, files []string, to string) erro
 	return nil
 }
 
-func expand(ctx context.Context, from, to string) error {
+func expand(ctx context.Context, from, to string, strip bool) error {
 	tool := map[string]string{".xz": "xz", ".gz": "gzip", ".zst": "zstd"}[filepath.Ext(from)]
 	if tool == "" {
 		if err := copyFile(to, from); err != nil {
@@ -147,6 +153,9 @@ func expand(ctx context.Context, from, to string) error {
 		if err := os.WriteFile(to, b, 0o644); err != nil {
 			return err
 		}
+	}
+	if !strip {
+		return nil
 	}
 	_, err := command(ctx, "", "objcopy", "--strip-debug", "-R", ".BTF", "-R", ".BTF.base", to)
 	return err

@@ -1,5 +1,3 @@
-//go:build linux
-
 package main
 
 import (
@@ -8,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // mounts makes the few file systems that tools expect.
@@ -66,8 +66,6 @@ func loopbackUp() error {
 	return nil
 }
 
-const sysFinitModule = 313 // x86-64, arch/x86/entry/syscalls/syscall_64.tbl
-
 // loadModule loads "path" or "path param=value ...". A module that is there
 // already is no error.
 func loadModule(spec string) error {
@@ -77,13 +75,8 @@ func loadModule(spec string) error {
 		return err
 	}
 	defer f.Close()
-	p, err := syscall.BytePtrFromString(params)
-	if err != nil {
-		return err
-	}
-	_, _, errno := syscall.Syscall(sysFinitModule, f.Fd(), uintptr(unsafe.Pointer(p)), 0)
-	if errno != 0 && errno != syscall.EEXIST {
-		return fmt.Errorf("load %s: %w", spec, errno)
+	if err := unix.FinitModule(int(f.Fd()), params, 0); err != nil && err != unix.EEXIST {
+		return fmt.Errorf("load %s: %w", spec, err)
 	}
 	return nil
 }
