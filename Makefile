@@ -25,7 +25,7 @@ PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/n
 ARCH          ?= 386,s390x
 ARCH_PACKAGES := $(PURE_PACKAGES) ./internal/mark ./internal/runlock ./internal/nlsock ./internal/kernel ./conntrack ./offload/offloadtest ./examples/firmware
 
-.PHONY: demo test test-quick test-arch soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
+.PHONY: demo test test-quick test-arch test-bigendian soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
 
 # The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
 # flowtables, else 6.12 in the virtual machine.
@@ -43,6 +43,11 @@ test-quick: vm
 # What needs no kernel, in 32 bits and on a big-endian processor that qemu-user emulates. ARCH=386,arm,s390x,mips,...
 test-arch: vm
 	@$(VM) arch -arch $(ARCH) $(ARCH_PACKAGES)
+
+# Images that are built here, loaded by Linux 6.1 for s390x (big-endian), and a few tests there; then the images on 6.1 for mipsel, in
+# 128 MB. The processors are emulated, it takes minutes, and nothing else runs it.
+test-bigendian: vm
+	@$(VM) bigendian
 
 # Long runs: tests named TestSoak..., which read their length from FASTPATH_SOAK, and every fuzz target for SOAKFUZZ.
 soak: vm

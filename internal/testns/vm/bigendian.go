@@ -56,6 +56,14 @@ func (p *processor) goEnviron() []string {
 	return append([]string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=" + p.goarch}, p.goEnv...)
 }
 
+// parts is in how many boots the packages of one kernel run: those of an emulated processor are all it has to do.
+func (p *processor) parts() int {
+	if p.foreign() {
+		return 1
+	}
+	return parts
+}
+
 // install gets its emulator where that is missing.
 func (p *processor) install(ctx context.Context, say func(string, ...any)) error {
 	if err := installTools(ctx, map[string]string{p.qemu: p.qemuFrom}, say); err != nil {

@@ -99,7 +99,7 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 
 // boots runs the tests on one kernel in several boots and adds up what they counted.
 func (m *Matrix) boots(ctx context.Context, k *Kernel, tests *Tests, w io.Writer) (Result, error) {
-	split := tests.split(parts)
+	split := tests.split(k.processor().parts())
 	results, errs := make([]Result, len(split)), make([]error, len(split))
 	var wg sync.WaitGroup
 	for i, part := range split {

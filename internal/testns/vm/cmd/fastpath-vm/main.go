@@ -24,9 +24,11 @@ const usage = `usage: fastpath-vm VERB [FLAGS] ...
   host    [FLAGS] PACKAGES...                    run tests on this machine
   arch    [-arch LIST] [FLAGS] PACKAGES...       run tests for other processors, without privileges
   all     [-kernel LIST] [FLAGS] PACKAGES...     host (all packages), then arch (-pure), then kernels, then totals
+  bigendian [-kernel LIST] [FLAGS]               load images that are built here on kernels of other processors
   run     [-kernel NAME] [FLAGS] PROGRAM ARGS... run one program on a kernel
 
 LIST is comma separated; a name that is not known is answered with all that are.
+bigendian boots 6.1-s390x and 6.1-mipsel.
 run also knows host, and auto: the host if its kernel has flowtables, else 6.12.
 Exit status: 0 all well, 1 something failed, 2 usage, 3 nothing failed but a
 kernel or an emulator could not be had; run: that of the program, 125 if the machine broke.
@@ -45,7 +47,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	verbs := map[string]func(context.Context, *app, []string) int{
-		"prepare": prepare, "test": test, "host": host, "arch": arch, "all": all, "run": program,
+		"prepare": prepare, "test": test, "host": host, "arch": arch, "all": all, "bigendian": bigEndian, "run": program,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
 		fmt.Fprint(stderr, usage)
