@@ -52,6 +52,8 @@ func TestQuirksOf(t *testing.T) {
 	assert.True(t, !old["fin-stays"] && middle["fin-stays"] && recent["fin-stays"])
 	assert.True(t, !has("6.18.15+deb13-amd64")["neighbour-address"] && has("6.19.14+deb13-amd64")["neighbour-address"])
 	assert.True(t, recent["filter-v6-inverted"] && !has("7.3.4+deb13-amd64")["filter-v6-inverted"])
+	assert.True(t, Kernel{Release: "7.3.4"}.HasQuirk("tag-can-be-lost") && !Kernel{Release: "7.2.13"}.HasQuirk("tag-can-be-lost"))
+	assert.True(t, Kernel{}.HasQuirk("tag-can-be-lost") && !Kernel{}.HasQuirk("no-such-quirk"))
 	assert.True(t, !recent["tag-can-be-lost"] && has("7.3.4+deb13-amd64")["tag-can-be-lost"])
 	assert.True(t, !old["dry-run-hole"] && has("6.12.95+deb12-amd64")["dry-run-hole"] && recent["dry-run-hole"])
 	assert.True(t, old["255-devices"] && recent["255-devices"])
