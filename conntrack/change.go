@@ -34,8 +34,8 @@ const (
 	// New is a connection that matches, seen for the first time: it began, or began to match, or is older than the watcher.
 	// Its counters are unknown (OK is false) where a notification told of it.
 	New Kind = iota + 1
-	// PathChanged is a step between slow, software and hardware. What was counted since the last report is in Delta,
-	// on whichever path.
+	// PathChanged is a step between slow, software, hardware and, with Config.LosesTags, unknown. What was counted since the last
+	// report is in Delta, on whichever path. A step from slow to unknown is told when two readings in a row show it.
 	PathChanged
 	// Counted is a connection whose counters moved.
 	Counted

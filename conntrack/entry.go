@@ -19,10 +19,11 @@ type Entry struct {
 	ID             uint32        // names the incarnation, though not alone: see Key
 	Status         Status
 	Mark           uint32 // ct mark
-	Use            uint32 // references that the kernel holds; 0 where it did not say
+	Use            uint32 // references that the kernel holds, a Lookup's own not among them; 0 where it did not say
 	Zone           uint16 // conntrack zone, 0 is the default one; in one direction only if that one's Tuple.Zone says so
 	State          State  // of TCP, SCTP, DCCP; zero where the kernel gives none: other protocols, offloaded entries
 	HasTimeout     bool   // false for offloaded entries in dumps: the kernel gives none
+	Untagged       bool   // it bears neither offload bit, and yet may be in a flowtable; only where Config.LosesTags: its Path is Unknown
 	Labels         Labels // ct label
 	Flowtable      string // what Config.Announced says of an offloaded connection; "" is unknown, or none
 }
@@ -60,8 +61,15 @@ func (k Key) String() string {
 	return string(b)
 }
 
-// Path is the path that e's offload bits claim; see [Path].
-func (e *Entry) Path() Path { return e.Status.Path() }
+// Path is the path that e's offload bits claim; Unknown where they are gone, and a flow may be there. See [Path].
+func (e *Entry) Path() Path { return pathOf(e.Status, e.Untagged) }
+
+func pathOf(s Status, untagged bool) Path {
+	if p := s.Path(); p != Slow || !untagged {
+		return p
+	}
+	return Unknown
+}
 
 // SNAT is the source that the other end sees, and whether it differs from the connection's own: source NAT or masquerade.
 func (e *Entry) SNAT() (netip.AddrPort, bool) { return e.Reply.Dst, e.Reply.Dst != e.Orig.Src }

@@ -110,7 +110,7 @@ func TestStatusAndPath(t *testing.T) {
 		assert.Equal(t, p, back)
 	}
 	var p Path
-	assert.ErrorContains(t, p.UnmarshalText([]byte("fast")), "slow, software or hardware")
+	assert.ErrorContains(t, p.UnmarshalText([]byte("fast")), "slow, software, hardware or unknown")
 	assert.Equal(t, "path(9)", Path(9).String())
 	assert.Equal(t, "state(99)", StateOf(TCP, 99).String())
 	assert.Equal(t, "kind(0)", Kind(0).String())

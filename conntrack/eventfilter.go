@@ -138,7 +138,11 @@ func (f *eventFilter) status() {
 		f.do(bpfRecall, slotStatus)
 		f.jumpIf(bpfAnyBit, uint32(HWOffload), to(Hardware))
 		f.jumpIf(bpfAnyBit, uint32(Offload), to(Software))
-		f.jump(to(Slow))
+		if slices.Contains(f.match.Paths, Unknown) {
+			f.jump(done) // it has the bits of slow
+		} else {
+			f.jump(to(Slow))
+		}
 	}
 	f.place(done)
 }

@@ -42,7 +42,7 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error
 	if dry || len(victims) == 0 {
 		return victims, nil
 	}
-	if len(victims) > fewVictims {
+	if len(victims) > fewVictims && !(w.cfg.LosesTags && m.dividesUntagged()) {
 		switch err := w.source.DeleteAll(ctx, m); {
 		case err == nil:
 			return victims, nil
@@ -62,6 +62,9 @@ const fewVictims = 16
 func (w *Watcher) EvictEntries(ctx context.Context, entries []Entry) ([]Entry, error) {
 	var gone []Entry
 	missed, all := map[Key]bool{}, Match{Status: Offload}
+	if w.cfg.LosesTags {
+		all = Match{}
+	}
 	for i := range entries {
 		e := &entries[i]
 		switch err := w.source.Delete(ctx, e.Key()); {

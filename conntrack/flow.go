@@ -27,6 +27,8 @@ const (
 	flowHasTimeout                       //
 	flowAbsent                           // the last reading did not have it and a lookup found nothing
 	flowParked                           // the kernel's filter leaves it out, so readings look it up only now and then
+	flowUntagged                         // see Entry.Untagged
+	flowHeld                             // it was told as slow, and the reading before held that it may be in a flowtable
 	flowDoubted                          // its counters went backwards in the last reading: see follower.doubts
 )
 
@@ -40,7 +42,7 @@ func (fl *flow) set(flag flowFlags, on bool) {
 	}
 }
 
-func (fl *flow) path() Path { return fl.status.Path() }
+func (fl *flow) path() Path { return pathOf(fl.status, fl.is(flowUntagged)) }
 
 // counters are those of both directions.
 func (fl *flow) counters() (sent, received Counters) {
@@ -53,6 +55,7 @@ func (fl *flow) store(e *Entry, helper uint16) {
 	fl.set(flowSentOK, e.Sent.OK)
 	fl.set(flowReceivedOK, e.Received.OK)
 	fl.set(flowHasTimeout, e.HasTimeout)
+	fl.set(flowUntagged, e.Untagged)
 	fl.start = 0
 	if !e.Start.IsZero() {
 		fl.start = e.Start.UnixNano()

@@ -38,7 +38,7 @@ func (f *flows) entry(fl *flow) Entry {
 	k, reply := fl.key.key(), fl.reply.tuple()
 	e := Entry{
 		ID: k.ID, Zone: cmp.Or(k.Zone, reply.Zone), Orig: k.Orig, Reply: reply, Status: fl.status, Mark: fl.mark, Use: fl.use, State: fl.state, Labels: fl.labels,
-		Helper: f.helpers[fl.helper], Timeout: time.Duration(fl.timeout) * time.Second, HasTimeout: fl.is(flowHasTimeout),
+		Helper: f.helpers[fl.helper], Timeout: time.Duration(fl.timeout) * time.Second, HasTimeout: fl.is(flowHasTimeout), Untagged: fl.is(flowUntagged),
 	}
 	e.Sent, e.Received = fl.counters()
 	if fl.start != 0 {

@@ -13,6 +13,7 @@ type follower struct {
 	queue  Subscription
 	cfg    *Config
 	match  *matcher
+	asking Match // what of match a Source can tell
 	naming *naming
 	asked  *asked
 	limits limits
@@ -45,7 +46,8 @@ func (f *follower) run() (err error) {
 	if err := f.ctx.Err(); err != nil {
 		return err
 	}
-	if f.queue, err = f.source.Subscribe(f.ctx, f.match.Match); err != nil {
+	f.asking = f.match.undivided()
+	if f.queue, err = f.source.Subscribe(f.ctx, f.asking); err != nil {
 		return err
 	}
 	defer f.queue.Close()

@@ -11,8 +11,8 @@ func (m *Match) Validate() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("match: "+format, args...)) }
 	for i, p := range m.Paths {
-		if p > Hardware {
-			bad("paths[%d]: %v: write conntrack.Slow, Software or Hardware", i, p)
+		if p > Unknown {
+			bad("paths[%d]: %v: write conntrack.Slow, Software, Hardware or Unknown", i, p)
 		}
 	}
 	if m.Family != 0 && m.Family != IPv4 && m.Family != IPv6 {

@@ -103,9 +103,10 @@ func (f *follower) restarted(fl *flow, e *Entry) error {
 	return f.began(e)
 }
 
-// changed works on an update. Where it may be older than the reading and shows another path, the kernel is asked.
+// changed works on an update. Where it shows another path, and may be older than the reading or only have lost its tag, the kernel is asked.
 func (f *follower) changed(fl *flow, e *Entry) error {
-	if f.settled || e.Path() == fl.path() {
+	e.Untagged = untaggedStill(fl, e)
+	if e.Path() == fl.path() || f.settled && !(f.cfg.LosesTags && e.Path() == Slow) {
 		merged := f.merge(fl, e)
 		return f.update(fl, &merged)
 	}
@@ -122,9 +123,13 @@ func (f *follower) changed(fl *flow, e *Entry) error {
 	return f.observed(&now, false)
 }
 
+// untaggedStill reports whether a notification, which does not tell what holds a connection, leaves it as Unknown as it was.
+func untaggedStill(fl *flow, e *Entry) bool { return fl.path() == Unknown && e.Status.Path() == Slow }
+
 // merge adds what notifications lack and readings have.
 func (f *follower) merge(fl *flow, e *Entry) Entry {
 	m := *e
+	m.Untagged = untaggedStill(fl, e)
 	sent, received := fl.counters()
 	if !m.Sent.OK {
 		m.Sent = sent

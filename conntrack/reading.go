@@ -32,7 +32,7 @@ func (f *follower) takeReading(lost, asked bool) (cost time.Duration, err error)
 	f.read = 0
 	f.resync, f.settled, f.full = f.congested, false, false
 	f.ended.age(time.Now())
-	if cost, err = f.timed(func() error { return f.dump(&f.match.Match, true) }); err != nil {
+	if cost, err = f.timed(func() error { return f.dump(&f.asking, true) }); err != nil {
 		return 0, err
 	}
 	if err := f.drain(); err != nil { // ends that are announced need no lookup
@@ -71,6 +71,7 @@ func (f *follower) dump(m *Match, news bool) error {
 // observed compares an entry that was read with what was reported of it.
 func (f *follower) observed(e *Entry, news bool) error {
 	fl := f.get(e)
+	f.judge(fl, e)
 	switch {
 	case fl == nil && (!news || !f.match.matches(e)):
 		return nil

@@ -76,16 +76,19 @@ func (m *Match) consistent() bool {
 	return (value^pathValue)&mask&pathMask == 0
 }
 
-// allPaths tells whether Paths lists every path, which is the same as none.
+// allPaths tells whether Paths lists every path, which is the same as none where no connection is Unknown.
 func (m *Match) allPaths() bool {
 	return slices.Contains(m.Paths, Slow) && slices.Contains(m.Paths, Software) && slices.Contains(m.Paths, Hardware)
 }
 
-// pathBits are bits that all of these paths have in common. Software and hardware together ask for the software bit,
+// pathBits are bits that all of these paths have in common; unknown has those of slow. Software and hardware together ask for the software bit,
 // which both have; a flow that is leaving hardware, when only the hardware bit is left for up to a second, is not found so.
 func pathBits(paths []Path) (mask, value Status) {
 	var want [3]bool
 	for _, p := range paths {
+		if p == Unknown {
+			p = Slow
+		}
 		want[p] = true
 	}
 	switch want {

@@ -119,6 +119,7 @@ func (k *kernel) Lookup(ctx context.Context, key Key) (Entry, error) {
 	var e Entry
 	d := decoder{order: nlmsg.Native()}
 	err = d.entry(&e, msgs[0].Data)
+	e.Use -= min(e.Use, 1) // what the kernel holds for this answer
 	return e, err
 }
 

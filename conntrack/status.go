@@ -51,7 +51,7 @@ func (s Status) String() string {
 // MarshalText is String, so that JSON shows the names.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Path is the path that the two offload bits claim.
+// Path is the path that the two offload bits claim: never Unknown.
 func (s Status) Path() Path {
 	switch {
 	case s&HWOffload != 0:

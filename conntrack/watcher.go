@@ -41,6 +41,10 @@ type Config struct {
 	// connections are told. So names follow rules that change. It is called by several goroutines, and its map is only read. A map that
 	// Announced may not be ends the stream with that error.
 	AnnouncedNow func(ctx context.Context) map[uint32]string
+	// LosesTags says that this kernel can take [OFFLOAD] from a connection whose flow stays in its flowtable, as Linux 7.3 does
+	// (flowtable.Kernel.HasQuirk, "tag-can-be-lost"): then a connection without a bit may be Unknown in place of Slow. offload.Manager.Watch
+	// fills it in; whoever opens a Watcher without a Manager says it here.
+	LosesTags bool
 	// Source is where to read; nil is the kernel of this machine. NetNS, ReadBuffer and Reliable mean nothing to any other.
 	Source Source
 }
@@ -135,9 +139,10 @@ func (w *Watcher) Entries(ctx context.Context, m Match) iter.Seq2[Entry, error] 
 			yield(Entry{}, err)
 			return
 		}
-		match := newMatcher(m)
-		err = eachEntry(ctx, w.source, &m, func(e *Entry) bool {
+		match, asked := newMatcher(m), m.undivided()
+		err = eachEntry(ctx, w.source, &asked, func(e *Entry) bool {
 			e.Flowtable = names.flowtable(e.Status, e.Mark)
+			e.Untagged = w.cfg.LosesTags && e.mayBeInFlowtable()
 			return !match.matches(e) || yield(*e, nil)
 		})
 		if err != nil {

@@ -23,7 +23,7 @@ type filter struct {
 // filters adds the flags of a filter. Those that take a list may also be given several times.
 func (a arguments) filters() *filter {
 	f := &filter{}
-	a.Func("path", "`paths`: slow, software, hardware", each(f.addPath))
+	a.Func("path", "`paths`: slow, software, hardware, unknown", each(f.addPath))
 	a.Func("proto", "`protocol`: tcp, udp, gre, or a number", f.setProto)
 	a.Func("address", "`prefixes` or addresses, one of which holds an address of the connection, before or after NAT", each(f.addPrefix))
 	a.Func("src", "`address:port` where packets of either direction come from; either part may be missing", end(&f.Tuple.Src))

@@ -60,7 +60,7 @@ func TestFilterMistakes(t *testing.T) {
 		args []string
 		says []string
 	}{
-		"path":           {[]string{"--path", "slow,fast"}, []string{"-path", `"fast"`, "slow, software or hardware"}},
+		"path":           {[]string{"--path", "slow,fast"}, []string{"-path", `"fast"`, "slow, software, hardware or unknown"}},
 		"proto":          {[]string{"--proto", "tpc"}, []string{"-proto", `"tpc"`, "or a number"}},
 		"proto 0":        {[]string{"--proto", "0"}, []string{`"0"`}},
 		"address":        {[]string{"--address", "192.0.2.0/33"}, []string{"-address", `"192.0.2.0/33"`}},

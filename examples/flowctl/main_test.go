@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		"no spec":            {[]string{"apply"}, []string{"usage: flowctl apply", "want 1 argument, got 0"}},
 		"two specs":          {[]string{"check", "a.json", "b.json"}, []string{"want 1 argument, got 2"}},
 		"flows of a spec":    {[]string{"flows", "router.json"}, []string{"want 0 arguments, got 1"}},
-		"unknown path":       {[]string{"flows", "--path", "fast"}, []string{"--path", `"fast"`, "slow, software or hardware"}},
+		"unknown path":       {[]string{"flows", "--path", "fast"}, []string{"--path", `"fast"`, "slow, software, hardware or unknown"}},
 		"flag of another":    {[]string{"render", "--netns", "x", "-"}, []string{"usage: flowctl render", "-netns"}},
 		"flag at the end":    {[]string{"flows", "--path"}, []string{"usage: flowctl flows", "-path"}},
 		"no time to confirm": {[]string{"apply", "--confirm", "0s", "-"}, []string{"-confirm", "at least a second"}},
