@@ -90,10 +90,10 @@ func changesRules(plan *ruleset.Plan) bool {
 	return slices.ContainsFunc(plan.Operations(), func(op ruleset.Operation) bool { return op.Kind != ruleset.KindFlowtable })
 }
 
-// offloaded are the flows in the fast path, of any flowtable.
+// offloaded are the flows in the fast path, of any flowtable, and those that may be where the kernel loses tags.
 func offloaded(ctx context.Context, w *conntrack.Watcher) ([]conntrack.Entry, error) {
 	var flows []conntrack.Entry
-	for e, err := range w.Entries(ctx, conntrack.Match{Status: conntrack.Offload}) {
+	for e, err := range w.Entries(ctx, w.InFastPath()) {
 		if err != nil {
 			return nil, err
 		}

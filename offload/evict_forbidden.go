@@ -98,7 +98,7 @@ func (e *evicting) remove(ctx context.Context, victims []Victim) error {
 		return err
 	}
 	for _, s := range stays.Entries {
-		if s.Status&conntrack.Offload != 0 {
+		if s.Path() != conntrack.Slow {
 			e.stay = append(e.stay, Victim{conntrack.Victim{Entry: s}, why[s.Key()]})
 		}
 	}

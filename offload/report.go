@@ -14,6 +14,8 @@ import (
 //
 // Rows count what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path, and up to
 // Linux 6.12 a flow gets them though only one of its two devices is listed. Half tells such flows.
+// Where the kernel can take the bits from a flow that stays in its flowtable (Linux 7.3), connections without a bit that may be there are
+// rows of their own, with the path unknown.
 // Nothing in the kernel names the flowtable of a connection but a bit that a rule sets: see Policy.Announce.
 type Report struct {
 	// Total is all rows together.
@@ -29,6 +31,8 @@ type Report struct {
 	// Untold is the number of offloaded flows of which that cannot be told: their devices do not follow from the destination alone
 	// (policy routing, several routes), or the Kernel of Config knows no routes.
 	Untold uint64 `json:"untold,omitempty"`
+	// Unknown is the number of connections whose path is conntrack.Unknown: nothing tells whether their packets meet the rules.
+	Unknown uint64 `json:"unknown,omitempty"`
 }
 
 // A ReportRow sums up the connections of one path, protocol, address family and flowtable. It is a plain value.
@@ -51,7 +55,7 @@ type Sum struct {
 }
 
 // Report reads the connections once and folds them. The Watcher must look at the Manager's network namespace; one that Watch opened knows
-// flowtables, where rules announce them. Errors are those of Watcher.Entries and Watcher.Settings.
+// flowtables, where rules announce them, and which paths are unknown. Errors are those of Watcher.Entries and Watcher.Settings.
 func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, error) {
 	if w == nil {
 		return nil, errors.New("offload: report: no Watcher; open one with Manager.Watch")
@@ -62,6 +66,7 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 	}
 	rows := map[ReportRow]*Sum{} // by path, protocol, family and flowtable
 	var offloaded []ends
+	var unknown uint64
 	for e, err := range w.Entries(ctx, conntrack.Match{}) {
 		if err != nil {
 			return nil, fmt.Errorf("offload: report: %w", err)
@@ -73,11 +78,14 @@ func (m *Manager) Report(ctx context.Context, w *conntrack.Watcher) (*Report, er
 			rows[key] = sum
 		}
 		sum.count(&e)
-		if e.Path() != conntrack.Slow {
+		switch e.Path() {
+		case conntrack.Software, conntrack.Hardware:
 			offloaded = append(offloaded, endsOf(&e))
+		case conntrack.Unknown:
+			unknown++
 		}
 	}
-	r := &Report{Accounting: settings.Accounting, AccountingUnknown: !settings.Knows(accountingKey), Rows: []ReportRow{}}
+	r := &Report{Unknown: unknown, Accounting: settings.Accounting, AccountingUnknown: !settings.Knows(accountingKey), Rows: []ReportRow{}}
 	r.Half, r.Untold = m.halves(ctx, offloaded)
 	for row, sum := range rows {
 		row.Sum = *sum

@@ -34,6 +34,9 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "Of %d offloaded flows the packets from %s take the slow path: no flowtable lists %s.\n",
 			h.Flows, flowtable.Spelled(h.Device), h.unlisted())
 	}
+	if r.Unknown > 0 {
+		fmt.Fprintf(&b, "Of %d connections the path is unknown: this kernel can take [OFFLOAD] from a flow that stays in its flowtable.\n", r.Unknown)
+	}
 	switch {
 	case r.AccountingUnknown:
 		b.WriteString("Whether new connections have counters is not known: net.netfilter.nf_conntrack_acct cannot be read here.\n")

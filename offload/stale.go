@@ -27,7 +27,7 @@ type StaleFlow struct {
 // Stale lists the offloaded flows that may be stale. The kernel tells of no flow where it sends its packets; so a Manager
 // remembers neighbours, bridge ports, routes and MTUs from one call to the next, and lists the flows that are in the fast path when it
 // finds a change that the kernel does not follow. The first call learns, and finds only neighbours that are missing. A flow stays
-// listed until it leaves the fast path, even if the kernel offloaded it anew in between. RunConfig.Stale calls it when something is announced.
+// listed until it leaves the fast path, or as long as it may be there (conntrack.Unknown), even if the kernel offloaded it anew in between. RunConfig.Stale calls it when something is announced.
 //
 // It reads neighbours and routes each time, and connections where they matter. Errors match errors.ErrUnsupported where the Kernel
 // knows neither.

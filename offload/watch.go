@@ -12,7 +12,7 @@ import (
 )
 
 // Watch opens a Watcher of the Manager's connections: those of its network namespace, of Config.Conntrack, or of its Kernel. cfg is that of
-// conntrack.Open, nil means defaults; its NetNS and Source are the Manager's, whatever stands there. The caller closes the Watcher, and the
+// conntrack.Open, nil means defaults; its NetNS, Source and LosesTags are the Manager's, whatever stands there. The caller closes the Watcher, and the
 // Manager after it.
 //
 // Where Config.Announced and AnnouncedNow are nil, flowtables are named by the rules in force, anyone's (ruleset.Loaded.Announced), and names
@@ -31,6 +31,10 @@ func (m *Manager) Watch(ctx context.Context, cfg *conntrack.Config) (*conntrack.
 	}
 	if !m.place(&c) {
 		return nil, fmt.Errorf("offload: watch: %w", errNoConnections)
+	}
+	var err error
+	if c.LosesTags, err = m.losesTags(ctx); err != nil {
+		return nil, fmt.Errorf("offload: watch: %w", err)
 	}
 	if c.Announced == nil && c.AnnouncedNow == nil {
 		if _, err := m.announced(ctx); err != nil {

@@ -27,6 +27,10 @@ func (m *Manager) watcher(ctx context.Context) (*conntrack.Watcher, error) {
 	if !m.place(&cfg) {
 		return nil, nil
 	}
+	var err error
+	if cfg.LosesTags, err = m.losesTags(ctx); err != nil {
+		return nil, err
+	}
 	w, err := conntrack.Open(ctx, &cfg)
 	if err == nil {
 		c.opened = w
@@ -47,6 +51,12 @@ func (m *Manager) place(cfg *conntrack.Config) bool {
 		cfg.Source = k.Conntrack()
 	}
 	return ok
+}
+
+// losesTags reports whether the kernel can take [OFFLOAD] from a connection whose flow stays in its flowtable.
+func (m *Manager) losesTags(ctx context.Context) (bool, error) {
+	target, err := m.target(ctx, false, false)
+	return err == nil && target.Kernel.HasQuirk("tag-can-be-lost"), err
 }
 
 // netns is the network namespace of this machine that the Manager works in; "" for a Kernel that is in none.

@@ -23,12 +23,15 @@ type connections struct {
 	queues  map[*subscription]bool
 	// timesEvents: notifications tell when what they tell of happened (CTA_TIMESTAMP_EVENT, Linux 6.14).
 	timesEvents bool
+	// losesTags: news of routes and links takes [OFFLOAD] from connections whose flows stay in their flowtables (Linux 7.3).
+	losesTags bool
 }
 
 // A connection is one that is tracked. Whether it tells of itself was decided when it began.
 type connection struct {
 	conntrack.Entry
-	tells bool
+	tells  bool
+	inside bool // it is in a flowtable, whatever its status says
 }
 
 // Conntrack is the kernel's table of connections as a conntrack.Config takes it. It is not the Kernel itself, because both
@@ -37,7 +40,7 @@ func (k *Kernel) Conntrack() conntrack.Source { return source{k} }
 
 // AddFlow begins a connection, and notifies, as nf_conntrack_events says: neither of its beginning nor of anything later with 0, and
 // with 2 only if somebody listens now. An ID of 0 is filled in, a Reply without addresses is Orig reversed, and a Start with
-// nf_conntrack_timestamp. A Zone that a Tuple has is the Entry's. It replaces one of the same tuple and zone.
+// nf_conntrack_timestamp. With an offload bit it is in a flowtable, until SetFlow or UpdateFlow gives it a status without. A Zone that a Tuple has is the Entry's. It replaces one of the same tuple and zone.
 func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -54,7 +57,7 @@ func (k *Kernel) AddFlow(e conntrack.Entry) conntrack.Entry {
 	e.Zone = cmp.Or(e.Zone, e.Orig.Zone, e.Reply.Zone)
 	e.Event = time.Time{}
 	k.table.remove(e.Key())
-	c := connection{Entry: e, tells: k.sysctls[events] == "1" || k.sysctls[events] == "2" && len(k.table.queues) > 0}
+	c := connection{Entry: e, inside: isOffloaded(&e), tells: k.sysctls[events] == "1" || k.sysctls[events] == "2" && len(k.table.queues) > 0}
 	k.table.entries = append(k.table.entries, c)
 	k.table.notify(conntrack.NotifyNew, c)
 	return e
@@ -68,7 +71,7 @@ func (k *Kernel) SetFlow(e conntrack.Entry) bool {
 	i := k.table.find(e.Key())
 	if i >= 0 {
 		e.Event = time.Time{}
-		k.table.entries[i].Entry = e
+		k.table.entries[i].Entry, k.table.entries[i].inside = e, isOffloaded(&e)
 	}
 	return i >= 0
 }
@@ -80,7 +83,7 @@ func (k *Kernel) UpdateFlow(e conntrack.Entry) bool {
 	i := k.table.find(e.Key())
 	if i >= 0 {
 		e.Event = time.Time{}
-		k.table.entries[i].Entry = e
+		k.table.entries[i].Entry, k.table.entries[i].inside = e, isOffloaded(&e)
 		k.table.notify(conntrack.NotifyUpdate, k.table.entries[i])
 	}
 	return i >= 0

@@ -19,6 +19,7 @@ func (s source) Dump(ctx context.Context, m conntrack.Match) iter.Seq2[conntrack
 	return func(yield func(conntrack.Entry, error) bool) {
 		s.k.mu.Lock()
 		entries := slices.Clone(s.k.table.entries)
+		s.k.table.tellUse(entries)
 		s.k.mu.Unlock()
 		for _, e := range entries {
 			if err := ctx.Err(); err != nil {
@@ -37,7 +38,9 @@ func (s source) Lookup(ctx context.Context, key conntrack.Key) (conntrack.Entry,
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	if i := s.k.table.find(key); i >= 0 {
-		return s.k.table.entries[i].Entry, ctx.Err()
+		found := []connection{s.k.table.entries[i]}
+		s.k.table.tellUse(found)
+		return found[0].Entry, ctx.Err()
 	}
 	return conntrack.Entry{}, fmt.Errorf("look up %v: %w", key, fs.ErrNotExist)
 }

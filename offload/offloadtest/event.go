@@ -96,6 +96,7 @@ func (k *Kernel) announce(e offload.Event) {
 }
 
 func (k *Kernel) announceLink(name, what string) {
+	k.table.loseTags()
 	k.announce(offload.Event{Kind: offload.EventLinks, Device: name, What: what})
 }
 

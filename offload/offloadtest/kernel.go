@@ -77,7 +77,7 @@ func New(tb TB, target *flowtable.Target) *Kernel {
 		unhooked:     map[string]bool{},
 		state:        &state{generation: 1},
 		strictTables: map[uint64]bool{},
-		table:        connections{timesEvents: modelOf(target.Kernel) > linux612},
+		table:        connections{timesEvents: modelOf(target.Kernel) > linux612, losesTags: target.Kernel.HasQuirk("tag-can-be-lost")},
 		sysctls: map[string]string{
 			accounting: "1", events: "1", timestamps: "0", tcpLoose: "1", "net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1",
 		},

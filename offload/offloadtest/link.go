@@ -85,6 +85,7 @@ func (k *Kernel) SetDefaultRoutes(devices ...string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.defaultRoutes = slices.Clone(devices)
+	k.table.loseTags()
 	k.announce(offload.Event{Kind: offload.EventRoutes, What: "default routes"})
 }
 

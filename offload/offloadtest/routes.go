@@ -49,6 +49,7 @@ func (k *Kernel) SetRoutes(routes ...Route) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ways.routes = slices.Clone(routes)
+	k.table.loseTags()
 	k.announce(offload.Event{Kind: offload.EventRoutes, What: "routes"})
 }
 
