@@ -3,6 +3,8 @@ package testns
 import (
 	"fmt"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // A Path is the way that packets of a flow take through a router.
@@ -64,8 +66,9 @@ func (e Evidence) whyNotCounted() string {
 func (e Evidence) Bypassed() bool { return e.RoundTrips > 0 && e.Forwarded() == Forwarded{} }
 
 // Path is the path that the evidence proves, and why it proves no other. A fast path needs all of: a forward counter that stood
-// still, packet counts in conntrack that grew by at least one a round trip in both directions, and the tag. The slow path needs
-// the forward counter to grow as much in both directions.
+// still, packet counts in conntrack that grew by at least one a round trip in both directions, and the tag; on kernels that can
+// take the tag from a flow (flowtable's "tag-can-be-lost") the counters alone prove it, and a lost one is of the software path. The slow path
+// needs the forward counter to grow as much in both directions.
 func (e Evidence) Path() (Path, string) {
 	n := uint64(e.RoundTrips)
 	fwd := e.Forwarded()
@@ -99,6 +102,9 @@ func (e Evidence) fastPath() (Path, string) {
 		return HardwarePath, counts
 	case TagOffload:
 		return SoftwarePath, counts
+	}
+	if e.Kernel != "" && flowtable.KernelOf(e.Kernel).HasQuirk("tag-can-be-lost") {
+		return SoftwarePath, counts + "; the kernel took the tag"
 	}
 	return Unproven, fmt.Sprintf("%s, but the tag is %q", counts, e.After.Entry.Tag)
 }

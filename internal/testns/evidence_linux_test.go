@@ -27,29 +27,33 @@ func TestEvidenceJudges(t *testing.T) {
 	replaced.Entry.ID = 2
 	uncounted := sampleOf(5, 0, TagOffload)
 	uncounted.Entry.Reply.Counted = false
+	const loses, keeps = "7.3.4+deb13-amd64", "7.2.13+deb14-amd64"
 	for name, test := range map[string]struct {
 		after      Sample
 		roundTrips int
 		want       Path
 		why        string
 		bypassed   bool
+		kernel     string
 	}{
-		"software":                    {sampleOf(5, 25, TagOffload), 20, SoftwarePath, "saw nothing", true},
-		"hardware":                    {sampleOf(5, 25, TagHWOffload), 20, HardwarePath, "saw nothing", true},
-		"slow":                        {sampleOf(25, 25, TagAssured), 20, SlowPath, "saw 20 packets", false},
-		"slow, tag or not":            {sampleOf(25, 25, TagOffload), 20, SlowPath, "saw 20 packets", false},
-		"frozen without counter":      {sampleOf(5, 5, TagOffload), 20, Unproven, "`counter`", true},
-		"no tag":                      {sampleOf(5, 25, TagAssured), 20, Unproven, "tag", true},
-		"on its way to the fast path": {sampleOf(7, 25, TagOffload), 20, Unproven, "some packets", false},
-		"one direction is slow":       {half, 20, Unproven, "0 there and 20 back", false},
-		"one direction is frozen":     {oneWay, 20, Unproven, "too few", true},
-		"no traffic":                  {sampleOf(5, 5, TagOffload), 0, Unproven, "no round trip", false},
-		"replaced":                    {replaced, 20, Unproven, "replaced", true},
-		"without accounting":          {uncounted, 20, Unproven, "nf_conntrack_acct", true},
-		"no entry":                    {Sample{Forwarded: before.Forwarded}, 20, Unproven, "no entry", true},
+		"software":                        {sampleOf(5, 25, TagOffload), 20, SoftwarePath, "saw nothing", true, keeps},
+		"hardware":                        {sampleOf(5, 25, TagHWOffload), 20, HardwarePath, "saw nothing", true, keeps},
+		"slow":                            {sampleOf(25, 25, TagAssured), 20, SlowPath, "saw 20 packets", false, keeps},
+		"slow, tag or not":                {sampleOf(25, 25, TagOffload), 20, SlowPath, "saw 20 packets", false, keeps},
+		"frozen without counter":          {sampleOf(5, 5, TagOffload), 20, Unproven, "`counter`", true, keeps},
+		"no tag":                          {sampleOf(5, 25, TagAssured), 20, Unproven, "tag", true, keeps},
+		"the kernel took the tag":         {sampleOf(5, 25, TagAssured), 20, SoftwarePath, "took the tag", true, loses},
+		"no tag, and counted by the hook": {sampleOf(25, 25, TagAssured), 20, SlowPath, "saw 20 packets", false, loses},
+		"on its way to the fast path":     {sampleOf(7, 25, TagOffload), 20, Unproven, "some packets", false, keeps},
+		"one direction is slow":           {half, 20, Unproven, "0 there and 20 back", false, keeps},
+		"one direction is frozen":         {oneWay, 20, Unproven, "too few", true, keeps},
+		"no traffic":                      {sampleOf(5, 5, TagOffload), 0, Unproven, "no round trip", false, keeps},
+		"replaced":                        {replaced, 20, Unproven, "replaced", true, keeps},
+		"without accounting":              {uncounted, 20, Unproven, "nf_conntrack_acct", true, keeps},
+		"no entry":                        {Sample{Forwarded: before.Forwarded}, 20, Unproven, "no entry", true, keeps},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := Evidence{RoundTrips: test.roundTrips, Before: before, After: test.after}
+			e := Evidence{RoundTrips: test.roundTrips, Before: before, After: test.after, Kernel: test.kernel}
 			path, why := e.Path()
 			assert.Equal(t, test.want, path)
 			assert.Contains(t, why, test.why)
