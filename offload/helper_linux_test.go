@@ -1,7 +1,6 @@
 package offload
 
 import (
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,9 +19,6 @@ func openT(t *testing.T) (*testns.Namespace, *Manager) {
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	return ns, m
 }
-
-// inVM reports whether the kernel is one of those that have everything.
-func inVM() bool { return os.Getenv("FASTPATH_VM") == "1" }
 
 func listing(t *testing.T, ns *testns.Namespace) string {
 	t.Helper()
