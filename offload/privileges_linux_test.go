@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -78,21 +79,26 @@ func unprivilegedCalls(m *Manager) map[string]func(context.Context) error {
 	}
 	live := LiveSet{Table: "t", Set: "s"}
 	return map[string]func(context.Context) error{
-		"Manager.Target":         func(ctx context.Context) error { _, err := m.Target(ctx); return err },
-		"Manager.Facts":          func(ctx context.Context) error { _, err := m.Facts(ctx); return err },
-		"Manager.Plan":           func(ctx context.Context) error { _, err := m.Plan(ctx, plain()); return err },
-		"Manager.Check":          func(ctx context.Context) error { return m.Check(ctx, plan) },
-		"Manager.DryRun":         func(ctx context.Context) error { _, err := m.DryRun(ctx, plan); return err },
-		"Manager.Victims":        func(ctx context.Context) error { _, err := m.Victims(ctx, plan); return err },
-		"Manager.Conflicts":      func(ctx context.Context) error { _, err := m.Conflicts(ctx, plain()); return err },
-		"Manager.Apply":          func(ctx context.Context) error { _, err := m.Apply(ctx, plan); return err },
-		"Manager.Reconcile":      func(ctx context.Context) error { _, err := m.Reconcile(ctx, plain()); return err },
-		"Manager.Confirm":        func(ctx context.Context) error { return m.Confirm(ctx, "") },
-		"Manager.Run":            func(ctx context.Context) error { return m.Run(ctx, plain()) },
-		"Manager.Off":            func(ctx context.Context) error { return m.Off(ctx, "") },
-		"Manager.On":             func(ctx context.Context) error { return m.On(ctx, "") },
-		"Manager.IsOff":          func(ctx context.Context) error { _, _, err := m.IsOff(ctx, ""); return err },
-		"Manager.Owners":         func(ctx context.Context) error { _, err := m.Owners(ctx); return err },
+		"Manager.Target":    func(ctx context.Context) error { _, err := m.Target(ctx); return err },
+		"Manager.Facts":     func(ctx context.Context) error { _, err := m.Facts(ctx); return err },
+		"Manager.Plan":      func(ctx context.Context) error { _, err := m.Plan(ctx, plain()); return err },
+		"Manager.Check":     func(ctx context.Context) error { return m.Check(ctx, plan) },
+		"Manager.DryRun":    func(ctx context.Context) error { _, err := m.DryRun(ctx, plan); return err },
+		"Manager.Victims":   func(ctx context.Context) error { _, err := m.Victims(ctx, plan); return err },
+		"Manager.Conflicts": func(ctx context.Context) error { _, err := m.Conflicts(ctx, plain()); return err },
+		"Manager.Apply":     func(ctx context.Context) error { _, err := m.Apply(ctx, plan); return err },
+		"Manager.Reconcile": func(ctx context.Context) error { _, err := m.Reconcile(ctx, plain()); return err },
+		"Manager.Confirm":   func(ctx context.Context) error { return m.Confirm(ctx, "") },
+		"Manager.Run":       func(ctx context.Context) error { return m.Run(ctx, plain()) },
+		"Manager.Off":       func(ctx context.Context) error { return m.Off(ctx, "") },
+		"Manager.On":        func(ctx context.Context) error { return m.On(ctx, "") },
+		"Manager.IsOff":     func(ctx context.Context) error { _, _, err := m.IsOff(ctx, ""); return err },
+		"Manager.Owners":    func(ctx context.Context) error { _, err := m.Owners(ctx); return err },
+		"Manager.WithHooks": func(ctx context.Context) error {
+			d := DeviceStatus{Binding: flowtable.Binding{Flowtable: "f", Device: "lo", State: flowtable.Bound}}
+			_, err := m.WithHooks(ctx, &Status{Owner: ruleset.DefaultOwner, Devices: []DeviceStatus{d}})
+			return err
+		},
 		"Manager.PlanOff":        func(ctx context.Context) error { _, err := m.PlanOff(ctx, ""); return err },
 		"Manager.Uninstall":      func(ctx context.Context) error { _, err := m.Uninstall(ctx, ""); return err },
 		"Manager.AddElements":    func(ctx context.Context) error { _, err := m.AddElements(ctx, live, "192.0.2.1"); return err },
