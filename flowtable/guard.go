@@ -34,7 +34,7 @@ type hazard struct {
 // newGuard guards against the quirks of a kernel whose release is known.
 func newGuard(t *Target) *guard {
 	g := &guard{walker: newWalker(topologyOf(t)), kernel: t.Kernel, quirks: map[string]Quirk{}}
-	if major, minor := versionOf(t.Kernel.Release); major == 0 && minor == 0 {
+	if versionOf(t.Kernel.Release) == (version{}) {
 		return g
 	}
 	for _, q := range guardQuirks() {

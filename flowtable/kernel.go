@@ -1,6 +1,8 @@
 package flowtable
 
 import (
+	"cmp"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -9,37 +11,68 @@ import (
 // "6.1.0-56-amd64"). Distributions patch kernels: on the machine itself offload.Manager.Target tries instead of judging. A
 // release that cannot be read is taken for an old one, which is always safe: devices are then listed only if they are there.
 //
-// ByName is Linux 6.16 (flowtable hooks by name). Wildcards is Linux 6.18: prefixes came with 6.16 as unterminated names and
-// were given their own attribute, NFTA_DEVICE_PREFIX, soon after.
+// ByName is Linux 6.16, Wildcards 6.18.
 func KernelOf(release string) Kernel {
-	major, minor := versionOf(release)
-	return Kernel{
-		Release:   release,
-		ByName:    major > 6 || major == 6 && minor >= 16,
-		Wildcards: major > 6 || major == 6 && minor >= 18,
-	}
+	return Kernel{Release: release, ByName: !before(release, "6.16"), Wildcards: !before(release, "6.18")}
 }
 
-// versionOf reads "6.12" out of "6.12.117-amd64"; zeros if it is none.
-func versionOf(release string) (major, minor int) {
-	parts := strings.SplitN(release, ".", 3)
-	if len(parts) < 2 {
-		return 0, 0
-	}
-	major, err := strconv.Atoi(parts[0])
-	if err != nil || major < 0 {
-		return 0, 0
-	}
-	digits := parts[1]
-	for i := range len(digits) {
-		if !isDigit(rune(digits[i])) {
-			digits = digits[:i]
-			break
-		}
-	}
-	minor, err = strconv.Atoi(digits)
-	if err != nil {
-		return 0, 0
-	}
-	return major, minor
+// A version is a release in numbers; zeros are one that cannot be read.
+type version struct {
+	major, minor int
+	patch        int
+	anyPatch     bool // the patch level is unknown
 }
+
+// versionOf reads "6.12.117-amd64". Without a third number the patch level is unknown, and so it is in names such as "6.1.0-57-amd64" of Debian and
+// "6.8.0-49-generic" of Ubuntu, which count builds there. A candidate for a release ("6.18-rc1") is of patch level 0.
+func versionOf(release string) version {
+	major, rest, ok := number(release)
+	if !ok || !strings.HasPrefix(rest, ".") {
+		return version{}
+	}
+	minor, rest, ok := number(rest[1:])
+	if !ok {
+		return version{}
+	}
+	v := version{major: major, minor: minor, anyPatch: !strings.HasPrefix(rest, "-rc")}
+	if patch, rest, ok := number(strings.TrimPrefix(rest, ".")); ok && !(patch == 0 && countsBuilds(rest)) {
+		v.patch, v.anyPatch = patch, false
+	}
+	return v
+}
+
+// countsBuilds reports whether a number of its own follows the three of a release.
+func countsBuilds(rest string) bool {
+	return len(rest) > 1 && rest[0] == '-' && isDigit(rune(rest[1]))
+}
+
+// number cuts the digits off a text's beginning.
+func number(text string) (n int, rest string, ok bool) {
+	end := 0
+	for end < len(text) && isDigit(rune(text[end])) {
+		end++
+	}
+	n, err := strconv.Atoi(text[:end])
+	return n, text[end:], err == nil
+}
+
+func (v version) sameSeries(other version) bool {
+	return v.major == other.major && v.minor == other.minor
+}
+
+// compare orders versions, by their patch levels too.
+func (v version) compare(other version) int {
+	return cmp.Or(cmp.Compare(v.major, other.major), cmp.Compare(v.minor, other.minor), cmp.Compare(v.patch, other.patch))
+}
+
+// before reports whether v is older than another version, whatever its patch level is if that is unknown. An unknown one of the other is
+// the first of its series.
+func (v version) before(other version) bool {
+	if v.anyPatch {
+		v.patch = math.MaxInt
+	}
+	return v.compare(other) < 0
+}
+
+// mayBeBefore is before, where an unknown patch level of v is the first of its series.
+func (v version) mayBeBefore(other version) bool { return v.compare(other) < 0 }

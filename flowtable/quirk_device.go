@@ -34,12 +34,6 @@ func deviceQuirks() []Quirk {
 			Source: "nf_tables_api.c, nft_flowtable_event",
 		},
 		{
-			ID: "unterminated-wildcard", From: "6.16", Until: "6.18",
-			Effect: "a device name without its NUL is taken for a prefix, and there is no other way to say one",
-			Do:     "end names with a NUL; prefixes are listed device by device before 6.18, as Bind does",
-			Source: "nf_tables_api.c, commit 6d07a289504a, replaced by NFTA_DEVICE_PREFIX",
-		},
-		{
 			ID: "no-wildcard", Until: "6.16",
 			Effect: "a name prefix (`ppp*`) is refused with EINVAL",
 			Do:     "nothing: Bind lists the devices that are there, and Run those that come",
@@ -64,7 +58,7 @@ func deviceQuirks() []Quirk {
 			Source: "nf_tables_api.c, nft_register_flowtable_net_hooks",
 		},
 		{
-			ID: "nft-hides-prefixes", From: "6.18",
+			ID: "nft-hides-prefixes", From: "6.16",
 			Effect: "nft 1.0.6 and 1.1.3 list no flowtable that has a prefix, and exit with 0: what they list and save refers to a flowtable that is not in it",
 			Do:     "list with nft 1.1.6 or newer, or with flowctl",
 			Source: "nftables, mnl_nft_flowtable_dump; TestDocsOldNFTHidesPrefixes",

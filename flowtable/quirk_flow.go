@@ -34,10 +34,10 @@ func flowQuirks() []Quirk {
 			Source: "nf_flow_table_path.c, nft_flow_route; TestDocsHalfOffloaded",
 		},
 		{
-			ID: "neighbour-address", From: "6.19",
+			ID: "neighbour-address", From: "6.19", Stable: []Span{{From: "6.18.45"}},
 			Effect: "packets are sent to the neighbour's address as it stands in the table, without asking for it: flows stall after `ip neigh flush` until something else asks",
 			Do:     "do not flush neighbours of live flows; Manager.Stale lists such flows, evicting them mends them (docs/stale.md)",
-			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit, of b5964aac51e0; seen from 6.19.14 to 7.3.4, not on 6.18.15; 6.18.45 and later have it too (read); TestStale",
+			Source: "nf_flow_table_ip.c, nf_flow_queue_xmit, of b5964aac51e0; seen from 6.19.14 to 7.3.4, not on 6.18.15; 6.18.45 took that commit (read, not run); TestStale",
 		},
 		{
 			ID:     "copied-way",
@@ -76,6 +76,24 @@ func flowQuirks() []Quirk {
 			Source: "nf_flow_table_core.c, flow_offload_fixup_ct; seen up to 7.3.4; TestDocsIdleTimeout",
 		},
 		{
+			ID: "tcp-day-left", From: "6.16", Stable: []Span{{From: "6.12.117"}},
+			Effect: "an established TCP connection that idles out of its flowtable is left a day less the flowtable's timeout, whatever nf_conntrack_tcp_timeout_established says",
+			Do:     "do not count on longer timeouts for offloaded connections",
+			Source: "nf_flow_table_core.c, flow_offload_fixup_ct; 86394 s seen from 6.16.12 on, 86395 on 6.12.117, 431994 on 6.12.95; 6.13 to 6.15 were not tried; TestDocsIdleTimeout",
+		},
+		{
+			ID: "bridge-counts-twice", Until: "7.2",
+			Effect: "where a bridge is listed itself and br_netfilter is loaded, packets that come in by it are carried, and counted twice",
+			Do:     "list the bridge's ports, as Bind does",
+			Source: "seen on 6.12.117, 6.17.13, 6.19.14 and 7.1.13; from 7.2 on nothing is offloaded there, seen on 7.3.4",
+		},
+		{
+			ID: "wifi-stays-slow", From: "7.2", Until: "7.3",
+			Effect: "connections by Wi-Fi are never offloaded if its driver makes the headers in hardware and has no path of its own (all but MediaTek's WED)",
+			Do:     "expect the classic path there, or run another kernel",
+			Source: "mac80211, ieee80211_netdev_fill_forward_path; read in 7.2.12 against 7.3.4, not tried",
+		},
+		{
 			ID:     "no-event",
 			Effect: "neither the offload nor the way back is announced",
 			Do:     "poll with a filter by status, or have a policy announce (Policy.Announce)",
@@ -100,7 +118,7 @@ func flowQuirks() []Quirk {
 			Source: "nf_conntrack_core.c, nf_conntrack_in; TestDocsDroppedAnswers",
 		},
 		{
-			ID: "filter-v6-inverted", Until: "7.3",
+			ID: "filter-v6-inverted", Until: "7.3", Stable: []Span{{Until: "6.12.117"}},
 			Effect: "a dump of connections filtered by an IPv6 address (CTA_FILTER) gives all but those that match",
 			Do:     "filter addresses after the dump, as package conntrack does",
 			Source: "nf_conntrack_netlink.c, ctnetlink_filter_match_tuple; seen on 6.12.95, 6.16.12 and 7.2.13; right on 6.12.117 and 7.3.4",

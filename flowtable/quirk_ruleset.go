@@ -27,6 +27,19 @@ func hardwareQuirks() []Quirk {
 			Do:     "shorten nf_flowtable_*_timeout for closer counters",
 			Source: "nf_flow_table_offload.c, nf_flow_offload_stats; TestDocsHardwareCounters",
 		},
+		{
+			ID: "hardware-one-way", From: "6.3", Until: "6.8", Stable: []Span{{From: "6.1.72", Until: "6.1.191"}},
+			Effect: "a driver is offered the original direction of a flow alone: answers stay in software though the connection is [HW_OFFLOAD]",
+			Do:     "run a kernel that is repaired; take [HW_OFFLOAD] for one direction",
+			Source: "nft_flow_offload.c, NF_FLOW_HW_BIDIRECTIONAL, which 8f84780b84d6 asks for and 84443741faab sets (read); seen on 6.1.176, not on 6.1.192; " +
+				"stable releases of 6.6 and 6.7 may be repaired",
+		},
+		{
+			ID: "hardware-flows-expire", From: "6.14", Until: "7.2", Stable: []Span{{Until: "6.18.39"}, {Until: "7.1.4"}},
+			Effect: "the timeout of a connection whose packets hardware alone sees is not extended: it leaves conntrack while it is in use, and breaks (after 300 s, say reports)",
+			Do:     "run a kernel that is repaired, or carry long connections in software",
+			Source: "nf_flow_table_core.c, nf_flow_table_extend_ct_timeout of 03428ca5cee9; repaired in 7.2, in 6.18.39 by 81a5971cbe18, in 7.1.4 by 7337141c0b37; read, not run",
+		},
 	}
 }
 

@@ -16,10 +16,12 @@ type Target struct {
 type Kernel struct {
 	// Release as `uname -r` prints it; "" is unknown.
 	Release string `json:"release,omitempty"`
+	// Version is the stable release that the kernel was made of ("6.1.192"), where Release does not say: "6.1.0-57-amd64". "" is as Release says.
+	Version string `json:"version,omitempty"`
 	// ByName kernels (Linux 6.16) take names of devices that do not exist yet and bind them when they appear. Older ones
 	// refuse the whole flowtable with ENOENT.
 	ByName bool `json:"byName,omitempty"`
-	// Wildcards kernels (Linux 6.18, NFTA_DEVICE_PREFIX) take name prefixes.
+	// Wildcards kernels (Linux 6.16, NFTA_DEVICE_PREFIX) take name prefixes.
 	Wildcards bool `json:"wildcards,omitempty"`
 }
 

@@ -7,7 +7,7 @@ type Manners struct {
 	Kernel     flowtable.Kernel
 	Flowtables Finding // does it have any
 	ByName     Finding // does it take devices that are not there (Linux 6.16)
-	Wildcards  Finding // does it take name prefixes (Linux 6.18)
+	Wildcards  Finding // does it take name prefixes (Linux 6.16)
 }
 
 // A Finding is the answer of a probe. Known is false where it could not be tried; Yes is then judged by the release, and false for

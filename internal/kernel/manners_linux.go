@@ -21,7 +21,7 @@ func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
 	if k.manners != nil && (k.manners.Flowtables.Yes || time.Since(k.tried) < tryAgain) {
 		return *k.manners, nil
 	}
-	rel, err := release()
+	rel, build, err := release()
 	if err != nil {
 		return Manners{}, err
 	}
@@ -29,7 +29,9 @@ func (k *Kernel) Manners(ctx context.Context) (Manners, error) {
 	if err != nil {
 		return Manners{}, err
 	}
-	m := judge(flowtable.KernelOf(rel), answers)
+	running := flowtable.KernelOf(rel)
+	running.Version = debianVersion(rel, build)
+	m := judge(running, answers)
 	k.manners, k.tried = &m, time.Now()
 	return m, nil
 }

@@ -49,3 +49,17 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+func TestDebianVersion(t *testing.T) {
+	const debian = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-09-14)"
+	for _, test := range []struct{ release, build, want string }{
+		{"6.1.0-57-amd64", debian, "6.1.192"},
+		{"6.1.0-57-rt-amd64", "#1 SMP PREEMPT_RT Debian 6.1.192-3~bpo11+1 (2026-09-14)", "6.1.192"},
+		{"6.12.117+deb13-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-02)", ""},
+		{"6.12.0-custom", debian, ""},
+		{"6.1.0-57-amd64", "#1 SMP Mon Sep 14 12:00:00 UTC 2026", ""},
+		{"6.18.44", "", ""},
+	} {
+		assert.Equal(t, test.want, debianVersion(test.release, test.build), test)
+	}
+}

@@ -4,7 +4,7 @@ import "os"
 
 // Module tells whether the machine's kernel has a module, by its files: "nf_flow_table".
 func (k *Kernel) Module(name string) Module {
-	running, err := release()
+	running, _, err := release()
 	if err != nil {
 		return Module{ModuleUnknown, err.Error()}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -50,13 +51,23 @@ func (k *Kernel) TargetOf(ctx context.Context, features, defaultRoutes bool) (*f
 	return &flowtable.Target{Kernel: m.Kernel, Links: links, DefaultRoutes: routes}, nil
 }
 
-// release is what `uname -r` prints.
-func release() (string, error) {
+// release is what `uname -r` and `uname -v` print.
+func release() (name, build string, err error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return "", fmt.Errorf("read the kernel's release: %w", err)
+		return "", "", fmt.Errorf("read the kernel's release: %w", err)
 	}
-	return unix.ByteSliceToString(u.Release[:]), nil
+	return unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Version[:]), nil
+}
+
+// debianVersion is the stable release that a Debian kernel was made of, where its name does not say: "6.1.192" of "6.1.0-57-amd64" and
+// "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-3 (2026-09-14)". "" is one whose name says it, or that does not tell.
+func debianVersion(release, build string) string {
+	m := regexp.MustCompile(`^.* Debian (\d+\.\d+\.)(\d+)-\d`).FindStringSubmatch(build)
+	if m == nil || !strings.HasPrefix(release, m[1]) || strings.HasPrefix(release, m[1]+m[2]) {
+		return ""
+	}
+	return m[1] + m[2]
 }
 
 // Sysctl reads a setting as the namespace sees it: "net.ipv4.ip_forward". The error matches fs.ErrNotExist where the kernel
