@@ -11,9 +11,10 @@ import (
 // "6.1.0-56-amd64"). Distributions patch kernels: on the machine itself offload.Manager.Target tries instead of judging. A
 // release that cannot be read is taken for an old one, which is always safe: devices are then listed only if they are there.
 //
-// ByName is Linux 6.16, Wildcards 6.18.
+// ByName and Wildcards are Linux 6.16, which hooks flowtables by name and takes prefixes (NFTA_DEVICE_PREFIX).
 func KernelOf(release string) Kernel {
-	return Kernel{Release: release, ByName: !before(release, "6.16"), Wildcards: !before(release, "6.18")}
+	recent := !before(release, "6.16")
+	return Kernel{Release: release, ByName: recent, Wildcards: recent}
 }
 
 // A version is a release in numbers; zeros are one that cannot be read.

@@ -110,8 +110,8 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got)
 }
 
-// requireFit holds bindings to what a kernel takes: no device twice, none that a wildcard picks, no missing one before 6.16, no
-// wildcard before 6.18.
+// requireFit holds bindings to what a kernel takes: no device twice, none that a wildcard picks, no missing one and no
+// wildcard before 6.16.
 func requireFit(t *testing.T, target *Target, bindings []Binding) {
 	t.Helper()
 	var listed []Selector

@@ -19,7 +19,7 @@ import (
 // connections. What they list refers to a flowtable that is not there, so that it cannot be loaded again.
 func TestDocsOldNFTHidesPrefixes(t *testing.T) {
 	l := newLab(t, nil)
-	if !l.kernel.AtLeast(6, 18) {
+	if !l.kernel.AtLeast(6, 16) {
 		t.Skip("not on this kernel: it takes no prefixes")
 	}
 	prefixes := flowtable.Spec{Name: "fast", Devices: []flowtable.Selector{{Prefix: "lan"}, {Prefix: "wan"}}}

@@ -59,7 +59,7 @@ func nftText(t *testing.T, m *offload.Manager, spec ruleset.Spec) string {
 	return b.String()
 }
 
-// TestDocsWildcards: name prefixes are sent as such where the kernel knows them (6.18). Older kernels get the devices that are there.
+// TestDocsWildcards: name prefixes are sent as such where the kernel knows them (6.16). Older kernels get the devices that are there.
 func TestDocsWildcards(t *testing.T) {
 	testns.RequireFlowtables(t)
 	kernel, err := testns.Kernel()
@@ -69,7 +69,7 @@ func TestDocsWildcards(t *testing.T) {
 	apply(t, openManager(t, ns), f)
 	list := flowtables(t, ns)
 	require.Len(t, list, 1)
-	if !kernel.AtLeast(6, 18) {
+	if !kernel.AtLeast(6, 16) {
 		assert.Equal(t, names("lan0", "lan1", "wan0"), list[0].Devices)
 		assert.Contains(t, listing(t, ns), "devices = { lan0, lan1, wan0 }")
 		return

@@ -30,7 +30,7 @@ func (m *Manager) explainFlowtable(ctx context.Context, e *ApplyError) {
 		}
 	case einval:
 		if slices.ContainsFunc(devices, isPrefix) {
-			e.because(errors.ErrUnsupported, "name prefixes need Linux 6.18", "plan with Manager.Plan: it puts the devices of this machine in their place")
+			e.because(errors.ErrUnsupported, "name prefixes need Linux 6.16", "plan with Manager.Plan: it puts the devices of this machine in their place")
 		}
 	case eexist:
 		e.Next = "the kernel takes a device once in a table: look with `nft list flowtables` who has it"

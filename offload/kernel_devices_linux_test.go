@@ -181,6 +181,6 @@ func TestKernelPrefix(t *testing.T) {
 		_, err := m.Apply(ctx, plan)
 		require.ErrorIs(t, err, syscall.EINVAL)
 		assert.ErrorContains(t, err, "wan*")
-		assert.ErrorContains(t, err, "Linux 6.18")
+		assert.ErrorContains(t, err, "Linux 6.16")
 	})
 }

@@ -63,14 +63,14 @@ func TestRunFollowsANameAndAPrefix(t *testing.T) {
 	rename := func(from, to string) {
 		require.NoError(t, l.NS.IP(t.Context(), "link set dev "+from+" down", "link set dev "+from+" name "+to, "link set dev "+to+" up"))
 	}
-	if l.kernel.AtLeast(6, 18) {
+	if l.kernel.AtLeast(6, 16) {
 		require.Subset(t, ours(), []flowtable.Selector{{Name: "dyn20"}, {Prefix: "pre"}}, "the kernel has what was declared")
 	} else {
 		require.ElementsMatch(t, names(l.LANDevice, l.WANDevice), ours(), "what is not there is left out")
 	}
 	step("the name appears", true, func() { v = l.visit(t, 20) })
 	step("it is renamed to what the prefix picks", true, func() { rename("dyn20", "pre20") })
-	if !l.kernel.AtLeast(6, 18) {
+	if !l.kernel.AtLeast(6, 16) {
 		require.Contains(t, ours(), flowtable.Selector{Name: "pre20"})
 	}
 	step("it is renamed to what nothing picks", false, func() { rename("pre20", "aside") })

@@ -65,8 +65,8 @@ type (
 	// says what Target says.
 	Mannered interface {
 		// Manners tries what it can in a batch that the kernel takes back. Without CAP_NET_ADMIN,
-		// or without flowtables, it is judged by the release: devices by name are taken from Linux
-		// 6.16 on, name prefixes from 6.18 on.
+		// or without flowtables, it is judged by the release: devices by name and name
+		// prefixes are taken from Linux 6.16 on.
 		Manners(ctx context.Context) (Manners, error)
 	}
 	// A Modular Kernel knows kernel modules. Without it Facts knows none.
@@ -215,7 +215,7 @@ type Manners struct {
 	Kernel     flowtable.Kernel
 	Flowtables Finding // does it have any
 	ByName     Finding // does it take devices that are not there (Linux 6.16)
-	Wildcards  Finding // does it take name prefixes (Linux 6.18)
+	Wildcards  Finding // does it take name prefixes (Linux 6.16)
 }
 
 // A Finding is the answer to a question about a kernel. It is a plain value.

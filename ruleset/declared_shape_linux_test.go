@@ -29,7 +29,7 @@ func TestDeclaredAgainstShapes(t *testing.T) {
 			text, spec := readShape(t, c.name+".nft"), c.spec
 			if !flowtables {
 				text, spec = withoutFlowtableText(text), withoutFlowtables(spec)
-			} else if _, wildcards := byName(t); !wildcards && strings.Contains(text, "ppp*") {
+			} else if !byName(t) && strings.Contains(text, "ppp*") {
 				t.Skip("not on this kernel: prefixes as devices of flowtables")
 			}
 			theirs, ours := shapeNamespace(t, c.spec), shapeNamespace(t, c.spec)

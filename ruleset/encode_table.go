@@ -129,7 +129,7 @@ func (e *encoder) beginFlowtable(op *Operation, msg, flags uint16, name string) 
 	e.b.String(nlmsg.NFTAFlowtableName, name)
 }
 
-// devices writes names, and prefixes without their "*" (NFTA_DEVICE_PREFIX, Linux 6.18).
+// devices writes names, and prefixes without their "*" (NFTA_DEVICE_PREFIX, Linux 6.16).
 func (e *encoder) devices(names []string) {
 	if len(names) == 0 {
 		return

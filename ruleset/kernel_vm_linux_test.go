@@ -16,12 +16,12 @@ import (
 
 // These tests need a kernel with flowtables; a micro VM runs them on Debian's.
 
-// byName reports whether this kernel takes names of missing devices and prefixes (Linux 6.16 and 6.18).
-func byName(t *testing.T) (names, wildcards bool) {
+// byName reports whether this kernel takes names of missing devices, and prefixes (Linux 6.16).
+func byName(t *testing.T) bool {
 	t.Helper()
 	k, err := testns.Kernel()
 	require.NoError(t, err)
-	return k.AtLeast(6, 16), k.AtLeast(6, 18)
+	return k.AtLeast(6, 16)
 }
 
 // withDevices makes a namespace with dummy devices.
@@ -138,10 +138,10 @@ func TestKernelManyDevices(t *testing.T) {
 }
 
 // TestKernelMissingDevice: kernels before 6.16 refuse a flowtable with a device that is not there, and say which; later ones
-// take its name, and since 6.18 prefixes.
+// take its name, and prefixes.
 func TestKernelMissingDevice(t *testing.T) {
 	testns.RequireFlowtables(t)
-	names, wildcards := byName(t)
+	names := byName(t)
 	devices := []flowtable.Selector{{Name: "lan0"}, {Name: "gone0"}}
 	spec := &Spec{Tables: []Table{{Name: "t", Flowtables: []flowtable.Spec{{Name: "f", Devices: devices}}}}}
 	ns := withDevices(t, "lan0")
@@ -162,9 +162,6 @@ func TestKernelMissingDevice(t *testing.T) {
 	}
 	require.NoError(t, err)
 	assert.ElementsMatch(t, devices, loadFrom(t, ns).Flowtables()[0].Devices)
-	if !wildcards {
-		return
-	}
 	devices = append(devices, flowtable.Selector{Prefix: "ppp"})
 	spec.Tables[0].Flowtables[0].Devices = devices
 	_, b = batchBetween(t, loadFrom(t, ns), spec)
@@ -200,7 +197,7 @@ func TestKernelDump(t *testing.T) {
 	if !flowtables && os.Getenv("FASTPATH_VM") != "" {
 		t.Fatal(reason)
 	}
-	_, wildcards := byName(t)
+	wildcards := byName(t)
 	ns := testns.NewT(t, "dump")
 	if flowtables {
 		require.NoError(t, ns.IP(testContext(t), "link add lan0 type dummy", "link add wan0 type dummy"))

@@ -150,13 +150,13 @@ func (f *LoadedFlowtable) devices(o nlmsg.Order, b []byte) error {
 	})
 }
 
-// deviceOf reads NFTA_DEVICE_NAME, NFTA_DEVICE_PREFIX or NFTA_HOOK_DEV. Linux 6.16 and 6.17 give a prefix as a name without its NUL (commit 6d07a289504a).
+// deviceOf reads NFTA_DEVICE_NAME, NFTA_DEVICE_PREFIX or NFTA_HOOK_DEV.
 func deviceOf(a nlmsg.Attr) (d flowtable.Selector, err error) {
 	text := a.String()
 	if len(text) > flowtable.MaxDevice {
 		return d, fmt.Errorf("%w: the name of a device has %d bytes, more than %d", nlmsg.ErrMalformed, len(text), flowtable.MaxDevice)
 	}
-	if n := len(a.Data); a.Type == nlmsg.NFTADevicePrefix || n > 0 && a.Data[n-1] != 0 {
+	if a.Type == nlmsg.NFTADevicePrefix {
 		return flowtable.Selector{Prefix: text}, nil
 	}
 	return flowtable.Selector{Name: text}, nil

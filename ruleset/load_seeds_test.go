@@ -117,7 +117,7 @@ func withSortedDevices(f LoadedFlowtable) LoadedFlowtable {
 	return f
 }
 
-// capturedSpec is what the dumps hold, beside a table of someone else. Wildcards need Linux 6.18.
+// capturedSpec is what the dumps hold, beside a table of someone else. Wildcards need Linux 6.16.
 func capturedSpec(flowtables, wildcards bool) *Spec {
 	table := Table{Name: "ours",
 		Sets: []Set{{Name: "slow", Type: IPv4Addr, Interval: true, Elements: []string{"10.0.0.0/8", "192.0.2.1"}}},

@@ -93,7 +93,7 @@ const (
 	NFTAFlowtableHookDevs     = 3
 
 	NFTADeviceName   = 1
-	NFTADevicePrefix = 2 // Linux 6.18
+	NFTADevicePrefix = 2 // Linux 6.16
 
 	FlowtableHWOffload = 1 << 0
 	FlowtableCounter   = 1 << 1

@@ -235,7 +235,7 @@ func TestLoadMissingDevice(t *testing.T) {
 	assert.Equal(t, byText(t, s, "lan0", "gone0", "wan0"), sorted(listing(t, ns)))
 }
 
-// TestLoadWildcard: kernels before 6.18 take no prefixes, and the rest is served.
+// TestLoadWildcard: kernels before 6.16 take no prefixes, and the rest is served.
 func TestLoadWildcard(t *testing.T) {
 	testns.RequireFlowtables(t)
 	k, err := testns.Kernel()
@@ -243,7 +243,7 @@ func TestLoadWildcard(t *testing.T) {
 	ns := withDevices(t, "lan0")
 	skipped, err := load(ns, imageOf(t, routerSpec("lan0", "ppp*"), nil))
 	require.NoError(t, err)
-	if k.AtLeast(6, 18) {
+	if k.AtLeast(6, 16) {
 		assert.Empty(t, skipped)
 		return
 	}
