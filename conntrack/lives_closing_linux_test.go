@@ -11,7 +11,7 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-// TCP ends, by FIN and by RST, on both fast paths. Up to 6.12 the packet tears the flow down:
+// TCP ends, by FIN and by RST, on both fast paths. Up to 6.13 the packet tears the flow down:
 //
 //	1,0 -> 0,0           at once
 //	1,1 -> 0,1 -> 0,0    the driver's rule goes within a second; meanwhile notifications show the hardware bit alone

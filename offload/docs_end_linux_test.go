@@ -22,7 +22,7 @@ func endLab(t *testing.T) *lab {
 	return l
 }
 
-// TestDocsFIN: up to 6.12 the first FIN takes the flow out of the flowtable, and the classic path releases it by the book. 7.2 lets
+// TestDocsFIN: up to 6.13 the first FIN takes the flow out of the flowtable, and the classic path releases it by the book. 7.2 lets
 // FINs pass in the fast path, keeps the flow offloaded for the flow's timeout and then closes it.
 func TestDocsFIN(t *testing.T) {
 	l := endLab(t)
@@ -36,7 +36,7 @@ func TestDocsFIN(t *testing.T) {
 	}
 }
 
-// TestDocsRST is TestDocsFIN for an RST. The log shows what conntrack is left with, which is no sign of life: up to 6.12 the entry was seen
+// TestDocsRST is TestDocsFIN for an RST. The log shows what conntrack is left with, which is no sign of life: up to 6.13 the entry was seen
 // to stay ESTABLISHED, with a short timeout.
 func TestDocsRST(t *testing.T) {
 	l := endLab(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/go-fastpath/fastpath/ruleset"
 )
 
-// TestDocsHalfOffloaded lists the device of one side only. Up to 6.12 the flow is tagged [OFFLOAD] all the same, and one direction takes
+// TestDocsHalfOffloaded lists the device of one side only. Up to 7.1 the flow is tagged [OFFLOAD] all the same, and one direction takes
 // the fast path, the other the classic one: the tag is a claim. 7.2 does not offload such a flow.
 func TestDocsHalfOffloaded(t *testing.T) {
 	l := newLab(t, nil)

@@ -10,7 +10,7 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns"
 )
 
-// TestDocsRSTThenSYN resets an offloaded connection in the fast path and opens one from the same port at once. Up to 6.12 it goes on in the same entry,
+// TestDocsRSTThenSYN resets an offloaded connection in the fast path and opens one from the same port at once. Up to 6.13 it goes on in the same entry,
 // which is ESTABLISHED still: nobody is told of an end or of a beginning. On 7.2 the old one is destroyed and a new one begins.
 func TestDocsRSTThenSYN(t *testing.T) {
 	l := endLab(t)

@@ -13,7 +13,7 @@ import (
 // A Report says how many connections take which path, and what they carried. Safe for concurrent reading.
 //
 // Rows count what the status bits claim: after a device left a flowtable the bits stay while packets take the slow path, and up to
-// Linux 6.12 a flow gets them though only one of its two devices is listed. Half tells such flows.
+// Linux 7.1 a flow gets them though only one of its two devices is listed. Half tells such flows.
 // Where the kernel can take the bits from a flow that stays in its flowtable (Linux 7.3), connections without a bit that may be there are
 // rows of their own, with the path unknown.
 // Nothing in the kernel names the flowtable of a connection but a bit that a rule sets: see Policy.Announce.

@@ -13,7 +13,7 @@ import (
 
 // A Half sums up flows that bear the offload bit although the packets of one direction take the classic path: they come in by Device, and
 // neither it nor any device below it is in a flowtable; of a tunnel (flowtable.Target.EntersBy) the one that this kernel takes its packets
-// from is in none. Flows that tc's act_ct offloaded to a table of its own are among them, for both devices. Up to Linux 6.12 such flows are offloaded all the same, later ones if the
+// from is in none. Flows that tc's act_ct offloaded to a table of its own are among them, for both devices. Up to Linux 7.1 such flows are offloaded all the same, later ones if the
 // devices left the flowtable afterwards (docs/devices.md). It is a plain value.
 type Half struct {
 	Device string `json:"device"` // the one that the route to the flow's end names: ppp0, br-lan

@@ -137,7 +137,8 @@ func (m *Manager) look(ctx context.Context, k Surveyor) (*scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := &scene{Survey: survey, links: map[int]flowtable.Link{}, direct: map[int]bool{}, strict: target.Kernel.ByName}
+	now := &scene{Survey: survey, links: map[int]flowtable.Link{}, direct: map[int]bool{},
+		strict: target.Kernel.HasQuirk("neighbour-address")}
 	for _, l := range target.Links {
 		now.links[l.Index] = l
 	}

@@ -17,7 +17,7 @@ type scene struct {
 	*Survey
 	links  map[int]flowtable.Link
 	direct map[int]bool // by index: flows out of these devices have copied where they go
-	// strict kernels send nothing to a neighbour that is not valid, and do not look for it either
+	// strict kernels send nothing to a neighbour that is not valid, and do not look for it either (quirk neighbour-address)
 	strict bool
 	gone   map[Hop]bool // neighbours that are remembered only
 }

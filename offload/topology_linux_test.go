@@ -88,7 +88,7 @@ func TestTopologies(t *testing.T) {
 	}
 }
 
-// TestTopologyHalf lists a layer in between on one side. Up to 6.12 flows are tagged and carried in one direction, which the report
+// TestTopologyHalf lists a layer in between on one side. Up to 7.1 flows are tagged and carried in one direction, which the report
 // says; 7.2 does not offload them. What the report tells to list mends it.
 func TestTopologyHalf(t *testing.T) {
 	l := newLab(t, &testns.RouterConfig{LANStack: testns.Bridge, WANStack: testns.PPPoEVLAN})
