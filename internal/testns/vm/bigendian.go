@@ -28,7 +28,7 @@ type processor struct {
 // labels), and the guest dies of "Oops: int3".
 func amd64() *processor {
 	return &processor{goarch: "amd64", debian: "amd64", kernel: "linux-image-amd64", library: "x86_64-linux-gnu",
-		qemu: "qemu-system-x86_64", qemuFrom: "qemu-system-x86", machine: []string{"-machine", "q35", "-cpu", "max"},
+		qemu: "qemu-system-x86_64", qemuFrom: "qemu-system-x86", machine: []string{"-machine", "q35", "-cpu", "max,-erms"},
 		console: []string{"-serial", "chardev:console"}, virtio: "pci", memoryMB: memoryMB, byteOrder: "little"}
 }
 

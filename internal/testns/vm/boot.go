@@ -64,7 +64,7 @@ func (b *Boot) Run(ctx context.Context) error {
 	defer late.Stop()
 	var tar tarSink
 	err = m.run(ctx, func(f wire.Frame) error { return b.frame(f, start, late, &tar) })
-	b.Took, b.Used = time.Since(start), m.processor
+	b.Took, b.Used = time.Since(start), m.used
 	os.Remove(m.image)
 	if b.OutDir != "" {
 		if e := tar.extract(b.OutDir); e != nil && err == nil {
