@@ -40,16 +40,17 @@ var rooms = map[string]room{
 	"offload":              {imports: []string{"ruleset", "ruleset/judge", "flowtable", "conntrack", "internal/mark", "internal/kernel", "internal/nlsock", "internal/nlmsg", "internal/runlock"}, linux: []string{"golang.org/x/sys/unix"}},
 	"offload/offloadtest":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/mark", "internal/testns", "internal/nlmsg", "internal/runlock"}},
 	"internal/testns":      {imports: []string{"flowtable"}, linux: []string{"golang.org/x/sys/unix"}},
-	"internal/testns/vm":   {imports: []string{"internal/testns/vm/wire"}},
+	"internal/testns/vm":   {imports: []string{"internal/oncehost", "internal/testns/vm/wire"}},
 	"internal/benchvm":     {imports: []string{"offload", "ruleset", "flowtable", "internal/kernel", "internal/testns", "internal/goal"}},
 	"internal/goal":        {pure: true},
+	"internal/oncehost":    {},
 	"examples/flowctl":     {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
 	"examples/controller":  {imports: []string{"offload", "ruleset", "flowtable"}},
 	"examples/appliance":   {imports: []string{"offload", "ruleset", "flowtable", "internal/testns"}},
 	"examples/quickstart":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns"}},
 	"examples/firmware":    {imports: []string{"ruleset", "flowtable", "ruleset/replay"}},
 	"examples/firmware/*":  {imports: []string{"ruleset/replay"}},
-	"internal/testns/vm/*": {imports: []string{"internal/testns/vm", "internal/testns/vm/wire"}, linux: []string{"golang.org/x/sys/unix"}},
+	"internal/testns/vm/*": {imports: []string{"internal/oncehost", "internal/testns/vm", "internal/testns/vm/wire"}, linux: []string{"golang.org/x/sys/unix"}},
 }
 
 // What a pure room keeps out: the ways to the machine.

@@ -12,11 +12,13 @@ import (
 
 	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/nlmsg"
+	"github.com/go-fastpath/fastpath/internal/oncehost"
 )
 
 // Specs so large that work which grows with the square of their size would take minutes, or all memory.
 
 func TestValidateSurvivesManyFlowtables(t *testing.T) {
+	oncehost.Skip(t)
 	const n = 20_000
 	table := Table{Name: "x"}
 	for i := range n {
@@ -29,6 +31,7 @@ func TestValidateSurvivesManyFlowtables(t *testing.T) {
 
 // A program that writes one value over and over is told so in a text that can be read.
 func TestValidateTellsLongListsShortly(t *testing.T) {
+	oncehost.Skip(t)
 	const n = 20_000
 	same := func(word string) []string { return slices.Repeat([]string{word}, n) }
 	devices := slices.Repeat([]flowtable.Selector{{Name: "eth0"}}, n)
@@ -73,6 +76,7 @@ func TestValidateSurvivesManyBaseChains(t *testing.T) {
 
 // Half of the kernel's tables are declared, the other half is not, and each holds a flowtable.
 func TestDiffSurvivesManyTables(t *testing.T) {
+	oncehost.Skip(t)
 	const n = 40_000
 	var k kernelState
 	spec := &Spec{}
@@ -95,6 +99,7 @@ func TestDiffSurvivesManyTables(t *testing.T) {
 
 // A chain at the end of a long row leads back to every chain before it.
 func TestValidateSurvivesManyLoops(t *testing.T) {
+	oncehost.Skip(t)
 	const n = 50_000
 	chains := chainRow(n)
 	for i := range n - 1 {

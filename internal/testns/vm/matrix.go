@@ -28,17 +28,31 @@ func (s Summary) String() string {
 	}
 	r := s.Result
 	line := fmt.Sprintf("%s: %d passed, %d failed, %d skipped", s.Name, r.Passed, r.Failed, r.Skipped)
+	if n := len(r.LeftToHost); n > 0 {
+		line += fmt.Sprintf(", %d that need no kernel left to the host", n)
+	}
 	if s.Detail != "" {
 		line += " (" + s.Detail + ")"
 	}
 	return line
 }
 
+// HeldAgainst makes a failure of each test that was left to the host and that the host did not run whole.
+func (s *Summary) HeldAgainst(host Summary) {
+	for _, o := range s.Result.LeftToHost {
+		if !host.Result.Ran[o.Name()] {
+			s.Result.Failed++
+			o.Text = "left to the host, which did not run it\n"
+			s.Result.Failures = append(s.Result.Failures, o)
+		}
+	}
+}
+
 // parts is how many boots share the packages of one kernel, so that several kernels keep all of the host's processors busy to the
 // end.
 const parts = 2
 
-// Matrix runs tests on several kernels, as many machines at a time as the host has processors.
+// Matrix runs tests on several kernels, several machines at a time.
 type Matrix struct {
 	Cache   *Cache
 	Module  *Module
@@ -89,7 +103,7 @@ func (m *Matrix) one(ctx context.Context, name string, tests *Tests, w io.Writer
 		s.Result, s.Err = m.boots(ctx, k, tests, w)
 		if s.Err != nil {
 			s.Result.fail("run", s.Err.Error())
-		} else if s.Result.Passed+s.Result.Failed == 0 {
+		} else if s.Result.Passed+s.Result.Failed+len(s.Result.LeftToHost) == 0 {
 			s.Result.fail("run", "no test ran")
 		}
 	}

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"regexp"
 	"sort"
 	"strings"
+
+	"github.com/go-fastpath/fastpath/internal/oncehost"
 )
 
 // NotOnThisKernel begins the text of the only skip that is allowed inside the
@@ -23,7 +26,9 @@ type Result struct {
 	Passed, Failed, Skipped int
 	Failures                []Outcome
 	Skips                   []Outcome
-	Times                   []Timing // of tests, not of their subtests
+	LeftToHost              []Outcome       // see internal/oncehost; not among Skips
+	Ran                     map[string]bool // by Outcome.Name, what passed or failed; nothing that skipped a part of itself
+	Times                   []Timing        // of tests, not of their subtests
 }
 
 // Outcome is one test that failed or was skipped. Text is its output, or the
@@ -40,6 +45,11 @@ func (r *Result) Add(o Result) {
 	r.Skipped += o.Skipped
 	r.Failures = append(r.Failures, o.Failures...)
 	r.Skips = append(r.Skips, o.Skips...)
+	r.LeftToHost = append(r.LeftToHost, o.LeftToHost...)
+	if r.Ran == nil {
+		r.Ran = map[string]bool{}
+	}
+	maps.Copy(r.Ran, o.Ran)
 	r.Times = append(r.Times, o.Times...)
 }
 
@@ -62,6 +72,7 @@ type testState struct {
 	output   strings.Builder
 	children bool
 	failed   bool // a test below failed
+	skipped  bool // a test below was skipped
 	seconds  float64
 }
 
@@ -115,7 +126,7 @@ func (c *collector) add(e event) {
 // prefixes is a failure; no prefixes allow every skip.
 func (c *collector) result(allowed ...string) Result {
 	c.link()
-	var r Result
+	r := Result{Ran: map[string]bool{}}
 	failedIn := map[string]bool{}
 	for _, key := range c.order {
 		s := c.tests[key]
@@ -123,6 +134,9 @@ func (c *collector) result(allowed ...string) Result {
 			continue
 		}
 		o := Outcome{Package: key[0], Test: key[1], Text: s.output.String()}
+		if s.action == "pass" && !s.skipped || s.action == "fail" {
+			r.Ran[o.Name()] = true
+		}
 		if s.seconds > 0 && !strings.Contains(key[1], "/") {
 			r.Times = append(r.Times, Timing{Package: key[0], Test: key[1], Seconds: s.seconds})
 		}
@@ -152,6 +166,10 @@ func (c *collector) result(allowed ...string) Result {
 }
 
 func (r *Result) skip(o Outcome, allowed []string) {
+	if strings.HasPrefix(o.Text, oncehost.Reason) {
+		r.LeftToHost = append(r.LeftToHost, o)
+		return
+	}
 	ok := len(allowed) == 0
 	for _, a := range allowed {
 		ok = ok || strings.HasPrefix(o.Text, a)
@@ -183,6 +201,7 @@ func (c *collector) link() {
 			}
 			if parent := c.tests[[2]string{key[0], key[1][:i]}]; parent != nil {
 				parent.children = true
+				parent.skipped = parent.skipped || c.tests[key].action == "skip"
 				parent.failed = parent.failed || c.tests[key].action == "fail" || c.tests[key].action == ""
 			}
 		}

@@ -57,6 +57,20 @@ func TestResultCountsAPackageThatFailsAlone(t *testing.T) {
 	require.Contains(t, r.Failures[1].Text, "does not compile")
 }
 
+func TestTestsLeftToTheHostAreHeldAgainstIt(t *testing.T) {
+	guest := Summary{Name: "kernel 6.1", Result: collect(t,
+		"output p T     x_test.go:1: needs no kernel: the host has run it\n", "skip p T",
+		"output p U     x_test.go:2: needs no kernel: the host has run it\n", "skip p U", "pass p V").result(NotOnThisKernel)}
+	require.Equal(t, "kernel 6.1: 1 passed, 0 failed, 0 skipped, 2 that need no kernel left to the host", guest.String())
+	whole, parts := guest, guest
+	whole.HeldAgainst(Summary{Result: collect(t, "pass p T", "fail p U").result()})
+	require.True(t, whole.OK())
+	parts.HeldAgainst(Summary{Result: collect(t, "pass p T/a", "skip p T/b", "pass p T", "pass q U").result()})
+	require.Equal(t, 2, parts.Result.Failed)
+	require.Equal(t, "p T", parts.Result.Failures[0].Name())
+	require.Equal(t, "p U", parts.Result.Failures[1].Name())
+}
+
 func TestSkipsAreFailuresUnlessAllowed(t *testing.T) {
 	lines := []string{
 		"output p T     a_test.go:3: not on this kernel: wildcards came with 6.16\n", "skip p T",

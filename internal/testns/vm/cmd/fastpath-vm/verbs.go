@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-fastpath/fastpath/internal/oncehost"
 	"github.com/go-fastpath/fastpath/internal/testns/vm"
 )
 
@@ -157,7 +158,11 @@ func all(ctx context.Context, a *app, packages []string) int {
 	if pure := strings.Fields(a.pure); len(pure) > 0 {
 		sums = append(sums, a.testArchs(ctx, pure)...)
 	}
+	a.options.Env = append(a.options.Env, oncehost.Variable+"=1")
 	kernels, code := a.testKernels(ctx, packages)
+	for i := range kernels {
+		kernels[i].HeldAgainst(sums[0])
+	}
 	sums = append(sums, kernels...)
 	fmt.Fprintln(a.stdout)
 	a.print(sums)
