@@ -22,8 +22,9 @@ const memoryMB = 1536
 
 // kernelArgs: an oops ends the machine at once, so that no test runs on a
 // broken kernel; expedited RCU makes links and namespaces go away quickly. Without rep_good the kernel clears and copies pages by
-// loops instead of by string instructions, of which qemu emulates each step by itself.
-const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on rcupdate.rcu_expedited=1 net.ifnames=0 panic_on_warn=0 clearcpuid=rep_good"
+// loops instead of by string instructions, of which qemu emulates each step by itself; with programs always at the same addresses, qemu
+// keeps what it translated of ip and nft the last time.
+const kernelArgs = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off random.trust_cpu=on rcupdate.rcu_expedited=1 net.ifnames=0 panic_on_warn=0 clearcpuid=rep_good norandmaps"
 
 // machine is one boot.
 type machine struct {
