@@ -25,7 +25,7 @@ PURE_PACKAGES := ./flowtable/... ./ruleset/... ./internal/nlmsg/... ./internal/n
 ARCH          ?= 386,s390x
 ARCH_PACKAGES := $(PURE_PACKAGES) ./internal/mark ./internal/runlock ./internal/nlsock ./internal/kernel ./conntrack ./offload/offloadtest ./examples/firmware
 
-.PHONY: demo test test-quick test-arch test-bigendian soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
+.PHONY: demo test test-quick test-arch test-bigendian survey soak bench bench-smoke bench-go bench-vm fuzz lint vm clean
 
 # The tour. KERNEL=auto|host|6.1|6.12|7.2; auto is this host if its kernel has
 # flowtables, else 6.12 in the virtual machine.
@@ -35,6 +35,11 @@ demo: vm
 # Everything: this host, other processors, then three kernels. The last lines are the summary. The limits leave room for a machine that is half as fast as others.
 test: vm
 	@$(VM) all -kernel $(KERNELS) -arch $(ARCH) -pure "$(ARCH_PACKAGES)" -timeout 30m -boot-timeout 45m $(VM_PACKAGES)
+
+# Runs the tests that docs/KERNELS.md names on each kernel and writes there which passed where. A kernel that was not run, or that Debian no
+# longer has, keeps what was found last. SURVEY=REGEX runs some of them.
+survey: vm
+	@$(VM) survey -kernel $(KERNELS) -run '$(SURVEY)' -timeout 30m -boot-timeout 45m docs/KERNELS.md
 
 # What needs no virtual machine.
 test-quick: vm

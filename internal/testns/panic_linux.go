@@ -3,7 +3,6 @@ package testns
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/go-fastpath/fastpath/flowtable"
 )
@@ -17,14 +16,12 @@ const panicsBelow = "panics-below-pppoe-qinq"
 // mayBuild refuses stacks that a kernel of that release does not survive, whether or not the test would load a flowtable: no test can
 // forget to look. Of a release that cannot be read the worst is taken.
 func mayBuild(release string, stacks ...Stack) error {
-	quirks := flowtable.Kernel{Release: release}.Quirks()
-	at := slices.IndexFunc(quirks, func(q flowtable.Quirk) bool { return q.ID == panicsBelow })
-	if at < 0 {
+	if !(flowtable.Kernel{Release: release}).HasQuirk(panicsBelow) {
 		return nil
 	}
 	for _, s := range stacks {
 		if s.isPPPoE() || s == QinQ {
-			return fmt.Errorf("%w: Linux %s panics below the stack %s (%s)", ErrNotOnThisKernel, release, s, quirks[at].Releases())
+			return fmt.Errorf("%w: Linux %s panics below the stack %s (%s)", ErrNotOnThisKernel, release, s, panicsBelow)
 		}
 	}
 	return nil

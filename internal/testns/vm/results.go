@@ -29,7 +29,11 @@ type Result struct {
 	LeftToHost              []Outcome       // see internal/oncehost; not among Skips
 	Ran                     map[string]bool // by Outcome.Name, what passed or failed; nothing that skipped a part of itself
 	Times                   []Timing        // of tests, not of their subtests
+	Tests                   []Verdict
 }
+
+// A Verdict is how a test went, with its subtests: passed, FAILED, or not on this kernel if all was skipped.
+type Verdict struct{ Package, Test, Verdict string }
 
 // Outcome is one test that failed or was skipped. Text is its output, or the
 // reason of a skip.
@@ -51,6 +55,7 @@ func (r *Result) Add(o Result) {
 	}
 	maps.Copy(r.Ran, o.Ran)
 	r.Times = append(r.Times, o.Times...)
+	r.Tests = append(r.Tests, o.Tests...)
 }
 
 // fail adds a failure that is no test's.
@@ -133,6 +138,9 @@ func (c *collector) result(allowed ...string) Result {
 		if key[1] == "" {
 			continue
 		}
+		if !strings.Contains(key[1], "/") {
+			r.Tests = append(r.Tests, Verdict{key[0], key[1], c.verdict(key)})
+		}
 		o := Outcome{Package: key[0], Test: key[1], Text: s.output.String()}
 		if s.action == "pass" && !s.skipped || s.action == "fail" {
 			r.Ran[o.Name()] = true
@@ -163,6 +171,28 @@ func (c *collector) result(allowed ...string) Result {
 		}
 	}
 	return r
+}
+
+// verdict looks at a test and all below it.
+func (c *collector) verdict(key [2]string) string {
+	passed := false
+	for _, k := range c.order {
+		s := c.tests[k]
+		if k[0] != key[0] || k[1] != key[1] && !strings.HasPrefix(k[1], key[1]+"/") {
+			continue
+		}
+		switch why := skipReason(s.output.String()); {
+		case s.action == "skip" && (strings.HasPrefix(why, NotOnThisKernel) || strings.HasPrefix(why, oncehost.Reason)):
+		case s.action == "fail" || s.action == "skip" || s.action == "" && !s.children:
+			return cellFailed
+		case s.action == "pass" && !s.children:
+			passed = true
+		}
+	}
+	if passed {
+		return cellPassed
+	}
+	return cellLacks
 }
 
 func (r *Result) skip(o Outcome, allowed []string) {

@@ -86,6 +86,15 @@ func TestSkipsAreFailuresUnlessAllowed(t *testing.T) {
 	require.Equal(t, []int{0, 0, 2}, []int{r.Passed, r.Failed, r.Skipped})
 }
 
+// TestVerdicts: one for each test, with its subtests.
+func TestVerdicts(t *testing.T) {
+	r := collect(t, "run p A", "run p A/a", "pass p A/a", "run p A/b", "output p A/b     a_test.go:3: not on this kernel: no\n", "skip p A/b", "pass p A",
+		"run p B", "run p B/a", "output p B/a     a_test.go:3: not on this kernel: no\n", "skip p B/a", "pass p B",
+		"run p C", "run p C/a", "pass p C/a", "run p C/b", "fail p C/b", "fail p C",
+		"run p D", "output p D     a_test.go:9: no time\n", "skip p D", "run p E", "pass p E", "run p AB").result(NotOnThisKernel)
+	require.Equal(t, []Verdict{{"p", "A", cellPassed}, {"p", "B", cellLacks}, {"p", "C", cellFailed}, {"p", "D", cellFailed}, {"p", "E", cellPassed}, {"p", "AB", cellFailed}}, r.Tests)
+}
+
 func TestSummaryLine(t *testing.T) {
 	s := Summary{Name: "kernel 6.1", Detail: "6.1.0-56-amd64, 6.1.192-2", Result: Result{Passed: 3, Skipped: 1}}
 	require.Equal(t, "kernel 6.1: 3 passed, 0 failed, 1 skipped (6.1.0-56-amd64, 6.1.192-2)", s.String())

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-fastpath/fastpath/flowtable"
 )
 
 // TestChoose: a name means exactly one kernel, and an unknown one is answered with all of them.
@@ -38,6 +40,15 @@ func TestChoose(t *testing.T) {
 	assert.True(t, Stays("6.1"))
 	assert.False(t, Stays("7.3"))
 	assert.False(t, Stays("no"))
+}
+
+// TestPanics: the runner and the quirks agree on which kernels panic.
+func TestPanics(t *testing.T) {
+	for _, c := range choices() {
+		if c.series != "" {
+			assert.Equal(t, flowtable.KernelOf(c.series+".0").HasQuirk("panics-below-pppoe-qinq"), c.panics, c.selector)
+		}
+	}
 }
 
 func TestNewestOf(t *testing.T) {

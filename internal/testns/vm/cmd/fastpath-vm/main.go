@@ -25,6 +25,7 @@ const usage = `usage: fastpath-vm VERB [FLAGS] ...
   arch    [-arch LIST] [FLAGS] PACKAGES...       run tests for other processors, without privileges
   all     [-kernel LIST] [FLAGS] PACKAGES...     host (all packages), then arch (-pure), then kernels, then totals
   bigendian [-kernel LIST] [FLAGS]               load images that are built here on kernels of other processors
+  survey  [-kernel LIST] [-run REGEX] PAGE       run the tests that a page names, and write into it which passed where
   run     [-kernel NAME] [FLAGS] PROGRAM ARGS... run one program on a kernel
 
 LIST is comma separated; a name that is not known is answered with all that are.
@@ -47,7 +48,7 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	verbs := map[string]func(context.Context, *app, []string) int{
-		"prepare": prepare, "test": test, "host": host, "arch": arch, "all": all, "bigendian": bigEndian, "run": program,
+		"prepare": prepare, "test": test, "host": host, "arch": arch, "all": all, "bigendian": bigEndian, "run": program, "survey": survey,
 	}
 	if len(args) == 0 || verbs[args[0]] == nil {
 		fmt.Fprint(stderr, usage)
