@@ -86,7 +86,13 @@ func (g *guard) machine() hazard {
 // device has which (PPPoE).
 func (g *guard) heavy(v *visit) bool {
 	l := &g.links[v.link]
-	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isVLAN() && v.wraps > 0
+	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isVLAN() && (v.wraps > 0 || g.filtered(l))
+}
+
+// filtered reports whether a link is the port of a bridge that may put a tag on by itself.
+func (g *guard) filtered(l *Link) bool {
+	master, there := g.byIndex[l.Master]
+	return there && g.links[master].VLANFiltering
 }
 
 // bottom is the last visit that a visit leads to.

@@ -64,6 +64,9 @@ var (
 	guardIP6    = Link{Index: 11, Name: "tun6", Kind: "ip6tnl"}
 	guardL2TP   = Link{Index: 12, Name: "ppp2", Kind: "ppp"}
 	guardFar    = Link{Index: 14, Name: "far.7", Kind: "vlan", VLAN: VLAN{ID: 7}}
+	guardPort   = Link{Index: 15, Name: "wan0.30", Kind: "vlan", Parent: 3, VLAN: VLAN{ID: 30}, Master: 13}
+	guardFilter = Link{Index: 16, Name: "br1", Kind: "bridge", VLANFiltering: true}
+	guardTagged = Link{Index: 17, Name: "wan0.31", Kind: "vlan", Parent: 3, VLAN: VLAN{ID: 31}, Master: 16}
 	guardBridge = Link{Index: 13, Name: "br0", Kind: "bridge"}
 )
 
@@ -88,6 +91,8 @@ func TestGuard(t *testing.T) {
 		"VLAN, all":                 {devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}, layers: LayersAll, links: []Link{guardOuter}},
 		"VLAN, logical":             {devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}, layers: LayersLogical, links: []Link{guardOuter}, by: map[string]string{"6.19": quirkNoHeader, "7.0": quirkNoHeader, "7.1": quirkNoHeader}},
 		"VLAN of another namespace": {devices: []Selector{{Name: "far.7"}}, links: []Link{guardFar}, by: map[string]string{"6.19": quirkNoHeader, "7.0": quirkNoHeader, "7.1": quirkNoHeader}},
+		"VLAN as a bridge's port":   {devices: []Selector{{Name: "br0"}}, links: []Link{guardBridge, guardPort}},
+		"such a bridge filters":     {devices: []Selector{{Name: "br1"}}, links: []Link{guardFilter, guardTagged}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics}},
 		"QinQ":                      {devices: both, links: []Link{guardOuter, guardInner}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics}},
 		"PPPoE over QinQ":           {devices: lan, links: []Link{guardOuter, guardInner, guardThird}, by: map[string]string{"6.19": quirkPanics, "7.0": quirkPanics, "7.1": quirkTooDeep}},
 		"ipip":                      {devices: []Selector{{Name: "lan0"}, {Name: "tun9"}}, links: []Link{guardIPIP}},

@@ -39,6 +39,8 @@ type Link struct {
 	Address string `json:"address,omitempty"` // of the link layer: "02:00:00:00:00:01"
 	VLAN    VLAN   `json:"vlan,omitzero"`
 	PPPoE   PPPoE  `json:"pppoe,omitzero"`
+	// VLANFiltering says of a bridge that it looks at VLAN tags (vlan_filtering), and so may put some on by itself.
+	VLANFiltering bool `json:"vlanFiltering,omitempty"`
 	// Remote is the address of the other end of a tunnel, of kinds ipip and ip6tnl, where it has a fixed one.
 	Remote string `json:"remote,omitempty"`
 	// Underlay is the index of the device that the route to Remote leads to, where no Parent says by which one the tunnel's packets go; 0 is

@@ -77,6 +77,12 @@ func TestTopologies(t *testing.T) {
 				bound[b.Device] = b.Trace
 			}
 			assert.Equal(t, top.bound, bound)
+			target, err := l.manager.Target(t.Context())
+			require.NoError(t, err)
+			for _, link := range target.Links {
+				filters := top.lan == testns.BridgePVID || top.lan == testns.BridgeUntagged || top.lan == testns.BridgeTagged
+				assert.Equal(t, link.Kind == "bridge" && filters, link.VLANFiltering, link.Name)
+			}
 			_, err = l.manager.Apply(t.Context(), plan)
 			require.NoError(t, err)
 			eachPair(t, func(t *testing.T, network string, fam testns.Family) { l.dialFast(t, network, fam) })

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	linkHeader   = 16 // struct ifinfomsg
-	tunnelRemote = 3  // IFLA_IPTUN_REMOTE (include/uapi/linux/if_tunnel.h)
-	maxAddress   = 32 // MAX_ADDR_LEN (include/linux/netdevice.h)
-	maxVLAN      = 4095
-	maxKind      = 63 // a kind is the name of a module; MODULE_NAME_LEN is below 64 (include/linux/moduleparam.h)
+	linkHeader      = 16 // struct ifinfomsg
+	tunnelRemote    = 3  // IFLA_IPTUN_REMOTE (include/uapi/linux/if_tunnel.h)
+	bridgeFiltering = 7  // IFLA_BR_VLAN_FILTERING (include/uapi/linux/if_link.h)
+	maxAddress      = 32 // MAX_ADDR_LEN (include/linux/netdevice.h)
+	maxVLAN         = 4095
+	maxKind         = 63 // a kind is the name of a module; MODULE_NAME_LEN is below 64 (include/linux/moduleparam.h)
 )
 
 // parseLink decodes ifinfomsg and its attributes (include/uapi/linux/if_link.h).
@@ -127,6 +128,15 @@ func linkInfo(o nlmsg.Order, b []byte, l *flowtable.Link) error {
 	switch l.Kind {
 	case "vlan":
 		l.VLAN, err = vlanInfo(o, data)
+	case "bridge":
+		err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) error {
+			if a.Type == bridgeFiltering {
+				on, err := a.Uint8()
+				l.VLANFiltering = on != 0
+				return err
+			}
+			return nil
+		})
 	case "dsa":
 		err = nlmsg.EachAttr(o, data, func(a nlmsg.Attr) (err error) {
 			if a.Type == unix.IFLA_DSA_CONDUIT { // IFLA_DSA_MASTER before Linux 6.7

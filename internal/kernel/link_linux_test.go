@@ -49,15 +49,26 @@ func encodeUserPort(o nlmsg.Order, b *nlmsg.Builder) {
 	b.EndNest(info)
 }
 
+func encodeBridge(o nlmsg.Order, b *nlmsg.Builder) {
+	b.String(unix.IFLA_IFNAME, "br0")
+	info := b.Nest(unix.IFLA_LINKINFO)
+	b.String(unix.IFLA_INFO_KIND, "bridge")
+	data := b.Nest(unix.IFLA_INFO_DATA)
+	b.Uint8(bridgeFiltering, 1)
+	b.EndNest(data)
+	b.EndNest(info)
+}
+
 func TestParseLink(t *testing.T) {
 	o := nlmsg.Native()
 	vlan := flowtable.Link{Index: 1, Name: "eth0", Kind: "vlan", Master: 7, Group: 1 << 31, State: "UP", Address: "02:00:00:00:00:01",
 		VLAN: flowtable.VLAN{ID: 9, Protocol: "802.1Q"}}
 	port := flowtable.Link{Index: 1, Name: "lan1", Kind: "dsa", Parent: 2, Conduit: 2}
+	bridge := flowtable.Link{Index: 1, Name: "br0", Kind: "bridge", VLANFiltering: true}
 	for name, c := range map[string]struct {
 		encode func(nlmsg.Order, *nlmsg.Builder)
 		want   flowtable.Link
-	}{"a VLAN": {encodeVLAN, vlan}, "a switch's port": {encodeUserPort, port}} {
+	}{"a VLAN": {encodeVLAN, vlan}, "a switch's port": {encodeUserPort, port}, "a bridge that filters": {encodeBridge, bridge}} {
 		data := encodeLink(c.encode)
 		l, err := parseLink(o, data)
 		require.NoError(t, err, name)
