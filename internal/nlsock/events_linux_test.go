@@ -158,7 +158,8 @@ func testEventsOverrunIsNews(t *testing.T, gather time.Duration) {
 func TestEventsOverrunIsToldLast(t *testing.T) { withAndWithoutGather(t, testEventsOverrunIsToldLast) }
 
 func testEventsOverrunIsToldLast(t *testing.T, gather time.Duration) {
-	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 1})
+	// The smallest buffer has room for one datagram on some processors (s390x): reading that one empties it, and nothing more is lost.
+	_, ns, s := dialT(t, Config{Gather: gather, Groups: []uint32{nlmsg.GroupNFTables}, ReadBuffer: 4096})
 	commit := func(name string) {
 		b := newBatch(nlmsg.SubsysNFTables, 0)
 		b.table(name, 0)
