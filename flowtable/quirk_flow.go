@@ -127,7 +127,7 @@ func flowQuirks() []Quirk {
 			ID: "tag-can-be-lost", From: "7.3",
 			Effect: "news of a route, an address or an MTU can take [OFFLOAD] from a connection whose flow stays in the flowtable: its packets meet no rule though no tag shows it, until it is idle",
 			Do:     "take no missing tag for the slow path: connections that hold more than one reference (use=) may be such; Apply, Stale and Report count them in, and paths are unknown",
-			Source: "nf_flow_table_core.c; seen on 7.3.4, not on 7.2.13, 7.1.13 and 6.12.117; TestApplyEvictsWithoutTag",
+			Source: "nf_flow_table_core.c; seen on 7.3.4, not on 7.2.13, 7.1.13 and 6.12.117; TestApplyEvictsUntaggedFlows",
 		},
 	}
 }
