@@ -16,7 +16,13 @@ const imagePackage = "./internal/testns/vm/imagetest"
 func bigEndianTests() map[string]string {
 	return map[string]string{
 		"./examples/firmware/loader": "",
-		"./conntrack":                "^Test(LabelsOfNFT|EvictEveryKind)$",
+		"./internal/nlmsg":           "",
+		"./internal/nlsock":          "^Test(Events|Commit|Dump|Answer)",
+		"./internal/kernel": "^Test(Captured|DefaultRoutes|DumpOfEverything|CommitAndCheck|ChangedSince|EventsOfLinks|EventsOfTransactions|" +
+			"ParseFeature|ParseHook|KernelHooks|ParseLink|LinkAddress|TargetReadsLinks|KernelLinksOfVLAN|Lock|ParseSessions|ParseNeighbour|Torn)$",
+		"./conntrack": "^Test(LabelsOfNFT|EvictEveryKind|EvictZones|Lookup|ContractOfDump|ContractOfLookupAndDelete|ChangesOfTheKernel|" +
+			"EntriesMatch|EntriesAgainst.*|SubscribeFiltersTraffic)$",
+		"./offload": "^Test(Facts|KernelFacts|KernelMissingDevice|DocsFlowAdd|UpdateRulesAndSets|ApplyAfterForeignCommits|Uninstall)$",
 	}
 }
 
