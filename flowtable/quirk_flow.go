@@ -79,7 +79,7 @@ func flowQuirks() []Quirk {
 			ID: "tcp-day-left", From: "6.16", Stable: []Span{{From: "6.12.117"}},
 			Effect: "an established TCP connection that idles out of its flowtable is left a day less the flowtable's timeout, whatever nf_conntrack_tcp_timeout_established says",
 			Do:     "do not count on longer timeouts for offloaded connections",
-			Source: "nf_flow_table_core.c, flow_offload_fixup_ct; 86394 s seen from 6.16.12 on, 86395 on 6.12.117, 431994 on 6.12.95; 6.13 to 6.15 were not tried",
+			Source: "nf_flow_table_core.c, flow_offload_fixup_ct; 86394 s seen from 6.16.12 on, 86395 on 6.12.117, 431994 on 6.12.95; 6.13 to 6.15 were not tried; TestDocsIdleTimeout",
 		},
 		{
 			ID: "bridge-counts-twice", Until: "7.2",

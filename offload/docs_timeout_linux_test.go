@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-fastpath/fastpath/conntrack"
+	"github.com/go-fastpath/fastpath/flowtable"
 	"github.com/go-fastpath/fastpath/internal/testns"
 	"github.com/go-fastpath/fastpath/ruleset"
 )
@@ -35,7 +36,10 @@ func TestDocsIdleTimeout(t *testing.T) {
 		assert.True(t, e.HasTimeout, "conntrack counts down itself again: %v", e)
 		assert.NotZero(t, e.Timeout)
 	}
-	assert.Equal(t, "ESTABLISHED", l.entry(t, tcp).State.String())
+	e := l.entry(t, tcp)
+	assert.Equal(t, "ESTABLISHED", e.State.String())
+	wholeDay := flowtable.KernelOf(l.kernel.Text).HasQuirk("tcp-day-left")
+	assert.Equal(t, wholeDay, e.Timeout <= 24*time.Hour, "of five days TCP is left %v", e.Timeout)
 	l.setTimeouts(t, patience)
 	for _, f := range []*testns.Flow{tcp, udp} {
 		talk(t, f, 3, 100)
