@@ -86,7 +86,7 @@ func (t *Target) Unseen(listed ...string) []string {
 			continue
 		}
 		by := n.under(i)
-		looksThrough := !before(t.Kernel.Release, "7.2")
+		looksThrough := t.Kernel.HasQuirk("both-sides")
 		if by.both != "" {
 			looksThrough = n.links[i].Kind == "ipip" && n.newTunnels("ipip", t.Kernel.Release)
 		}
