@@ -161,29 +161,52 @@ func WriteSurvey(page string, s *Survey) (string, error) {
 
 // Run boots each kernel with the tests of the rows and enters what they did, with the date. A kernel that cannot be had keeps what the survey
 // says of it. The summaries are in the order of the names.
-func (s *Survey) Run(ctx context.Context, m Matrix, names, rows []string, date string) ([]Summary, error) {
+func (s *Survey) Run(ctx context.Context, m *Matrix, names, rows []string, date string) ([]Summary, error) {
 	var sums []Summary
-	m.Options.Run = "^(" + strings.Join(rows, "|") + ")$"
 	for _, name := range names {
-		ch, err := choose(name)
+		r, panics, err := m.runNamed(ctx, name, rows)
 		if err != nil {
 			return nil, err
 		}
-		packages := surveyPackages()
-		if ch.panics {
-			packages = slices.DeleteFunc(packages, func(p string) bool { return slices.Contains(trafficPackages(), p) })
-		}
-		sum, err := m.Run(ctx, []string{name}, packages)
-		if err != nil {
-			return nil, err
-		}
-		sums = append(sums, sum...)
-		if r := sum[0]; r.NotRun == "" && len(r.Result.Tests) > 0 {
+		sums = append(sums, r)
+		if r.NotRun == "" && len(r.Result.Tests) > 0 {
 			_, version, _ := strings.Cut(r.Detail, ", ")
-			s.set(surveyColumn{name, version, date, cellsOf(r.Result, rows, ch.panics)})
+			s.set(surveyColumn{name, version, date, cellsOf(r.Result, rows, panics)})
 		}
 	}
 	return sums, nil
+}
+
+// RunNamed boots each kernel with the tests of these names alone, out of the packages that hold what pages name. The summaries are in the order of
+// the kernels. An error means that nothing could be run at all.
+func (m *Matrix) RunNamed(ctx context.Context, selectors, tests []string) (sums []Summary, err error) {
+	for _, name := range selectors {
+		s, _, err := m.runNamed(ctx, name, tests)
+		if err != nil {
+			return nil, err
+		}
+		sums = append(sums, s)
+	}
+	return sums, nil
+}
+
+// runNamed leaves the packages out that build stacks of devices where the kernel panics under them, and says so.
+func (m *Matrix) runNamed(ctx context.Context, selector string, tests []string) (s Summary, panics bool, err error) {
+	ch, err := choose(selector)
+	if err != nil {
+		return s, false, err
+	}
+	packages := surveyPackages()
+	if ch.panics {
+		packages = slices.DeleteFunc(packages, func(p string) bool { return slices.Contains(trafficPackages(), p) })
+	}
+	named := *m
+	named.Options.Run = "^(" + strings.Join(tests, "|") + ")$"
+	sums, err := named.Run(ctx, []string{selector}, packages)
+	if err != nil {
+		return s, ch.panics, err
+	}
+	return sums[0], ch.panics, nil
 }
 
 // cellsOf says what each test of the rows did. Of several with one name the worst counts.

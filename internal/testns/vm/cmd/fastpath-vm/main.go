@@ -72,6 +72,7 @@ type app struct {
 	kernel         string
 	arch           string
 	pure           string
+	facing, page   string
 	options        vm.TestOptions
 	cache          *vm.Cache
 	module         *vm.Module
@@ -84,6 +85,8 @@ func (a *app) define(verb string) {
 	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,7.2; run: one of them, host, or auto (the default)")
 	f.StringVar(&a.arch, "arch", "386,s390x", "processors for arch and all, comma separated, in Go's words")
 	f.StringVar(&a.pure, "pure", "", "packages that all runs for the processors of -arch, in one word separated by spaces; none by default")
+	f.StringVar(&a.facing, "facing", "", "kernels, comma separated, on which all runs only the tests that the page names; none by default")
+	f.StringVar(&a.page, "page", "docs/KERNELS.md", "the page that names them")
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")
 	f.BoolVar(&o.Verbose, "v", false, "show all test output as it comes")
 	f.DurationVar(&o.Timeout, "timeout", 0, "time limit per package (default 10m)")
@@ -107,6 +110,11 @@ func (a *app) kernels() []string {
 		return vm.Tested()
 	}
 	return strings.Split(a.kernel, ",")
+}
+
+// facingKernels are those of -facing.
+func (a *app) facingKernels() []string {
+	return strings.FieldsFunc(a.facing, func(r rune) bool { return r == ',' })
 }
 
 // say tells the person at the terminal what goes on.

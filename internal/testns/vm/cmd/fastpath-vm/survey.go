@@ -26,31 +26,24 @@ func survey(ctx context.Context, a *app, args []string) int {
 }
 
 func (a *app) survey(ctx context.Context, path string) error {
-	page, err := os.ReadFile(path)
+	page, rows, err := a.named(path)
 	if err != nil {
 		return err
 	}
-	match, err := regexp.Compile(a.options.Run)
+	s, err := vm.ParseSurvey(page)
 	if err != nil {
 		return err
 	}
-	rows, err := vm.SurveyRows(string(page), match)
-	if err != nil {
-		return err
-	}
-	s, err := vm.ParseSurvey(string(page))
-	if err != nil {
-		return err
-	}
-	m := vm.Matrix{Cache: a.cache, Module: a.module, Options: a.options, Out: a.stdout}
+	m := &vm.Matrix{Cache: a.cache, Module: a.module, Options: a.options, Out: a.stdout}
 	sums, err := s.Run(ctx, m, a.kernels(), rows, time.Now().UTC().Format(time.DateOnly))
 	if err != nil {
 		return err
 	}
-	if page, err = os.ReadFile(path); err != nil { // the boots took long: it may have been edited
+	edited, err := os.ReadFile(path) // the boots took long
+	if err != nil {
 		return err
 	}
-	text, err := vm.WriteSurvey(string(page), s)
+	text, err := vm.WriteSurvey(string(edited), s)
 	if err != nil {
 		return err
 	}
@@ -58,4 +51,38 @@ func (a *app) survey(ctx context.Context, path string) error {
 		return err
 	}
 	return s.Report(a.stdout, rows, sums)
+}
+
+// named reads a page, and which tests it names that match -run.
+func (a *app) named(path string) (page string, tests []string, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, err
+	}
+	match, err := regexp.Compile(a.options.Run)
+	if err != nil {
+		return "", nil, err
+	}
+	tests, err = vm.SurveyRows(string(b), match)
+	return string(b), tests, err
+}
+
+// testFacing runs the tests that the page of -page names on the kernels of -facing.
+func (a *app) testFacing(ctx context.Context) ([]vm.Summary, int) {
+	if len(a.facingKernels()) == 0 {
+		return nil, exitOK
+	}
+	_, tests, err := a.named(a.page)
+	if err != nil {
+		return nil, a.report(err)
+	}
+	m := &vm.Matrix{Cache: a.cache, Module: a.module, Options: a.options, Out: a.stdout}
+	sums, err := m.RunNamed(ctx, a.facingKernels(), tests)
+	if err != nil {
+		return nil, a.report(err)
+	}
+	for i := range sums {
+		sums[i].Name += ", the tests that " + a.page + " names"
+	}
+	return sums, codeOf(sums)
 }

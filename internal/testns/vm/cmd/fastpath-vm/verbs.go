@@ -17,7 +17,7 @@ func prepare(ctx context.Context, a *app, _ []string) int {
 	if err := vm.EnsureTools(ctx, a.say); err != nil {
 		return a.report(err)
 	}
-	names := a.kernels()
+	names := slices.Concat(a.kernels(), a.facingKernels())
 	codes := make([]int, len(names))
 	var wg sync.WaitGroup
 	for i, name := range names {
@@ -160,6 +160,8 @@ func all(ctx context.Context, a *app, packages []string) int {
 	}
 	a.options.Env = append(a.options.Env, oncehost.Variable+"=1")
 	kernels, code := a.testKernels(ctx, packages)
+	facing, facingCode := a.testFacing(ctx)
+	code, kernels = worst([]int{code, facingCode}), append(kernels, facing...)
 	for i := range kernels {
 		kernels[i].HeldAgainst(sums[0])
 	}
@@ -182,7 +184,7 @@ func all(ctx context.Context, a *app, packages []string) int {
 // onlyMovingMissing says whether every kernel that did not run is one that Debian may have replaced.
 func (a *app) onlyMovingMissing(sums []vm.Summary) bool {
 	for i, s := range sums {
-		if name := a.kernels()[i]; s.NotRun != "" && vm.Stays(name) {
+		if name := slices.Concat(a.kernels(), a.facingKernels())[i]; s.NotRun != "" && vm.Stays(name) {
 			return false
 		}
 	}
