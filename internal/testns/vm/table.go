@@ -137,7 +137,7 @@ func Selectors() []string {
 }
 
 // Tested are the kernels that are tested unless others are named, oldest first.
-func Tested() []string { return []string{"6.1", "6.12", "7.2"} }
+func Tested() []string { return []string{"6.1", "6.12", "7.3"} }
 
 // Stays reports whether Debian keeps a kernel while its release is supported: if it is missing, something is wrong.
 func Stays(selector string) bool {

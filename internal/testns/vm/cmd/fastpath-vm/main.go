@@ -82,7 +82,7 @@ func (a *app) define(verb string) {
 	a.flags = flag.NewFlagSet("fastpath-vm "+verb, flag.ContinueOnError)
 	a.flags.SetOutput(a.stderr)
 	f, o := a.flags, &a.options
-	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,7.2; run: one of them, host, or auto (the default)")
+	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,7.3; run: one of them, host, or auto (the default)")
 	f.StringVar(&a.arch, "arch", "386,s390x", "processors for arch and all, comma separated, in Go's words")
 	f.StringVar(&a.pure, "pure", "", "packages that all runs for the processors of -arch, in one word separated by spaces; none by default")
 	f.StringVar(&a.facing, "facing", "", "kernels, comma separated, on which all runs only the tests that the page names; none by default")
