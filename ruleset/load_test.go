@@ -60,14 +60,14 @@ func TestLoadFlowtable(t *testing.T) {
 		devs := b.Nest(nlmsg.NFTAFlowtableHookDevs)
 		b.String(nlmsg.NFTADeviceName, "wan0")
 		b.String(nlmsg.NFTADevicePrefix, "ppp")
-		b.Data(nlmsg.NFTADeviceName, []byte("veth")) // a prefix, as Linux 6.16 tells it
+		b.Data(nlmsg.NFTADeviceName, []byte("veth")) // without its NUL it is a name all the same
 		b.Data(77, []byte{1})
 		b.EndNest(devs)
 		b.EndNest(hook)
 	})
 	l := k.load(t, "")
 	want := []LoadedFlowtable{{Family: Inet, Table: "t", Name: "f", Handle: 1 << 40, Use: 2, Priority: -10, Flags: 3,
-		Devices: []flowtable.Selector{{Name: "wan0"}, {Prefix: "ppp"}, {Prefix: "veth"}}}}
+		Devices: []flowtable.Selector{{Name: "wan0"}, {Prefix: "ppp"}, {Name: "veth"}}}}
 	got := l.Flowtables()
 	require.Equal(t, want, got)
 	assert.True(t, got[0].Hardware())
