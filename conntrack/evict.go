@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -42,7 +43,7 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error
 	if dry || len(victims) == 0 {
 		return victims, nil
 	}
-	if len(victims) > fewVictims && !(w.cfg.LosesTags && m.dividesUntagged()) {
+	if len(victims) > fewVictims && !(m.dividesUntagged() && (w.cfg.LosesTags || slices.Contains(m.Paths, Unknown))) { // to the kernel Unknown is Slow
 		switch err := w.source.DeleteAll(ctx, m); {
 		case err == nil:
 			return victims, nil

@@ -110,6 +110,7 @@ func (f *follower) changed(fl *flow, e *Entry) error {
 		merged := f.merge(fl, e)
 		return f.update(fl, &merged)
 	}
+	f.settled = false // what is queued may be older than the answer
 	key := fl.key.key()
 	now, err := f.source.Lookup(f.ctx, key)
 	switch {

@@ -9,10 +9,12 @@ import (
 // A Source is where a [Watcher] reads: the table of connections and its notifications. A nil Source in a [Config] is the
 // kernel of this machine. A Source is safe for concurrent use; streams are driven by the caller's goroutine.
 type Source interface {
-	// Dump yields the table once. It may leave out what m does not match and need not: the Watcher looks again.
+	// Dump yields the table once. It may leave out what m does not match and need not: the Watcher looks again. With Config.LosesTags
+	// Entry.Use tells what may be in a flowtable: without it (0) every connection that could be is Unknown.
 	Dump(ctx context.Context, m Match) iter.Seq2[Entry, error]
 	// Lookup reads the connection that has k's tuple in k's zone now; its ID may be another. Kernels compare the tuples of both directions, each
 	// in the zone that the connection has in that direction. The error matches fs.ErrNotExist where there is none.
+	// Entry.Use is without the reference that the answer itself holds.
 	Lookup(ctx context.Context, k Key) (Entry, error)
 	// Delete removes one connection; the error matches fs.ErrNotExist where it is gone or another has its tuple.
 	Delete(ctx context.Context, k Key) error

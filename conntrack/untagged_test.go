@@ -169,3 +169,39 @@ func TestEvictEntriesTellsOfUntaggedThatStay(t *testing.T) {
 type deaf struct{ *script }
 
 func (deaf) Delete(context.Context, Key) error { return fs.ErrNotExist }
+
+// To the kernel's filter Unknown is Slow: what names it without Slow never goes by one request, on kernels that lose no tags either.
+func TestEvictOfUnknownSparesSlow(t *testing.T) {
+	s := &sweeping{script: &script{}}
+	for n := range 40 {
+		s.table = append(s.table, held(flowNumber(n, []Status{slow, software}[n%2], 1), 2))
+	}
+	w, err := Open(t.Context(), &Config{Source: s})
+	require.NoError(t, err)
+	gone, err := w.Evict(t.Context(), Match{Paths: []Path{Software, Unknown}}, false)
+	require.NoError(t, err)
+	assert.Len(t, gone, 20)
+	assert.Empty(t, s.swept)
+}
+
+// A look that a notification calls for is newer than what is queued behind it: nothing is counted twice when the next incarnation is there
+// already.
+func TestLooksCountOnce(t *testing.T) {
+	for _, loses := range []bool{false, true} {
+		s := &script{table: []Entry{held(flowNumber(1, software, 10), 2)}, steps: []func(*script){
+			func(*script) {},
+			func(s *script) {
+				s.update(flowNumber(1, slow, 10))
+				s.destroy(flowNumber(1, slow, 12))
+				s.create(held(flowNumber(1, slow, 0), 2))
+				s.set(held(flowNumber(1, slow, 20), 2))
+			}, func(*script) {}}}
+		changes, err := s.playAll(Config{LosesTags: loses}, Match{})
+		require.NoError(t, err)
+		var sum uint64
+		for _, c := range changes {
+			sum += c.Delta.Sent.Packets
+		}
+		assert.Equal(t, uint64(12+20), sum, "%v: %v", loses, brief(changes))
+	}
+}
