@@ -96,6 +96,9 @@ func (m *Manager) WithHooks(ctx context.Context, s *Status) (*Status, error) {
 // lookAtHooks makes one reading.
 func (m *Manager) lookAtHooks(ctx context.Context, s *Status, devices []DeviceStatus) error {
 	s.Devices = slices.Clone(devices)
+	for i := range s.Devices {
+		s.Devices[i].Hook, s.Devices[i].HookWhy = HookNotAsked, ""
+	}
 	held, err := m.readWhole(ctx, s.Owner, func() iter.Seq2[ruleset.Message, error] { return m.tables(ctx) })
 	if err != nil {
 		return err

@@ -154,3 +154,16 @@ func TestHooksAgain(t *testing.T) {
 	}}})
 	assert.ErrorIs(t, err, fs.ErrPermission)
 }
+
+// What an earlier look said of a device is not kept.
+func TestHooksAreJudgedAnew(t *testing.T) {
+	inBubble(t, offloadtest.Linux618("lan0", "wan0"), offload.RunConfig{}, fast("lan0", "wan0"), func(t *testing.T, r *running) {
+		s, err := r.m.WithHooks(t.Context(), r.status())
+		require.NoError(t, err)
+		s.Devices[0].Hook, s.Devices[0].HookWhy = offload.HookMissing, "it was"
+		s, err = r.m.WithHooks(t.Context(), s)
+		require.NoError(t, err)
+		assert.Equal(t, offload.HookSeen, s.Devices[0].Hook)
+		assert.NotContains(t, s.Devices[0].HookWhy, "it was")
+	})
+}

@@ -166,7 +166,10 @@ func (c *change) staleOf(flows []conntrack.Entry, hops map[netip.Addr]Hop, now *
 			mark.Why, mark.lasting = why, true
 		}
 		if !mark.lasting {
-			mark.Why = cmp.Or(now.unknown(hops[near]), now.unknown(hops[far]))
+			mark.Why = ""
+			if e.Path() != conntrack.Unknown { // a packet of the classic path that waits for the neighbour makes it Unknown, too
+				mark.Why = cmp.Or(now.unknown(hops[near]), now.unknown(hops[far]))
+			}
 		}
 		if !known {
 			mark.Since = time.Now()

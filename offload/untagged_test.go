@@ -113,3 +113,30 @@ func TestStaleWithoutTag(t *testing.T) {
 	assert.Equal(t, conntrack.Unknown, found[0].Entry.Path())
 	assert.Equal(t, []uint16{80}, ports(t, kernel))
 }
+
+// A packet of the classic path that waits for its neighbour holds its connection as a flow would. The kernel is asking for that neighbour:
+// nothing is stale.
+func TestWaitingForANeighbourIsNotStale(t *testing.T) {
+	target := offloadtest.Linux73("lan0", "wan0")
+	for i := range target.Links {
+		target.Links[i].Address = "02:00:00:00:01:01"
+	}
+	kernel := offloadtest.New(t, target)
+	m := openWith(t, kernel, kernel.Conntrack())
+	applySpec(t, m, firewall())
+	kernel.SetRoutes(offloadtest.Route{To: netip.MustParsePrefix("192.168.1.0/24"), Device: "lan0"})
+	src, dst := netip.MustParseAddrPort("203.0.113.7:5000"), netip.MustParseAddrPort("192.168.1.2:53")
+	e := conntrack.Entry{Orig: conntrack.Tuple{Src: src, Dst: dst, Proto: conntrack.UDP}, Reply: conntrack.Tuple{Src: dst, Dst: src, Proto: conntrack.UDP},
+		Status: conntrack.Confirmed, Use: 2}
+	kernel.AddFlow(e)
+	stale, err := m.Stale(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, stale)
+
+	e.Status |= conntrack.Offload
+	kernel.AddFlow(e)
+	stale, err = m.Stale(t.Context())
+	require.NoError(t, err)
+	require.Len(t, stale, 1, "in the fast path nobody asks")
+	assert.Contains(t, stale[0].Why, "is not known")
+}
