@@ -34,7 +34,7 @@ type hazard struct {
 // newGuard guards against the quirks of a kernel whose release is known.
 func newGuard(t *Target) *guard {
 	g := &guard{walker: newWalker(topologyOf(t)), kernel: t.Kernel, quirks: map[string]Quirk{}}
-	if versionOf(t.Kernel.Release) == (version{}) {
+	if versionOf(t.Kernel.version()) == (version{}) {
 		return g
 	}
 	for _, q := range guardQuirks() {
@@ -89,10 +89,14 @@ func (g *guard) heavy(v *visit) bool {
 	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isVLAN() && (v.wraps > 0 || g.filtered(l))
 }
 
-// filtered reports whether a link is the port of a bridge that may put a tag on by itself.
+// filtered reports whether a link is the port of a bridge that may put a tag on by itself, or stands on one: it does so for a VLAN of another
+// protocol than its own (br_vlan.c, br_vlan_fill_forward_path_pvid), which links do not tell.
 func (g *guard) filtered(l *Link) bool {
-	master, there := g.byIndex[l.Master]
-	return there && g.links[master].VLANFiltering
+	filters := func(index int) bool {
+		i, there := g.byIndex[index]
+		return there && g.links[i].VLANFiltering
+	}
+	return filters(l.Master) || filters(l.Parent)
 }
 
 // bottom is the last visit that a visit leads to.

@@ -204,3 +204,24 @@ func TestHasQuirk(t *testing.T) {
 		assert.True(t, Kernel{}.HasQuirk(id), id)
 	}
 }
+
+// A bridge that filters VLANs adds a tag of its own below a VLAN device of another protocol, and links do not tell which the bridge's is.
+func TestGuardOfVLANOnAFilteringBridge(t *testing.T) {
+	bridge, top := guardBridge, Link{Index: 30, Name: "br0.10", Kind: "vlan", Parent: guardBridge.Index, VLAN: VLAN{ID: 10, Protocol: "802.1ad"}}
+	s := Spec{Name: "fast", Devices: []Selector{{Name: "lan0"}}}
+	for _, release := range []string{"6.19.14", "7.0.13"} {
+		assert.Equal(t, []string{"lan0 bound"}, answers(s.Bind(machineOf(release, bridge, top))), release)
+		bridge.VLANFiltering = true
+		assert.Equal(t, []string{"lan0 unsupported"}, answers(s.Bind(machineOf(release, bridge, top))), release)
+		bridge.VLANFiltering = false
+	}
+	bridge.VLANFiltering = true
+	assert.Equal(t, []string{"lan0 bound"}, answers(s.Bind(machineOf("7.2.13", bridge, top))))
+}
+
+// A release of no known form whose version is known is guarded by that.
+func TestGuardByVersion(t *testing.T) {
+	target := machineOf("7.0.13", guardPPPoE)
+	target.Kernel.Release, target.Kernel.Version = "appliance", "7.0.13"
+	assert.NotEmpty(t, target.Hazard())
+}

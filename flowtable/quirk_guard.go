@@ -24,7 +24,7 @@ func guardQuirks() []Quirk {
 		{
 			ID: quirkTooDeep, From: "7.0", Until: "7.2",
 			Effect: "connections break over a PPPoE session on two VLAN tags, whichever of its devices are listed",
-			Do:     "nothing: Bind lists no device while the machine has three headers on one another (Spec.NoGuard); no kernel carries such connections",
+			Do:     "nothing: Bind lists no device while the machine has three headers on one another (Spec.NoGuard); 6.1 and 6.12 carry such connections with the session alone listed, later ones do not",
 			Source: "nf_flow_table_path.c; seen on 7.0.13 (the session listed) and 7.1.13 (all), not on 7.2.13 and 7.3.4",
 		},
 	}
