@@ -43,7 +43,7 @@ func (w *Watcher) Evict(ctx context.Context, m Match, dry bool) ([]Victim, error
 	if dry || len(victims) == 0 {
 		return victims, nil
 	}
-	if len(victims) > fewVictims && !(m.dividesUntagged() && (w.cfg.LosesTags || slices.Contains(m.Paths, Unknown))) { // to the kernel Unknown is Slow
+	if len(victims) > fewVictims && !(m.dividesUntagged() && (w.cfg.LosesTags || slices.Contains(m.Paths, Unknown))) { // to a Source Unknown may be Slow
 		switch err := w.source.DeleteAll(ctx, m); {
 		case err == nil:
 			return victims, nil

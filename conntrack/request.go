@@ -53,6 +53,7 @@ func (m *Match) deletable(major, minor int) bool {
 	switch {
 	case m.Tuple != Tuple{}, len(m.Prefixes) > 0, m.Proto != 0, len(m.Zones) > 1,
 		len(m.Paths) > 0 && pathMask == 0 && !m.allPaths(),
+		slices.Contains(m.Paths, Unknown) && !slices.Contains(m.Paths, Slow), // to the kernel they are one
 		len(m.families()) > 1, len(m.families()) == 1 && !since(5, 3), mask != 0 && !since(5, 15), len(m.Zones) == 1 && !since(6, 8):
 		return false
 	}

@@ -205,3 +205,17 @@ func TestLooksCountOnce(t *testing.T) {
 		assert.Equal(t, uint64(12+20), sum, "%v: %v", loses, brief(changes))
 	}
 }
+
+// No kernel is asked to tell Unknown from Slow, whoever asks.
+func TestUnknownIsNotDeletable(t *testing.T) {
+	for _, c := range []struct {
+		paths []Path
+		want  bool
+	}{
+		{[]Path{Slow}, true}, {[]Path{Slow, Unknown}, true}, {[]Path{Slow, Software, Unknown}, true},
+		{[]Path{Unknown}, false}, {[]Path{Software, Unknown}, false}, {[]Path{Hardware, Unknown}, false}, {[]Path{Software, Hardware, Unknown}, false},
+	} {
+		m := Match{Paths: c.paths}
+		assert.Equal(t, c.want, m.deletable(7, 3), "%v", c.paths)
+	}
+}
