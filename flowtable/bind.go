@@ -19,8 +19,8 @@ import (
 //     exceptions, other flowtables or drivers tell devices apart, a prefix stands for the devices that are there.
 //   - Where drivers are asked, only devices that are there are listed, on any machine that is known: Linux 7.2 lets no device be made
 //     that a hardware flowtable names and whose driver refuses.
-//   - Linux 6.19 to 7.1 panic, or break connections, over some devices (Quirks). Where the machine has one, picked or not, or a tunnel or ppp
-//     device would be listed without what it goes by, all that would be listed is Unsupported: only a flowtable without devices is safe.
+//   - Linux 6.19 to 7.1 panic, or break connections, over some devices (Quirks). Where the machine has one, picked or not, or a tunnel, a
+//     ppp or a VLAN device would be listed without what it goes by, all that would be listed is Unsupported: only a flowtable without devices is safe.
 //     Spec.NoGuard lists it all the same. On 6.19 and 7.0 only devices that are there are listed, and prefixes device by device.
 //   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
 //   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.

@@ -78,7 +78,7 @@ func (t *Target) Unseen(listed ...string) []string {
 	if t == nil || t.Kernel.Release == "" {
 		return nil
 	}
-	n := topologyOf(t)
+	n, bothSides := topologyOf(t), t.Kernel.HasQuirk("both-sides")
 	var unseen []string
 	for _, name := range listed {
 		i, there := n.byName[name]
@@ -86,7 +86,7 @@ func (t *Target) Unseen(listed ...string) []string {
 			continue
 		}
 		by := n.under(i)
-		looksThrough := t.Kernel.HasQuirk("both-sides")
+		looksThrough := bothSides
 		if by.both != "" {
 			looksThrough = n.links[i].Kind == "ipip" && n.newTunnels("ipip", t.Kernel.Release)
 		}

@@ -38,7 +38,7 @@ func newGuard(t *Target) *guard {
 		return g
 	}
 	for _, q := range guardQuirks() {
-		if t.Kernel.HasQuirk(q.ID) {
+		if q.concerns(t.Kernel.version()) {
 			g.quirks[q.ID] = q
 		}
 	}

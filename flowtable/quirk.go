@@ -44,7 +44,7 @@ func (k Kernel) Quirks() []Quirk {
 
 // HasQuirk reports whether the kernel has the quirk of that ID, or may have it, as Quirks tells.
 func (k Kernel) HasQuirk(id string) bool {
-	return slices.ContainsFunc(k.Quirks(), func(q Quirk) bool { return q.ID == id })
+	return slices.ContainsFunc(Quirks(), func(q Quirk) bool { return q.ID == id && q.concerns(k.version()) })
 }
 
 // version is the release with the best known patch level.
