@@ -19,7 +19,7 @@ type HookState string
 
 // The states of a bound device's hook.
 const (
-	// HookNotAsked: nobody asked, or the device is not bound.
+	// HookNotAsked: nobody asked, the device is not bound, or it or its flowtable went since.
 	HookNotAsked HookState = ""
 	// HookSeen: the kernel's hooks name the flowtable at the device (Linux 6.17).
 	HookSeen HookState = "seen"
@@ -74,6 +74,9 @@ const (
 // and priority; where the hook dump is missing, or the Kernel is not Hooked, the state is
 // HookUntold, and no error. Errors match fs.ErrPermission without CAP_NET_ADMIN.
 func (m *Manager) WithHooks(ctx context.Context, s *Status) (*Status, error) {
+	if s == nil {
+		return nil, errors.New("offload: hooks: no Status; take one of Manager.Statuses")
+	}
 	with := *s
 	if !slices.ContainsFunc(s.Devices, func(d DeviceStatus) bool { return d.State == flowtable.Bound }) {
 		return &with, nil

@@ -148,6 +148,8 @@ func TestHooksAgain(t *testing.T) {
 	m, err := offload.Open(t.Context(), &offload.Config{Kernel: k})
 	require.NoError(t, err)
 	defer m.Close()
+	_, err = m.WithHooks(t.Context(), nil)
+	require.ErrorContains(t, err, "no Status")
 	k.answer = func([]string) ([]offload.DeviceHooks, error) { return nil, syscall.EPERM }
 	_, err = m.WithHooks(t.Context(), &offload.Status{Owner: ruleset.DefaultOwner, Devices: []offload.DeviceStatus{{
 		Binding: flowtable.Binding{Flowtable: "fast", Device: "lan0", State: flowtable.Bound},

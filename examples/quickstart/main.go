@@ -52,7 +52,7 @@ func run(ctx context.Context, out io.Writer) (result tally, err error) {
 		return result, err
 	}
 	defer manager.Close()
-	watcher, err := conntrack.Open(ctx, &conntrack.Config{NetNS: network.Path(), Poll: pollEvery})
+	watcher, err := manager.Watch(ctx, &conntrack.Config{Poll: pollEvery})
 	if err != nil {
 		return result, err
 	}
