@@ -160,8 +160,7 @@ func (s *Statement) digest(d digest) digest {
 	case s.Counter != nil:
 		d = d.byte(10)
 	case s.Limit != nil:
-		l := s.Limit
-		d = d.byte(11).number(l.Rate).text(l.Per).number(uint64(l.Burst)).truth(l.Over)
+		d = s.Limit.digest(d.byte(11))
 	case s.Log != nil:
 		d = s.Log.digest(d.byte(12))
 	case s.Raw != nil:

@@ -82,14 +82,6 @@ type Masquerading struct {
 // A Counting counts the packets and bytes that come to it. Safe for concurrent reading.
 type Counting struct{}
 
-// A Limiting matches at most Rate packets per unit of time, or, with Over, those beyond. Safe for concurrent reading.
-type Limiting struct {
-	Rate  uint64 `json:"rate"`
-	Per   string `json:"per"`             // "second", "minute", "hour", "day" or "week"
-	Burst uint32 `json:"burst,omitempty"` // packets; zero is 5, as in nft
-	Over  bool   `json:"over,omitempty"`
-}
-
 // A Logging writes packets to the kernel log, or to an nflog group. Safe for concurrent reading.
 type Logging struct {
 	Prefix string  `json:"prefix,omitempty"` // at most 127 bytes

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/bits"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -83,43 +82,6 @@ func (v *validator) checkNATChain(p place, s *scope, name string) {
 	}
 	v.addStatement(p, name, fmt.Errorf(`%s works only in nat chains at hook %s, and packets come here from %s chain %q at hook %q; move the rule`,
 		name, strings.Join(words, " or "), kind, base.Name, string(base.Hook)))
-}
-
-// seconds is the length of a unit of time of nft's limits; 0 if nft knows none of that name.
-func seconds(unit string) uint64 {
-	switch unit {
-	case "second":
-		return 1
-	case "minute":
-		return 60
-	case "hour":
-		return 60 * 60
-	case "day":
-		return 24 * 60 * 60
-	case "week":
-		return 7 * 24 * 60 * 60
-	}
-	return 0
-}
-
-// checkLimit keeps to what the kernel computes with: it divides the unit in nanoseconds by the rate and multiplies by the burst
-// (net/netfilter/nft_limit.c).
-func (v *validator) checkLimit(p place, l *Limiting) {
-	nanoseconds := seconds(l.Per) * 1e9
-	switch {
-	case nanoseconds == 0:
-		v.addStatement(p, "limit.per", fmt.Errorf(`unknown unit of time %q; write "second", "minute", "hour", "day" or "week"`, l.Per))
-		return
-	case l.Rate == 0:
-		v.addStatement(p, "limit.rate", errors.New("the rate is 0, which the kernel refuses; write 1 or more"))
-		return
-	case l.Rate > nanoseconds:
-		v.addStatement(p, "limit.rate", fmt.Errorf("the rate is more than one packet a nanosecond; write at most %d a %s", nanoseconds, l.Per))
-		return
-	}
-	if high, _ := bits.Mul64(nanoseconds/l.Rate, uint64(l.Burst)); high != 0 {
-		v.addStatement(p, "limit.burst", errors.New("the burst takes longer than the kernel can count to (EOVERFLOW); write a smaller one"))
-	}
 }
 
 // maxLogPrefix is the longest prefix in bytes (NF_LOG_PREFIXLEN without the NUL).

@@ -114,11 +114,6 @@ func Goto(chain string) Statement { return Statement{Goto: chain} }
 // Counter counts the packets and bytes that come to it.
 func Counter() Statement { return Statement{Counter: &Counting{}} }
 
-// Limit matches at most rate packets per unit: "second", "minute", "hour", "day", "week".
-func Limit(rate uint64, per string) Statement {
-	return Statement{Limit: &Limiting{Rate: rate, Per: per}}
-}
-
 // Log writes packets to the kernel log.
 func Log(prefix string) Statement { return Statement{Log: &Logging{Prefix: prefix}} }
 
