@@ -172,14 +172,6 @@ func (s *Statement) digest(d digest) digest {
 	return d
 }
 
-func (l *Logging) digest(d digest) digest {
-	d = d.text(l.Prefix).text(l.Level).truth(l.Group != nil)
-	if l.Group != nil {
-		d = d.number(uint64(*l.Group))
-	}
-	return d
-}
-
 // hasRaw reports whether the rule holds expressions of the caller's own.
 func (r *Rule) hasRaw() bool {
 	return slices.ContainsFunc(r.Do, func(s Statement) bool { return s.Raw != nil })

@@ -78,56 +78,6 @@ func (e *encoder) mutate(m *Mutation) {
 	}
 }
 
-// limit counts packets per unit of time, in seconds.
-func (e *encoder) limit(l *Limiting) {
-	unit := seconds(l.Per)
-	if unit == 0 {
-		e.fail(fmt.Errorf("unknown unit of time %q", l.Per))
-	}
-	burst, flags := l.Burst, uint32(0)
-	if burst == 0 {
-		burst = nftvalue.DefaultBurst
-	}
-	if l.Over {
-		flags = nlmsg.LimitInverted
-	}
-	elem, data := e.expr("limit")
-	e.b.Uint64BE(nlmsg.NFTALimitRate, l.Rate)
-	e.b.Uint64BE(nlmsg.NFTALimitUnit, unit)
-	e.b.Uint32BE(nlmsg.NFTALimitBurst, burst)
-	e.b.Uint32BE(nlmsg.NFTALimitType, nlmsg.LimitPackets)
-	e.b.Uint32BE(nlmsg.NFTALimitFlags, flags)
-	e.endExpr(elem, data)
-}
-
-func (e *encoder) log(l *Logging) {
-	elem, data := e.expr("log")
-	if l.Prefix != "" {
-		e.b.String(nlmsg.NFTALogPrefix, l.Prefix)
-	}
-	if l.Group != nil {
-		e.b.Uint16BE(nlmsg.NFTALogGroup, *l.Group)
-	}
-	if l.Level != "" {
-		level, ok := logLevel(l.Level)
-		if !ok {
-			e.fail(fmt.Errorf("unknown log level %q", l.Level))
-		}
-		e.b.Uint32BE(nlmsg.NFTALogLevel, level)
-	}
-	e.endExpr(elem, data)
-}
-
-// logLevel is a level as syslog numbers it (include/uapi/linux/netfilter/nf_tables.h, enum nft_log_level).
-func logLevel(name string) (uint32, bool) {
-	for i, n := range [...]string{"emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"} {
-		if n == name {
-			return uint32(i), true
-		}
-	}
-	return 0, false
-}
-
 // raw writes the caller's own expressions.
 func (e *encoder) raw(r *Raw) {
 	e.exprs += len(r.Expr)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+
+	"github.com/go-fastpath/fastpath/internal/nftvalue"
+	"github.com/go-fastpath/fastpath/internal/nlmsg"
 )
 
 // A Limiting matches at most Rate packets per unit of time, or, with Over, those beyond. Safe for concurrent reading.
@@ -58,4 +61,50 @@ func (v *validator) checkLimit(p place, l *Limiting) {
 
 func (l *Limiting) digest(d digest) digest {
 	return d.number(l.Rate).text(l.Per).number(uint64(l.Burst)).truth(l.Over)
+}
+
+// limit counts packets per unit of time, in seconds.
+func (e *encoder) limit(l *Limiting) {
+	unit := seconds(l.Per)
+	if unit == 0 {
+		e.fail(fmt.Errorf("unknown unit of time %q", l.Per))
+	}
+	burst, flags := l.Burst, uint32(0)
+	if burst == 0 {
+		burst = nftvalue.DefaultBurst
+	}
+	if l.Over {
+		flags = nlmsg.LimitInverted
+	}
+	elem, data := e.expr("limit")
+	e.b.Uint64BE(nlmsg.NFTALimitRate, l.Rate)
+	e.b.Uint64BE(nlmsg.NFTALimitUnit, unit)
+	e.b.Uint32BE(nlmsg.NFTALimitBurst, burst)
+	e.b.Uint32BE(nlmsg.NFTALimitType, nlmsg.LimitPackets)
+	e.b.Uint32BE(nlmsg.NFTALimitFlags, flags)
+	e.endExpr(elem, data)
+}
+
+// limitText leaves the burst out where it is nft's own, as nft does.
+func limitText(l *Limiting) string {
+	over := ""
+	if l.Over {
+		over = "over "
+	}
+	text := fmt.Sprintf("limit rate %s%d/%s", over, l.Rate, l.Per)
+	if l.Burst != 0 && l.Burst != nftvalue.DefaultBurst {
+		text += fmt.Sprintf(" burst %d packets", l.Burst)
+	}
+	return text
+}
+
+func limitJSON(l *Limiting) jsonObject {
+	limit := jsonObject{"rate": l.Rate, "per": l.Per, "burst": nftvalue.DefaultBurst}
+	if l.Burst != 0 {
+		limit["burst"] = l.Burst
+	}
+	if l.Over {
+		limit["inv"] = true
+	}
+	return limit
 }

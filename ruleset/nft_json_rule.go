@@ -130,35 +130,6 @@ func natJSON(family Family, n *NAT) jsonObject {
 	return to
 }
 
-func limitJSON(l *Limiting) jsonObject {
-	limit := jsonObject{"rate": l.Rate, "per": l.Per, "burst": nftvalue.DefaultBurst}
-	if l.Burst != 0 {
-		limit["burst"] = l.Burst
-	}
-	if l.Over {
-		limit["inv"] = true
-	}
-	return limit
-}
-
-// logJSON is nil for a plain log.
-func logJSON(l *Logging) any {
-	log := jsonObject{}
-	if l.Prefix != "" {
-		log["prefix"] = l.Prefix
-	}
-	if l.Group != nil {
-		log["group"] = *l.Group
-	}
-	if l.Level != "" && l.Level != nftvalue.DefaultLogLevel {
-		log["level"] = l.Level
-	}
-	if len(log) == 0 {
-		return nil
-	}
-	return log
-}
-
 // numberJSON is a number that JSON, whose integers nft reads with a sign, can carry; greater ones are strings.
 func numberJSON(v uint64) any {
 	if v > math.MaxInt64 {

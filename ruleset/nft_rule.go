@@ -149,31 +149,3 @@ func masqueradeText(m *Masquerading) string {
 	}
 	return "masquerade"
 }
-
-// limitText leaves the burst out where it is nft's own, as nft does.
-func limitText(l *Limiting) string {
-	over := ""
-	if l.Over {
-		over = "over "
-	}
-	text := fmt.Sprintf("limit rate %s%d/%s", over, l.Rate, l.Per)
-	if l.Burst != 0 && l.Burst != nftvalue.DefaultBurst {
-		text += fmt.Sprintf(" burst %d packets", l.Burst)
-	}
-	return text
-}
-
-// logText leaves the level out where it is nft's own, as nft does.
-func logText(l *Logging) string {
-	text := "log"
-	if l.Prefix != "" {
-		text += " prefix " + nftvalue.Quote(l.Prefix)
-	}
-	if l.Group != nil {
-		return text + " group " + strconv.Itoa(int(*l.Group))
-	}
-	if l.Level != "" && l.Level != nftvalue.DefaultLogLevel {
-		text += " level " + l.Level
-	}
-	return text
-}

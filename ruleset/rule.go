@@ -82,13 +82,6 @@ type Masquerading struct {
 // A Counting counts the packets and bytes that come to it. Safe for concurrent reading.
 type Counting struct{}
 
-// A Logging writes packets to the kernel log, or to an nflog group. Safe for concurrent reading.
-type Logging struct {
-	Prefix string  `json:"prefix,omitempty"` // at most 127 bytes
-	Level  string  `json:"level,omitempty"`  // "emerg" to "debug"; zero is "warn", as in nft; not with Group
-	Group  *uint16 `json:"group,omitempty"`
-}
-
 // A Raw is an encoded expression list of the caller's own (RawExpr makes one); Text is printed for it. Of Expr it is seen whether it offloads
 // (Statement.Offloads), and where it jumps to. Neither is checked beyond that: a
 // Text that does not say what Expr does makes files for nft that differ from the batch, and what the kernel refuses comes back

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-fastpath/fastpath/internal/mark"
 	"github.com/go-fastpath/fastpath/internal/nftvalue"
 )
 
@@ -82,24 +81,6 @@ func (v *validator) checkNATChain(p place, s *scope, name string) {
 	}
 	v.addStatement(p, name, fmt.Errorf(`%s works only in nat chains at hook %s, and packets come here from %s chain %q at hook %q; move the rule`,
 		name, strings.Join(words, " or "), kind, base.Name, string(base.Hook)))
-}
-
-// maxLogPrefix is the longest prefix in bytes (NF_LOG_PREFIXLEN without the NUL).
-const maxLogPrefix = 127
-
-func (v *validator) checkLog(p place, l *Logging) {
-	v.addStatement(p, "log.prefix", checkLength("the prefix", l.Prefix, maxLogPrefix))
-	v.addStatement(p, "log.prefix", mark.CheckText("the prefix", l.Prefix))
-	if strings.Contains(l.Prefix, "$") {
-		v.addStatement(p, "log.prefix", errors.New(`the prefix holds "$", where nft reads a variable; leave it out`))
-	}
-	levels := []string{"", "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"}
-	switch {
-	case !slices.Contains(levels, l.Level):
-		v.addStatement(p, "log.level", fmt.Errorf("unknown level %q; write one of %s", l.Level, strings.Join(levels[1:], ", ")))
-	case l.Level != "" && l.Group != nil:
-		v.addStatement(p, "log", errors.New("a level belongs to the kernel log, a group to nflog; set one of them"))
-	}
 }
 
 func (v *validator) checkRaw(p place, r *Raw) {

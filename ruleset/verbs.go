@@ -114,9 +114,6 @@ func Goto(chain string) Statement { return Statement{Goto: chain} }
 // Counter counts the packets and bytes that come to it.
 func Counter() Statement { return Statement{Counter: &Counting{}} }
 
-// Log writes packets to the kernel log.
-func Log(prefix string) Statement { return Statement{Log: &Logging{Prefix: prefix}} }
-
 // DNAT translates the destination of a new connection. The port is kept if it is 0.
 func DNAT(addr string, port uint16) Statement {
 	return Statement{DNAT: &NAT{Addr: addr, Port: port}}
