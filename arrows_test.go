@@ -44,7 +44,7 @@ var rooms = map[string]room{
 	"internal/benchvm":     {imports: []string{"offload", "ruleset", "flowtable", "internal/kernel", "internal/testns", "internal/goal"}},
 	"internal/goal":        {pure: true},
 	"internal/oncehost":    {},
-	"examples/flowctl":     {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
+	"cmd/flowctl":          {imports: []string{"offload", "ruleset", "flowtable", "conntrack"}},
 	"examples/controller":  {imports: []string{"offload", "ruleset", "flowtable"}},
 	"examples/appliance":   {imports: []string{"offload", "ruleset", "flowtable", "internal/testns"}},
 	"examples/quickstart":  {imports: []string{"offload", "ruleset", "flowtable", "conntrack", "internal/testns"}},

@@ -22,5 +22,5 @@
 // Up to the Batch everything is a value: equal input gives equal bytes on every host. offload.Manager takes the same way
 // against a live kernel, in two calls: Plan and Apply.
 //
-// examples/quickstart is the tour in one program, examples/flowctl the library as a command.
+// examples/quickstart is the tour in one program, cmd/flowctl the library as a command.
 package fastpath

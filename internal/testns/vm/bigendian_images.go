@@ -16,12 +16,12 @@ func imageSpecs() []struct{ name, spec, devices string } {
 	return []struct{ name, spec, devices string }{
 		{"every", "internal/testns/vm/imagetest/testdata/every.json", "lan0 wan0"},
 		{"firmware-router", "examples/firmware/router.json", "lan0 wan0 ppp0"},
-		{"dialup", "examples/flowctl/dialup.json", "lan0 ppp0"},
-		{"numbered", "examples/flowctl/numbered.json", "lan0 lan1 wan0 wan1"},
-		{"plain", "examples/flowctl/plain.json", "lan0"},
-		{"pods", "examples/flowctl/pods.json", "overlay.pods pod0a pod0b"},
-		{"router", "examples/flowctl/router.json", "lan0 wan0"},
-		{"zones", "examples/flowctl/zones.json", "port1 port2"},
+		{"dialup", "cmd/flowctl/dialup.json", "lan0 ppp0"},
+		{"numbered", "cmd/flowctl/numbered.json", "lan0 lan1 wan0 wan1"},
+		{"plain", "cmd/flowctl/plain.json", "lan0"},
+		{"pods", "cmd/flowctl/pods.json", "overlay.pods pod0a pod0b"},
+		{"router", "cmd/flowctl/router.json", "lan0 wan0"},
+		{"zones", "cmd/flowctl/zones.json", "port1 port2"},
 	}
 }
 

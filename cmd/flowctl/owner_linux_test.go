@@ -183,12 +183,12 @@ func TestReadmeSession(t *testing.T) {
 		file := writeFile(t, form)
 		seen := 0
 		for line := range strings.Lines(session) {
-			line, ok := strings.CutPrefix(line, "go run ./examples/flowctl ")
+			line, ok := strings.CutPrefix(line, "go run ./cmd/flowctl ")
 			if !ok {
 				continue
 			}
 			line, _, _ = strings.Cut(line, "#")
-			args := strings.Fields(strings.NewReplacer("--netns blue", "--netns "+ns.Name(), "examples/flowctl/router.json", file).Replace(line))
+			args := strings.Fields(strings.NewReplacer("--netns blue", "--netns "+ns.Name(), "cmd/flowctl/router.json", file).Replace(line))
 			if seen++; args[0] == "run" {
 				p := startProcess(t, args...)
 				p.await(t, 0, "steady, generation ")
