@@ -59,7 +59,7 @@ func TestAfterCreation(t *testing.T) {
 
 // The names of anonymous sets are the kernel's, and what it makes of expressions of the caller's own: a table with some is read back.
 func TestAfterCreationOfWhatOnlyTheKernelKnows(t *testing.T) {
-	raw, err := RawExpr(Inet, "counter", &expr.Counter{})
+	raw, err := rawStatement(Inet, "counter", &expr.Counter{})
 	require.NoError(t, err)
 	for _, r := range []Rule{R(TCPDport.Is(5, 6, 7), Drop()), R(raw)} {
 		_, ok := create(t, testns.NewT(t, "create"), chainOf(toPort(1), r, toPort(2)))

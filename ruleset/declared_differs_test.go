@@ -34,7 +34,7 @@ var (
 	typeofSets = difference{regexp.MustCompile(`^typeof ip [sd]addr$`), "type ipv4_addr", "sets are declared by their type"}
 )
 
-// What cannot be declared. The caller's own expressions (RawExpr) can carry each of them that needs neither a set nor an object.
+// What cannot be declared. The caller's own expressions (ruleset/rawexpr) can carry each of them that needs neither a set nor an object.
 var (
 	icmp         = difference{regexp.MustCompile(`^.*\bicmp(v6)? type .*$`), "", "types and codes of ICMP, alone and concatenated"}
 	clampMSS     = difference{regexp.MustCompile(`^.*\btcp option maxseg size set .*$`), "", "the clamping of TCP's MSS"}

@@ -86,7 +86,7 @@ func differenceRows(title, kind string) string {
 	slices.Sort(order)
 	text := "## " + title + "\n\n"
 	if kind == "Cannot" {
-		text += "The caller's own expressions (RawExpr) can carry each of these that needs neither a set nor an object.\n\n"
+		text += "The caller's own expressions (ruleset/rawexpr) can carry each of these that needs neither a set nor an object.\n\n"
 	}
 	for _, why := range order {
 		text += fmt.Sprintf("- %s: %s\n", why, strings.Join(who[why], ", "))

@@ -34,7 +34,7 @@ func iptables(t *testing.T, owner, text string) *Spec {
 		default:
 			r := iptablesRule{t: t, words: words}
 			chain, exprs := r.read()
-			raw, err := RawExpr(IP, strings.TrimSpace(line), exprs...)
+			raw, err := rawStatement(IP, strings.TrimSpace(line), exprs...)
 			require.NoError(t, err, line)
 			i, there := chains[chain]
 			require.True(t, there, line)

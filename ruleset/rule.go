@@ -82,7 +82,7 @@ type Masquerading struct {
 // A Counting counts the packets and bytes that come to it. Safe for concurrent reading.
 type Counting struct{}
 
-// A Raw is an encoded expression list of the caller's own (RawExpr makes one); Text is printed for it. Of Expr it is seen whether it offloads
+// A Raw is an encoded expression list of the caller's own (package rawexpr makes one); Text is printed for it. Of Expr it is seen whether it offloads
 // (Statement.Offloads), and where it jumps to. Neither is checked beyond that: a
 // Text that does not say what Expr does makes files for nft that differ from the batch, and what the kernel refuses comes back
 // from it alone. The bytes fit one byte order: do not compile them for the other. Safe for concurrent reading.

@@ -91,11 +91,11 @@ func (v *validator) checkRaw(p place, r *Raw) {
 		v.addStatement(p, "raw.text", errors.New("the text has several lines; write the statement on one"))
 	}
 	if len(r.Expr) == 0 {
-		v.addStatement(p, "raw.expr", errors.New("there is no expression; make the statement with RawExpr"))
+		v.addStatement(p, "raw.expr", errors.New("there is no expression; make the statement with rawexpr.Statement"))
 	}
 	for i, e := range r.Expr {
 		if len(e) == 0 {
-			v.add(p.statementPath("raw.expr["+strconv.Itoa(i)+"]"), errors.New("the expression is empty; make the statement with RawExpr"))
+			v.add(p.statementPath("raw.expr["+strconv.Itoa(i)+"]"), errors.New("the expression is empty; make the statement with rawexpr.Statement"))
 		}
 	}
 }
