@@ -20,20 +20,17 @@ var emulators = map[string]string{
 	"mipsle": "qemu-mipsel", "ppc64le": "qemu-ppc64le", "riscv64": "qemu-riscv64", "s390x": "qemu-s390x",
 }
 
-// RunArch runs `go test -short` of packages for another processor, under an emulator where this one cannot run its programs; that
+// RunArch runs the tests of packages, with -test.short, for another processor, under an emulator where this one cannot run its programs; that
 // takes ten times as long. The tests have no privileges: qemu translates few of netlink's messages, so what needs a kernel is skipped, as for anybody who is not root.
-func (m *Module) RunArch(ctx context.Context, goarch string, patterns, flags []string, verbose bool, say func(string, ...any), w io.Writer) Summary {
+func (m *Module) RunArch(ctx context.Context, c *Cache, goarch string, patterns []string, o TestOptions, say func(string, ...any), w io.Writer) Summary {
 	goarch, instead := insteadOf386(goarch, runtime.GOARCH, runs386)
 	runner, err := archRunner(ctx, goarch, runtime.GOARCH, os.Geteuid() == 0, say)
 	if err != nil {
 		fmt.Fprintf(w, "NOT RUN: %v\n", err)
 		return Summary{Name: goarch, NotRun: firstLine(err.Error())}
 	}
-	flags = append([]string{"-short"}, flags...)
-	if len(runner) > 0 {
-		flags = append([]string{"-exec=" + strings.Join(runner, " ")}, flags...)
-	}
-	s := m.goTest(ctx, []string{"GOARCH=" + goarch, "CGO_ENABLED=0"}, patterns, flags, verbose, w)
+	o.Flags = append([]string{"-test.short"}, o.Flags...)
+	s := m.testHere(ctx, c, &processor{goarch: goarch}, runner, patterns, o, w)
 	s.Name, s.Detail = goarch, "natively"
 	if needsEmulator(goarch, runtime.GOARCH) {
 		s.Detail = emulators[goarch] + instead

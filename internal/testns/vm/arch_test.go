@@ -41,7 +41,7 @@ func TestArchRunner(t *testing.T) {
 // A processor that cannot be had is told in the summary, and is no success.
 func TestArchThatCannotBeHad(t *testing.T) {
 	var out strings.Builder
-	s := (&Module{}).RunArch(t.Context(), "pdp11", nil, nil, false, t.Logf, &out)
+	s := (&Module{}).RunArch(t.Context(), nil, "pdp11", nil, TestOptions{}, t.Logf, &out)
 	require.False(t, s.OK())
 	require.Equal(t, `pdp11: NOT RUN: no emulator is known for the processor "pdp11"`, s.String())
 	require.Contains(t, out.String(), "NOT RUN")

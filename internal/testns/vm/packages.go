@@ -74,19 +74,46 @@ func (m *Module) guestDir(importPath string) string {
 	return path.Join("/src", m.short(importPath))
 }
 
-// buildTests compiles the test binary of each package into dir. Binaries are
-// kept in the cache too, so that unchanged ones are not linked again.
+// buildTests compiles the test binary of each package into dir. Binaries are kept in the cache too,
+// so that unchanged ones are not linked again.
 func (m *Module) buildTests(ctx context.Context, c *Cache, p *processor, pkgs []*testPackage, dir string) error {
-	return m.buildEach(ctx, c, len(pkgs), func(i int) error {
-		pkg := pkgs[i]
-		name := strings.ReplaceAll(strings.TrimPrefix(m.short(pkg.ImportPath), "./"), "/", "_") + ".test"
-		kept := c.path("bin", hashOf(m.Dir), p.goarch+"-"+name)
-		if _, err := commandEnv(ctx, m.Dir, p.goEnviron(), "go", "test", "-c", "-trimpath", "-ldflags=-s -w", "-o", kept, pkg.ImportPath); err != nil {
+	rounds := rounds(pkgs)
+	return m.buildEach(ctx, c, len(rounds), func(i int) error {
+		// A folder for each round: a file there is always of the same package.
+		kept := c.path("bin", hashOf(m.Dir), fmt.Sprintf("%s-tests-%d", p.goarch, i))
+		args := []string{"test", "-c", "-trimpath", "-ldflags=-s -w", "-o", kept + "/"}
+		for _, pkg := range rounds[i] {
+			args = append(args, pkg.ImportPath)
+		}
+		if _, err := commandEnv(ctx, m.Dir, p.goEnviron(), "go", args...); err != nil {
 			return err
 		}
-		pkg.binary = filepath.Join(dir, name)
-		return copyFile(pkg.binary, kept)
+		for _, pkg := range rounds[i] {
+			name := strings.ReplaceAll(strings.TrimPrefix(m.short(pkg.ImportPath), "./"), "/", "_") + ".test"
+			pkg.binary = filepath.Join(dir, name)
+			if err := copyFile(pkg.binary, filepath.Join(kept, path.Base(pkg.ImportPath)+".test")); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
+}
+
+// rounds deals packages out so that no two of a round have the same last name: one go test -c
+// compiles many packages, and names each binary after its package alone.
+func rounds(pkgs []*testPackage) [][]*testPackage {
+	var all [][]*testPackage
+	seen := map[string]int{}
+	for _, p := range pkgs {
+		base := path.Base(p.ImportPath)
+		i := seen[base]
+		seen[base]++
+		if i == len(all) {
+			all = append(all, nil)
+		}
+		all[i] = append(all[i], p)
+	}
+	return all
 }
 
 // buildProgram compiles a main package (a folder or an import path) for the guest.

@@ -20,7 +20,7 @@ const NotOnThisKernel = "not on this kernel:"
 
 // Result counts tests. A test with subtests stands for them and is not counted
 // itself, unless it failed on its own account: with no failed subtest below. A
-// package that fails without a failed test (it does not build, panics, runs out
+// package that fails without a failed test (it panics, runs out
 // of time) counts as one failure.
 type Result struct {
 	Passed, Failed, Skipped int
@@ -66,8 +66,8 @@ func (r *Result) fail(pkg, text string) {
 
 // event is one line of go tool test2json, see cmd/internal/test2json.
 type event struct {
-	Action, Package, ImportPath, Test, Output string
-	Elapsed                                   float64 // seconds, with pass, fail and skip
+	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds, with pass, fail and skip
 }
 
 // testState is what the events said about one test, or with an empty name
@@ -85,8 +85,6 @@ type testState struct {
 type collector struct {
 	tests map[[2]string]*testState // package, test
 	order [][2]string
-
-	shorten func(importPath string) string // nil keeps names as they are
 }
 
 func newCollector() *collector { return &collector{tests: map[[2]string]*testState{}} }
@@ -103,16 +101,9 @@ func (c *collector) state(pkg, test string) *testState {
 }
 
 func (c *collector) add(e event) {
-	pkg := e.Package
-	if pkg == "" {
-		pkg, _, _ = strings.Cut(e.ImportPath, " ") // "path [path.test]" of build output
-	}
-	if c.shorten != nil {
-		pkg = c.shorten(pkg)
-	}
-	s := c.state(pkg, e.Test)
+	s := c.state(e.Package, e.Test)
 	switch e.Action {
-	case "output", "build-output":
+	case "output":
 		s.output.WriteString(e.Output)
 	case "run": // again, with -test.count: the first failure is what counts
 		if s.action != "" && s.action != "fail" {
@@ -167,7 +158,7 @@ func (c *collector) result(allowed ...string) Result {
 	}
 	for _, key := range c.order {
 		if s := c.tests[key]; key[1] == "" && s.action == "fail" && !failedIn[key[0]] {
-			r.fail(key[0], c.buildOutput(key[0])+s.output.String())
+			r.fail(key[0], s.output.String())
 		}
 	}
 	return r
@@ -214,14 +205,6 @@ func (r *Result) skip(o Outcome, allowed []string) {
 	r.Failures = append(r.Failures, o)
 }
 
-// buildOutput is what the compiler said; go test files it under the test variant's name.
-func (c *collector) buildOutput(pkg string) string {
-	if s := c.tests[[2]string{pkg + ".test", ""}]; s != nil {
-		return s.output.String()
-	}
-	return ""
-}
-
 // link tells each test about its subtests.
 func (c *collector) link() {
 	for _, key := range c.order {
@@ -251,19 +234,19 @@ func skipReason(output string) string {
 	return last
 }
 
-// parseTestOutput turns what a test binary printed with -test.v=test2json into events.
-func parseTestOutput(dir, pkg string, out []byte, code int) (*collector, error) {
-	cmd := exec.Command("go", "tool", "test2json", "-t", "-p", pkg) // -t: with times
-	cmd.Dir = dir
+// parseTestOutput turns what a test binary printed with -test.v=test2json into events, by Go's
+// program of that name.
+func parseTestOutput(converter, pkg string, out []byte, code int) (*collector, error) {
+	cmd := exec.Command(converter, "-t", "-p", pkg) // -t: with times
 	cmd.Stdin = bytes.NewReader(out)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	lines, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("go tool test2json: %w: %s", err, stderr.String())
+		return nil, fmt.Errorf("test2json: %w: %s", err, stderr.String())
 	}
 	c := newCollector()
-	if err := c.read(bytes.NewReader(lines), nil); err != nil {
+	if err := c.read(bytes.NewReader(lines)); err != nil {
 		return nil, err
 	}
 	if code != 0 {
@@ -272,8 +255,8 @@ func parseTestOutput(dir, pkg string, out []byte, code int) (*collector, error) 
 	return c, nil
 }
 
-// read adds a stream of JSON events; each is shown to see, which may be nil.
-func (c *collector) read(r io.Reader, see func(event)) error {
+// read adds a stream of JSON events.
+func (c *collector) read(r io.Reader) error {
 	d := json.NewDecoder(r)
 	for {
 		var e event
@@ -283,9 +266,6 @@ func (c *collector) read(r io.Reader, see func(event)) error {
 			return fmt.Errorf("test events: %w", err)
 		}
 		c.add(e)
-		if see != nil {
-			see(e)
-		}
 	}
 }
 

@@ -50,11 +50,9 @@ func TestResultCountsWhatDidNotFinish(t *testing.T) {
 }
 
 func TestResultCountsAPackageThatFailsAlone(t *testing.T) {
-	c := collect(t, "pass p T", "output p  exit status 2\n", "fail p", "fail q")
-	c.add(event{Action: "build-output", ImportPath: "q.test [q.test]", Output: "does not compile\n"})
-	r := c.result()
+	r := collect(t, "pass p T", "output p  exit status 2\n", "fail p", "fail q").result()
 	require.Equal(t, []int{1, 2, 0}, []int{r.Passed, r.Failed, r.Skipped})
-	require.Contains(t, r.Failures[1].Text, "does not compile")
+	require.Contains(t, r.Failures[0].Text, "exit status 2")
 }
 
 func TestTestsLeftToTheHostAreHeldAgainstIt(t *testing.T) {
@@ -113,4 +111,21 @@ func TestPrefixWriterWritesWholeLines(t *testing.T) {
 		require.Equal(t, len(s), n)
 	}
 	require.Equal(t, "> one\n> two\n> \n", b.String())
+}
+
+// No two packages of one go test -c may have the same last name: one binary would replace the other.
+func TestRoundsKeepSameNamesApart(t *testing.T) {
+	var pkgs []*testPackage
+	for _, p := range []string{"m/a/vm", "m/b", "m/c/vm", "m/d/vm", "m/e/b"} {
+		pkgs = append(pkgs, &testPackage{ImportPath: p})
+	}
+	var got []string
+	for _, round := range rounds(pkgs) {
+		var names []string
+		for _, p := range round {
+			names = append(names, p.ImportPath)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	require.Equal(t, []string{"m/a/vm m/b", "m/c/vm m/e/b", "m/d/vm"}, got)
 }

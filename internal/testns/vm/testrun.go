@@ -16,7 +16,10 @@ import (
 	"github.com/go-fastpath/fastpath/internal/testns/vm/wire"
 )
 
-// TestOptions say how test binaries are run in the guest.
+// defaultTimeout is the time limit of one package where none is given.
+const defaultTimeout = 10 * time.Minute
+
+// TestOptions say how test binaries are run.
 type TestOptions struct {
 	Run         string        // -test.run
 	Flags       []string      // more flags for the test binaries, such as -test.bench=.
@@ -34,10 +37,11 @@ type TestOptions struct {
 // Tests are packages that were compiled for the guest. Safe for concurrent use
 // once BuildTests has returned.
 type Tests struct {
-	module *Module
-	pkgs   []*testPackage
-	init   string
-	dir    string
+	module    *Module
+	pkgs      []*testPackage
+	init      string
+	dir       string
+	converter string // the program test2json
 }
 
 // BuildTests compiles the tests of the packages that the patterns name for the
@@ -45,6 +49,19 @@ type Tests struct {
 // left out; none at all is an error.
 func (m *Module) BuildTests(ctx context.Context, c *Cache, selector string, patterns []string) (*Tests, error) {
 	p := processorOf(selector)
+	t, err := m.buildTestsOf(ctx, c, p, patterns)
+	if err != nil {
+		return nil, err
+	}
+	if t.init, err = m.guestInit(ctx, c, p, t.dir); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// buildTestsOf compiles the tests of packages for a processor.
+func (m *Module) buildTestsOf(ctx context.Context, c *Cache, p *processor, patterns []string) (*Tests, error) {
 	all, err := listPackages(ctx, p, patterns)
 	if err != nil {
 		return nil, err
@@ -61,7 +78,9 @@ func (m *Module) BuildTests(ctx context.Context, c *Cache, selector string, patt
 	if t.dir, err = os.MkdirTemp("", "fastpath-tests-"); err != nil {
 		return nil, err
 	}
-	if t.init, err = m.guestInit(ctx, c, p, t.dir); err == nil {
+	t.converter = filepath.Join(t.dir, "test2json")
+	err = m.buildProgram(ctx, c, amd64(), "cmd/test2json", t.converter)
+	if err == nil {
 		err = m.buildTests(ctx, c, p, t.pkgs, t.dir)
 	}
 	if err != nil {
@@ -78,7 +97,7 @@ func (t *Tests) Close() error { return os.RemoveAll(t.dir) }
 func (t *Tests) split(n int) []*Tests {
 	split := make([]*Tests, min(n, len(t.pkgs)))
 	for i := range split {
-		split[i] = &Tests{module: t.module, init: t.init, dir: t.dir}
+		split[i] = &Tests{module: t.module, init: t.init, dir: t.dir, converter: t.converter}
 	}
 	for i, p := range t.pkgs {
 		part := split[i%len(split)]
@@ -111,10 +130,7 @@ func (t *Tests) Run(ctx context.Context, c *Cache, k *Kernel, o TestOptions, w i
 }
 
 func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
-	timeout := o.Timeout
-	if timeout == 0 {
-		timeout = 10 * time.Minute
-	}
+	timeout := cmp.Or(o.Timeout, defaultTimeout)
 	var jobs []wire.Job
 	files := maps.Clone(o.Files)
 	if files == nil {
@@ -131,14 +147,21 @@ func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
 		}
 		bin := "/tests/" + filepath.Base(p.binary)
 		files[bin] = p.binary
-		argv := []string{bin, "-test.v=test2json", "-test.timeout=" + timeout.String(), "-test.paniconexit0"}
-		if run := cmp.Or(o.RunIn[t.module.short(p.ImportPath)], o.Run); run != "" {
-			argv = append(argv, "-test.run="+run)
-		}
-		jobs = append(jobs, wire.Job{Name: t.module.short(p.ImportPath), Dir: dir, Argv: append(argv, o.Flags...),
+		argv := o.argv(bin, cmp.Or(o.RunIn[t.module.short(p.ImportPath)], o.Run))
+		jobs = append(jobs, wire.Job{Name: t.module.short(p.ImportPath), Dir: dir, Argv: argv,
 			Env: o.Env, Seconds: int(timeout.Seconds()) + 30, Merge: true})
 	}
 	return jobs, files, nil
+}
+
+// argv is how a test binary is called.
+func (o TestOptions) argv(binary, run string) []string {
+	timeout := cmp.Or(o.Timeout, defaultTimeout)
+	argv := []string{binary, "-test.v=test2json", "-test.timeout=" + timeout.String(), "-test.paniconexit0"}
+	if run != "" {
+		argv = append(argv, "-test.run="+run)
+	}
+	return append(argv, o.Flags...)
 }
 
 // testRunner follows the frames of one boot.
@@ -174,24 +197,33 @@ func (r *testRunner) frame(f wire.Frame) error {
 	return nil
 }
 
-// finish counts the tests of one package and says in a line how it went.
+// finish counts the tests of the package that a job ran.
 func (r *testRunner) finish(job int, s wire.ExitStatus) error {
-	p := r.tests.pkgs[job]
-	name := r.tests.module.short(p.ImportPath)
-	if s.Err != "" {
-		fmt.Fprintf(&r.output[job], "\n%s\n", s.Err)
-	}
-	c, err := parseTestOutput(r.tests.module.Dir, name, r.output[job].Bytes(), s.Code)
-	if err != nil {
-		return err
-	}
-	res := c.result(NotOnThisKernel)
+	res, err := r.tests.count(r.tests.pkgs[job], s, 0, r.output[job].Bytes(), r.w, NotOnThisKernel)
 	r.output[job].Reset()
-	verdict := "ok  "
+	r.result.Add(res)
+	return err
+}
+
+// count counts what a package's test binary printed and says in a line how it went. A skip whose
+// text begins with none of the allowed prefixes is a failure; no prefixes allow every skip.
+func (t *Tests) count(p *testPackage, s wire.ExitStatus, used time.Duration, out []byte, w io.Writer, allowed ...string) (Result, error) {
+	name := t.module.short(p.ImportPath)
+	if s.Err != "" {
+		out = fmt.Appendf(out, "\n%s\n", s.Err)
+	}
+	c, err := parseTestOutput(t.converter, name, out, s.Code)
+	if err != nil {
+		return Result{}, err
+	}
+	res := c.result(allowed...)
+	verdict, processor := "ok  ", ""
 	if res.Failed > 0 {
 		verdict = "FAIL"
 	}
-	fmt.Fprintf(r.w, "%s %s: %d passed, %d failed, %d skipped (%.1f s)\n", verdict, name, res.Passed, res.Failed, res.Skipped, s.Seconds)
-	r.result.Add(res)
-	return nil
+	if used > 0 {
+		processor = fmt.Sprintf(", %.1f s of a processor", used.Seconds())
+	}
+	fmt.Fprintf(w, "%s %s: %d passed, %d failed, %d skipped (%.1f s%s)\n", verdict, name, res.Passed, res.Failed, res.Skipped, s.Seconds, processor)
+	return res, nil
 }

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,7 +15,10 @@ func TestSlowestLineNamesTenTestsTheLongestFirst(t *testing.T) {
 		out += fmt.Sprintf("\x16=== RUN   T%d\n\x16=== RUN   T%d/sub\n\x16--- PASS: T%d/sub (60.00s)\n\x16--- PASS: T%d (%d.00s)\n", i, i, i, i, i)
 	}
 	out += "\x16=== RUN   Quick\n\x16--- PASS: Quick (0.99s)\n\x16PASS\n"
-	c, err := parseTestOutput(".", "p", []byte(out), 0)
+	converter := filepath.Join(t.TempDir(), "test2json")
+	_, err := command(t.Context(), "", "go", "build", "-o", converter, "cmd/test2json")
+	require.NoError(t, err)
+	c, err := parseTestOutput(converter, "p", []byte(out), 0)
 	require.NoError(t, err)
 	line := Summary{Name: "kernel 6.1", Result: c.result()}.SlowestLine()
 	require.True(t, strings.HasPrefix(line, "kernel 6.1, slowest: 12 s p T12, 11 s p T11, 10 s p T10, "), line)

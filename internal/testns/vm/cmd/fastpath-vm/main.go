@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/go-fastpath/fastpath/internal/testns/vm"
 )
@@ -54,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	a := &app{stdout: stdout, stderr: stderr}
+	a := &app{stdout: stdout, stderr: stderr, started: time.Now()}
 	a.define(args[0])
 	if err := a.flags.Parse(args[1:]); err != nil {
 		return exitUsage
@@ -68,6 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // app holds the flags and the open cache.
 type app struct {
 	stdout, stderr io.Writer
+	started        time.Time
 	flags          *flag.FlagSet
 	kernel         string
 	arch           string

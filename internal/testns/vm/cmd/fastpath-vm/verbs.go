@@ -58,13 +58,15 @@ func test(ctx context.Context, a *app, packages []string) int {
 	return code
 }
 
-// print ends a run: the slowest tests of each tier, so that the next person sees them, and then a line for each.
+// print ends a run: the slowest tests of each tier, so that the next person sees them, how long the
+// run took, and then a line for each tier.
 func (a *app) print(sums []vm.Summary) {
 	for _, s := range sums {
 		if line := s.SlowestLine(); line != "" {
 			fmt.Fprintln(a.stdout, line)
 		}
 	}
+	fmt.Fprintf(a.stdout, "took %.0f s\n", time.Since(a.started).Seconds())
 	for _, s := range sums {
 		fmt.Fprintln(a.stdout, s)
 	}
@@ -110,18 +112,7 @@ func (a *app) testHost(ctx context.Context, packages []string) vm.Summary {
 	if len(packages) == 0 {
 		packages = []string{"./..."}
 	}
-	return a.module.RunHost(ctx, packages, a.goTestFlags(), a.options.Verbose, vm.PrefixWriter(a.stdout, "[host] "))
-}
-
-func (a *app) goTestFlags() []string {
-	flags := slices.Clone(a.options.Flags)
-	if a.options.Run != "" {
-		flags = append(flags, "-run="+a.options.Run)
-	}
-	if a.options.Timeout > 0 {
-		flags = append(flags, "-timeout="+a.options.Timeout.String())
-	}
-	return flags
+	return a.module.RunHost(ctx, a.cache, packages, a.options, vm.PrefixWriter(a.stdout, "[host] "))
 }
 
 // arch runs packages for other processors and ends with one line for each.
@@ -138,7 +129,7 @@ func arch(ctx context.Context, a *app, packages []string) int {
 func (a *app) testArchs(ctx context.Context, packages []string) (sums []vm.Summary) {
 	for _, name := range strings.Split(a.arch, ",") {
 		w := vm.PrefixWriter(a.stdout, "["+name+"] ")
-		sums = append(sums, a.module.RunArch(ctx, name, packages, a.goTestFlags(), a.options.Verbose, a.say, w))
+		sums = append(sums, a.module.RunArch(ctx, a.cache, name, packages, a.options, a.say, w))
 	}
 	return sums
 }
