@@ -21,7 +21,7 @@ import (
 //     that a hardware flowtable names and whose driver refuses.
 //   - Linux 6.19 to 7.1 panic, or break connections, over some devices (Quirks). Where the machine has one, picked or not, or a tunnel, a
 //     ppp or a VLAN device would be listed without what it goes by, all that would be listed is Unsupported: only a flowtable without devices is safe.
-//     Spec.NoGuard lists it all the same. On 6.19 and 7.0 only devices that are there are listed, and prefixes device by device.
+//     Spec.NoGuard lists it all the same. From 6.19 to 7.1 only devices that are there are listed, and prefixes device by device.
 //   - A selector that picks nothing today is Missing, under its own name ("ports of br-lan"), with what is waited for.
 //   - A device whose name nft cannot spell (CheckDevice) is left out as Unsupported.
 //   - With HardwareAuto, Binding.Hardware says which devices' drivers accept, as Target.Hardware has it.
@@ -51,12 +51,13 @@ type binder struct {
 
 	spec    *Spec // the one at hand
 	listing *listing
+	picks   []int // the links that its selectors picked
 }
 
 func (t *Target) isZero() bool { return t == nil || t.Kernel == (Kernel{}) && len(t.Links) == 0 }
 
 func (b *binder) bind(s *Spec) []Binding {
-	b.spec, b.listing = s, newListing()
+	b.spec, b.listing, b.picks = s, newListing(), nil
 	for _, d := range s.Devices {
 		switch {
 		case d.isEmpty():
@@ -124,8 +125,8 @@ func (b *binder) name(d Selector) {
 	e := entry{device: d.Name, state: Missing, why: "the device is not there, and this kernel refuses a flowtable with a missing device; plan again when it appears"}
 	switch {
 	case !b.target.Kernel.ByName:
-	case b.careful():
-		e.why = "the device is not there, and " + unknownBelow + "; plan again when it appears"
+	case b.careful() != "":
+		e.why = "the device is not there, and " + unknownBelow(b.careful()) + "; plan again when it appears"
 	case b.hardware():
 		e.why = "the device is not there, and " + keptAway + "; plan again when it appears"
 	default:
@@ -137,11 +138,21 @@ func (b *binder) name(d Selector) {
 // keptAway is why names of missing devices and prefixes are not listed in hardware (nf_tables_api.c, nft_flowtable_event).
 const keptAway = "a hardware flowtable keeps devices from being made whose drivers refuse"
 
-// unknownBelow is why names of missing devices and prefixes are not listed on kernels that panic over some devices.
-const unknownBelow = "this kernel panics over some devices (" + quirkPanics + ")"
+// unknownBelow is why names of missing devices and prefixes are not listed on kernels that do not survive some devices.
+func unknownBelow(quirk string) string {
+	if quirk == quirkPanics {
+		return "this kernel panics over some devices (" + quirk + ")"
+	}
+	return "this kernel breaks connections over some devices (" + quirk + ")"
+}
 
-// careful reports whether only devices that are there are listed, because the kernel panics over some.
-func (b *binder) careful() bool { return b.guard.panics() && !b.spec.NoGuard }
+// careful is the quirk for which only devices that are there are listed; "" if there is none.
+func (b *binder) careful() string {
+	if b.spec.NoGuard {
+		return ""
+	}
+	return b.guard.unsafe()
+}
 
 // hardware reports whether drivers may be asked about what is listed.
 func (b *binder) hardware() bool {
@@ -195,8 +206,8 @@ func (b *binder) apart(d Selector) string {
 			return why
 		}
 	}
-	if b.careful() {
-		return unknownBelow
+	if quirk := b.careful(); quirk != "" {
+		return unknownBelow(quirk)
 	}
 	if b.hardware() {
 		return keptAway

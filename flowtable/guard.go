@@ -29,6 +29,7 @@ type guard struct {
 type hazard struct {
 	way   string // "wan-ppp -> eth1: PPPoE session 5"; "" is no hazard
 	quirk string
+	next  string // what to do beside what there always is; "" is nothing
 }
 
 // newGuard guards against the quirks of a kernel whose release is known.
@@ -38,11 +39,17 @@ func newGuard(t *Target) *guard {
 		return g
 	}
 	for _, q := range guardQuirks() {
-		if q.concerns(t.Kernel.version()) {
+		if release := t.Kernel.version(); q.concerns(release) || q.candidate(release) {
 			g.quirks[q.ID] = q
 		}
 	}
 	return g
+}
+
+// candidate reports whether a kernel is a candidate for the release that repairs a quirk: the repair may have come later.
+func (q Quirk) candidate(release string) bool {
+	v := versionOf(release)
+	return v.candidate && v.sameSeries(versionOf(q.Until))
 }
 
 func (g *guard) has(quirk string) bool {
@@ -50,8 +57,19 @@ func (g *guard) has(quirk string) bool {
 	return has
 }
 
-// panics reports whether the kernel panics over some devices: what is not there yet is not listed then, for it could be such a device.
+// panics reports whether the kernel panics over some devices.
 func (g *guard) panics() bool { return g.has(quirkPanics) }
+
+// unsafe is the quirk for which what is not there yet is not listed: it could be a device that the kernel panics over, or
+// breaks connections over when it is listed without what it goes by; "" if there is none.
+func (g *guard) unsafe() string {
+	for _, quirk := range []string{quirkPanics, quirkNoEthernet, quirkNoHeader} {
+		if g.has(quirk) {
+			return quirk
+		}
+	}
+	return ""
+}
 
 // machine finds the first device of the machine under whose headers the kernel panics or breaks connections, picked or not: rules can let in
 // connections over every device.
@@ -67,7 +85,7 @@ func (g *guard) machine() hazard {
 			switch v := &visits[at]; {
 			case g.panics() && g.heavy(v):
 				quirk = quirkPanics
-			case g.has(quirkTooDeep) && v.state == tooDeep:
+			case g.has(quirkTooDeep) && (v.state == tooDeep || g.tooDeepByBridge(v)):
 				quirk = quirkTooDeep
 			default:
 				continue
@@ -87,6 +105,12 @@ func (g *guard) machine() hazard {
 func (g *guard) heavy(v *visit) bool {
 	l := &g.links[v.link]
 	return l.Kind == "ppp" || l.PPPoE.Device != "" || l.isVLAN() && (v.wraps > 0 || g.filtered(l))
+}
+
+// tooDeepByBridge reports whether the tag of a bridge comes below as many headers as kernels look through.
+func (g *guard) tooDeepByBridge(v *visit) bool {
+	l := &g.links[v.link]
+	return l.wrapped() && v.wraps+1 == maxEncaps && g.filtered(l)
 }
 
 // filtered reports whether a link is the port of a bridge that may put a tag on by itself, or stands on one: it does so for a VLAN of another
@@ -109,23 +133,32 @@ func (g *guard) bottom(visits []visit, at int) int {
 	return at
 }
 
-// listed finds the first device of a flowtable that the kernel looks through and that is listed without what it goes by.
-func (g *guard) listed(devices []string) hazard {
-	for i := range g.links {
+// listed finds the first of the links that a flowtable picks or lists which would be without what it goes by, while the flowtable lists other
+// devices: the other side of its connections. Its walks have a budget of their own, for those of the machine may have used up theirs.
+func (g *guard) listed(picks []int, devices []string) hazard {
+	if len(devices) == 0 {
+		return hazard{}
+	}
+	w := newWalker(g.topology)
+	for _, i := range picks {
 		l := &g.links[i]
 		quirk := g.through(l)
-		if !g.has(quirk) || !listedIn(devices, l.Name) {
+		if !g.has(quirk) {
 			continue
 		}
-		below := slices.DeleteFunc(g.lower(g.down(i, nobody)), func(d string) bool { return d == l.Name })
+		below := slices.DeleteFunc(w.lower(w.down(i, nobody)), func(d string) bool { return d == l.Name })
 		if len(below) > 0 && !slices.ContainsFunc(below, func(d string) bool { return !listedIn(devices, d) }) {
 			continue
 		}
-		without := "what it goes by"
+		without, next := "what it goes by", ""
 		if len(below) > 0 {
-			without = shortened(below)
+			without, next = shortened(below), "list that too (layers lower or all)"
 		}
-		return hazard{way: spelled(l.Name) + " would be listed without " + without, quirk: quirk}
+		how := " would be listed without "
+		if !listedIn(devices, l.Name) {
+			how = " is picked, and other devices would be listed without "
+		}
+		return hazard{way: spelled(l.Name) + how + without, quirk: quirk, next: next}
 	}
 	return hazard{}
 }
@@ -141,19 +174,23 @@ func (g *guard) through(l *Link) string {
 	return ""
 }
 
-// hazard is why no device of a flowtable that lists these can be listed.
-func (g *guard) hazard(devices []string) hazard {
+// hazard is why no device of a flowtable with these picks can be listed.
+func (g *guard) hazard(picks []int, devices []string) hazard {
 	if h := g.machine(); h.way != "" {
 		return h
 	}
-	return g.listed(devices)
+	return g.listed(picks, devices)
 }
 
-// why is a hazard in words.
-func (g *guard) why(h hazard) string {
+// why is a hazard of a flowtable, or of all flowtables, in words.
+func (g *guard) why(whose string, h hazard) string {
 	q := g.quirks[h.quirk]
-	return fmt.Sprintf("no device of the flowtable can be listed safely on Linux %s (%s, %s): %s; run another kernel, or say noGuard if this one is repaired",
-		g.kernel.Release, q.ID, q.Releases(), h.way)
+	next := "run another kernel"
+	if h.next != "" {
+		next = h.next + ", " + next
+	}
+	return fmt.Sprintf("no device of %s can be listed safely on Linux %s (%s, %s): %s; %s, or say noGuard if this one is repaired",
+		whose, g.kernel.version(), q.ID, q.Releases(), h.way, next)
 }
 
 // Hazard says why flowtables list no device on this machine, "" if they can: its kernel panics, or breaks connections, over one of its devices, whether
@@ -167,7 +204,7 @@ func (t *Target) Hazard() string {
 	if h.way == "" {
 		return ""
 	}
-	return g.why(h)
+	return g.why("any flowtable", h)
 }
 
 // told is the quirk's name, its releases and what happens.
@@ -185,7 +222,7 @@ func (b *binder) keepOut() {
 			devices = append(devices, e.device)
 		}
 	}
-	h := b.guard.hazard(devices)
+	h := b.guard.hazard(b.picksAmong(devices), devices)
 	if h.way == "" {
 		return
 	}
@@ -194,7 +231,19 @@ func (b *binder) keepOut() {
 		if !e.state.Listed() {
 			continue
 		}
-		e.state, e.why, e.tops = Unsupported, b.guard.why(h), nil
+		e.state, e.why, e.tops = Unsupported, b.guard.why("the flowtable", h), nil
 		e.trace = append(e.trace, b.guard.quirks[h.quirk].told())
 	}
+}
+
+// picksAmong are the links that the flowtable picked, whatever became of them, and those that are listed.
+func (b *binder) picksAmong(devices []string) []int {
+	picks := slices.Clone(b.picks)
+	for i := range b.links {
+		if listedIn(devices, b.links[i].Name) {
+			picks = append(picks, i)
+		}
+	}
+	slices.Sort(picks)
+	return slices.Compact(picks)
 }

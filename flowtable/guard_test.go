@@ -137,6 +137,15 @@ func TestGuardOfTables(t *testing.T) {
 	assert.Equal(t, []string{"ppp2 unsupported", "wan0 unsupported"}, answers(all[0]))
 	assert.Equal(t, []string{"wan0 bound"}, answers(all[1]))
 
+	// A VLAN device whose lower device is another flowtable's stands for the other side of what comes in by lan0.
+	apart := []Spec{{Name: "a", Devices: []Selector{{Name: "wan0"}}}, {Name: "b", Devices: []Selector{{Name: "lan0"}, {Name: "wan0.20"}}}}
+	for release, want := range map[string][]string{
+		"6.18": {"lan0 bound", "wan0 unsupported"}, "6.19": {"lan0 unsupported", "wan0 unsupported"},
+		"7.1": {"lan0 unsupported", "wan0 unsupported"}, "7.2": {"lan0 bound", "wan0 unsupported"},
+	} {
+		assert.Equal(t, want, answers(BindTable(apart, machineOf(release, guardOuter))[1]), release)
+	}
+
 	all = BindTable([]Spec{{Name: "a", Devices: []Selector{{Name: "wan0"}}}, {Name: "b", Layers: LayersAll, Devices: []Selector{{Name: "wan0.20"}}}}, machineOf("7.1", guardOuter))
 	assert.Equal(t, []string{"wan0 bound"}, answers(all[0]))
 	assert.Equal(t, []string{"wan0 unsupported", "wan0.20 unsupported"}, answers(all[1]), "the device below is in the other flowtable")
@@ -149,7 +158,8 @@ func TestGuardListsNothingInAdvance(t *testing.T) {
 		"6.18": {"eth* pending", "lan0 bound", "usb0 pending", "wan* bound"},
 		"6.19": {"eth* missing", "lan0 bound", "usb0 missing", "wan0 bound"},
 		"7.0":  {"eth* missing", "lan0 bound", "usb0 missing", "wan0 bound"},
-		"7.1":  {"eth* pending", "lan0 bound", "usb0 pending", "wan* bound"},
+		"7.1":  {"eth* missing", "lan0 bound", "usb0 missing", "wan0 bound"},
+		"7.2":  {"eth* pending", "lan0 bound", "usb0 pending", "wan* bound"},
 	} {
 		bindings := s.Bind(machineOf(release))
 		assert.Equal(t, want, answers(bindings), release)
@@ -165,7 +175,7 @@ func TestGuardListsNothingInAdvance(t *testing.T) {
 
 // The machine's own hazard is told without a flowtable.
 func TestHazard(t *testing.T) {
-	assert.Equal(t, "no device of the flowtable can be listed safely on Linux 7.0 (panics-below-pppoe-qinq, since 6.19, before 7.1): "+
+	assert.Equal(t, "no device of any flowtable can be listed safely on Linux 7.0 (panics-below-pppoe-qinq, since 6.19, before 7.1): "+
 		"ppp1 -> wan0.20.10 -> wan0.20: PPPoE session 2 over VLAN 10 over VLAN 20 (802.1ad), one header too many; run another kernel, or say noGuard if this one is repaired",
 		machineOf("7.0", guardThird, guardOuter, guardInner).Hazard())
 	assert.Contains(t, machineOf("7.1", guardThird, guardOuter, guardInner).Hazard(), quirkTooDeep)
@@ -217,6 +227,46 @@ func TestGuardOfVLANOnAFilteringBridge(t *testing.T) {
 	}
 	bridge.VLANFiltering = true
 	assert.Equal(t, []string{"lan0 bound"}, answers(s.Bind(machineOf("7.2.13", bridge, top))))
+}
+
+// What a VLAN device goes by can be excepted, or bear a name that no flowtable takes: then the other side is left out, too.
+func TestGuardOfWhatIsLeftOutBelow(t *testing.T) {
+	spaced := Link{Index: 20, Name: "wan 1", Kind: "veth"}
+	over := Link{Index: 21, Name: "vlan9", Kind: "vlan", Parent: 20, VLAN: VLAN{ID: 9}}
+	for name, devices := range map[string][]Selector{
+		"excepted": {{Name: "lan0"}, {Prefix: "wan0.", Except: []string{"wan0"}}},
+		"spelled":  {{Name: "lan0"}, {Name: "vlan9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for release, kept := range map[string]bool{"6.18.15": false, "6.19.14": true, "7.1.13": true, "7.1-rc3": true, "7.2-rc1": true, "7.2.13": false} {
+				bindings := Spec{Name: "fast", Devices: devices}.Bind(machineOf(release, guardOuter, spaced, over))
+				for _, b := range bindings {
+					if b.Device == "lan0" {
+						assert.Equal(t, kept, !b.State.Listed(), "%s: %+v", release, b)
+						assert.Equal(t, kept, strings.Contains(b.Why, "list that too (layers lower or all)"), b.Why)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A bridge's own tag is a header like others: kernels before 7.2 break connections below three.
+func TestGuardCountsTheTagOfABridge(t *testing.T) {
+	filter := guardFilter
+	links := []Link{filter, {Index: 22, Name: "br1.5", Kind: "vlan", Parent: filter.Index, VLAN: VLAN{ID: 5}},
+		{Index: 23, Name: "ppp9", Kind: "ppp", PPPoE: PPPoE{Device: "br1.5", Session: 3}}, {Index: 24, Name: "eth9", Kind: "veth", Master: filter.Index}}
+	assert.Contains(t, machineOf("7.1.13", links...).Hazard(), quirkTooDeep)
+	assert.Empty(t, machineOf("7.2.13", links...).Hazard())
+	links[0].VLANFiltering = false
+	assert.Empty(t, machineOf("7.1.13", links...).Hazard())
+}
+
+// A candidate for the release that repairs a quirk may be without the repair.
+func TestGuardOfCandidates(t *testing.T) {
+	for release, want := range map[string]bool{"7.1-rc3": true, "7.1.0-rc3": true, "7.1~rc3-1~exp1": true, "7.1": false, "7.1.0": false, "6.19-rc1": true, "6.18-rc1": false} {
+		assert.Equal(t, want, machineOf(release, guardPPPoE).Hazard() != "", release)
+	}
 }
 
 // A release of no known form whose version is known is guarded by that.

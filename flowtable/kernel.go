@@ -22,6 +22,7 @@ type version struct {
 	major, minor int
 	patch        int
 	anyPatch     bool // the patch level is unknown
+	candidate    bool // for the release: what that repairs may not be repaired in it
 }
 
 // versionOf reads "6.12.117-amd64". Without a third number the patch level is unknown, and so it is in names such as "6.1.0-57-amd64" of Debian and
@@ -35,11 +36,17 @@ func versionOf(release string) version {
 	if !ok {
 		return version{}
 	}
-	v := version{major: major, minor: minor, anyPatch: !strings.HasPrefix(rest, "-rc")}
+	v := version{major: major, minor: minor, candidate: isCandidate(rest)}
+	v.anyPatch = !v.candidate
 	if patch, rest, ok := number(strings.TrimPrefix(rest, ".")); ok && !(patch == 0 && countsBuilds(rest)) {
-		v.patch, v.anyPatch = patch, false
+		v.patch, v.anyPatch, v.candidate = patch, false, patch == 0 && isCandidate(rest)
 	}
 	return v
+}
+
+// isCandidate reports whether a release goes on as that of a candidate: "-rc1", and "~rc1" in Debian's package versions.
+func isCandidate(rest string) bool {
+	return strings.HasPrefix(rest, "-rc") || strings.HasPrefix(rest, "~rc")
 }
 
 // countsBuilds reports whether a number of its own follows the three of a release.

@@ -10,6 +10,7 @@ func (s *Spec) lower() bool { return s.Layers == LayersDefault || s.Layers == La
 
 // lay lists a link that was picked, what it stands on, or both.
 func (b *binder) lay(d Selector, link int, why string) {
+	b.picks = append(b.picks, link)
 	if b.spec.Layers == LayersLogical {
 		b.list(d, b.links[link].Name, entry{why: why + b.comesInBelow(link), trace: b.way(d, nil, link, 0)})
 		return

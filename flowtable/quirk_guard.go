@@ -17,8 +17,8 @@ func guardQuirks() []Quirk {
 		},
 		{
 			ID: quirkNoHeader, From: "6.19", Until: "7.2",
-			Effect: "what the fast path sends out by a VLAN device leaves by the device below, without its tag, unless that one is listed; so connections break from a listed device to one whose lower device is not",
-			Do:     "list the devices that packets come in by, as Bind does, for all VLANs that connections go over; Bind lists no device if a VLAN device would be listed without the one below (Spec.NoGuard)",
+			Effect: "what the fast path sends out by a VLAN device or a PPPoE session leaves by the device below, without its tag or header, unless that one is listed; so connections break from a listed device to one whose lower device is not",
+			Do:     "list the devices that packets come in by, as Bind does, for all VLANs that connections go over; Bind lists no device if a VLAN device is picked or listed without the one below (Spec.NoGuard)",
 			Source: "nf_flow_table_path.c, nft_dev_forward_path (read, not tried)",
 		},
 		{

@@ -101,9 +101,9 @@ func TestReleasesOfQuirks(t *testing.T) {
 
 func TestVersionOf(t *testing.T) {
 	for release, want := range map[string]version{
-		"6.12.117": {6, 12, 117, false}, "6.12.117+deb13-amd64": {6, 12, 117, false}, "7.2.13-amd64": {7, 2, 13, false}, "6.18.44-fc-v669": {6, 18, 44, false},
-		"6.1.0": {6, 1, 0, false}, "6.18-rc1": {6, 18, 0, false}, "6.18.0-rc1": {6, 18, 0, false},
-		"6.12": {6, 12, 0, true}, "6.1.0-57-amd64": {6, 1, 0, true}, "6.8.0-49-generic": {6, 8, 0, true}, "5.14.0-427.el9": {5, 14, 0, true},
+		"6.12.117": {6, 12, 117, false, false}, "6.12.117+deb13-amd64": {6, 12, 117, false, false}, "7.2.13-amd64": {7, 2, 13, false, false}, "6.18.44-fc-v669": {6, 18, 44, false, false},
+		"6.1.0": {6, 1, 0, false, false}, "6.18-rc1": {6, 18, 0, false, true}, "6.18.0-rc1": {6, 18, 0, false, true}, "6.18~rc1-1": {6, 18, 0, false, true},
+		"6.12": {6, 12, 0, true, false}, "6.1.0-57-amd64": {6, 1, 0, true, false}, "6.8.0-49-generic": {6, 8, 0, true, false}, "5.14.0-427.el9": {5, 14, 0, true, false},
 		"": {}, "7": {}, "7.x": {}, "-7.2": {}, "linux": {}, "6.99999999999999999999": {},
 	} {
 		assert.Equal(t, want, versionOf(release), release)

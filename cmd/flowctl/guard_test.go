@@ -38,5 +38,5 @@ func TestWarnsOfWhatIsLeftOut(t *testing.T) {
 
 	out.Reset()
 	require.NoError(t, probeKernel(t.Context(), &streams{out: &out}, manager))
-	assert.Contains(t, out.String(), "\nwarning: "+why)
+	assert.Contains(t, out.String(), "\nwarning: "+strings.Replace(why, "of the flowtable", "of any flowtable", 1))
 }
