@@ -11,7 +11,7 @@ import (
 func (e Entry) MarshalJSON() ([]byte, error) {
 	j := entryJSON{
 		ID: e.ID, Zone: e.Zone, Path: e.Path(), Orig: e.Orig, Reply: e.Reply, Status: e.Status, Mark: e.Mark, State: e.State, Labels: e.Labels, Flowtable: e.Flowtable,
-		Sent: e.Sent.json(), Received: e.Received.json(), Start: e.Start, Stop: e.Stop, Event: e.Event, Helper: e.Helper,
+		Sent: e.Sent.json(), Received: e.Received.json(), Start: e.Start, Stop: e.Stop, Event: e.Event, Helper: e.Helper, Use: e.Use,
 	}
 	if e.HasTimeout {
 		seconds := int64(e.Timeout / time.Second)
@@ -46,6 +46,7 @@ type entryJSON struct {
 	Stop      time.Time      `json:"stop,omitzero"`
 	Event     time.Time      `json:"event,omitzero"`
 	Helper    string         `json:"helper,omitempty"`
+	Use       uint32         `json:"use,omitempty"`
 }
 
 type countersJSON struct {

@@ -82,7 +82,17 @@ func (m *Manager) concerned(ctx context.Context, changeOf func() (*judge.Change,
 	if len(devices) > 0 {
 		victims = judgeAll(change, flows, devices)
 	}
+	victims = slices.DeleteFunc(victims, func(v Victim) bool { return endsHere(&v.Entry, devices) })
 	return victims, m.tellRisks(ctx, w, victims)
+}
+
+// endsHere reports whether a connection without a tag is the machine's own: no rule of the forward hook is about it, and no flowtable has it. A busy
+// one looks as if it could be in one, and with nf_conntrack_tcp_loose=0 it would break when it is evicted.
+func endsHere(e *conntrack.Entry, devices map[netip.Addr]string) bool {
+	return e.Path() == conntrack.Unknown && slices.ContainsFunc(addrsOf([]ends{endsOf(e)}), func(a netip.Addr) bool {
+		device, told := devices[a]
+		return told && device == ""
+	})
 }
 
 // changesRules reports whether a plan may change what rules say of a flow.

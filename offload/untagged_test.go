@@ -42,6 +42,17 @@ func TestApplyEvictsWithoutTag(t *testing.T) {
 	assert.Equal(t, []uint16{80}, ports(t, kernel))
 }
 
+// A busy connection of the machine itself looks as if it may be in a flowtable: rules of the forward hook are not about it.
+func TestApplyLeavesTheMachinesOwn(t *testing.T) {
+	m, kernel := onKernel(t, offloadtest.Linux73("lan0", "wan0"))
+	kernel.SetRoutes(offloadtest.Route{To: netip.MustParsePrefix("203.0.113.2/32")}, offloadtest.Route{To: netip.MustParsePrefix("192.168.1.0/24"), Device: "lan0"})
+	applySpec(t, m, firewall(dropPort(22)))
+	assert.Equal(t, []uint16{22, 80, 443}, ports(t, kernel))
+	kernel.SetRoutes(offloadtest.Route{To: netip.MustParsePrefix("192.168.1.0/24"), Device: "lan0"})
+	applySpec(t, m, firewall(dropPort(443)))
+	assert.Equal(t, []uint16{22, 80}, ports(t, kernel), "not so one that is forwarded")
+}
+
 // What stays without a tag is told as what goes with one would be.
 func TestApplyTellsWhoStaysWithoutTag(t *testing.T) {
 	kernel := offloadtest.New(t, offloadtest.Linux73("lan0", "wan0"))
