@@ -38,7 +38,8 @@ demo: vm
 # Everything: this host, other processors, then three kernels, and on those of FACING the tests that docs/KERNELS.md names. The last lines are the
 # summary. The limits leave room for a machine that is half as fast as others.
 test: vm
-	@$(VM) all -kernel $(KERNELS) -facing "$(FACING)" -arch $(ARCH) -pure "$(ARCH_PACKAGES)" -timeout 30m -boot-timeout 45m $(VM_PACKAGES)
+	@$(VM) all -kernel $(KERNELS) -facing "$(FACING)" -arch $(ARCH) -pure "$(ARCH_PACKAGES)" \
+		-portable "$(PURE_PACKAGES)" -timeout 30m -boot-timeout 45m $(VM_PACKAGES)
 
 # Runs the tests that docs/KERNELS.md names on each kernel and writes there which passed where. A kernel that was not run, or that Debian no
 # longer has, keeps what was found last. SURVEY=REGEX runs some of them.

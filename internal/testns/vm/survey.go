@@ -201,6 +201,7 @@ func (m *Matrix) runNamed(ctx context.Context, selector string, tests []string) 
 		packages = slices.DeleteFunc(packages, func(p string) bool { return slices.Contains(trafficPackages(), p) })
 	}
 	named := *m
+	named.Options.LeftToHost = nil // these are few, and all of them are wanted
 	named.Options.Run = "^(" + strings.Join(tests, "|") + ")$"
 	sums, err := named.Run(ctx, []string{selector}, packages)
 	if err != nil {

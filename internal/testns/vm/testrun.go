@@ -32,6 +32,8 @@ type TestOptions struct {
 
 	RunIn map[string]string // package, such as ./offload -> its own -test.run, in place of Run
 	Files map[string]string // more files of the guest: path there -> path here
+
+	LeftToHost map[string][]string // package, such as ./ruleset -> tests that the host ran whole and that need no kernel
 }
 
 // Tests are packages that were compiled for the guest. Safe for concurrent use
@@ -147,8 +149,9 @@ func (t *Tests) jobs(o TestOptions) ([]wire.Job, map[string]string, error) {
 		}
 		bin := "/tests/" + filepath.Base(p.binary)
 		files[bin] = p.binary
-		argv := o.argv(bin, cmp.Or(o.RunIn[t.module.short(p.ImportPath)], o.Run))
-		jobs = append(jobs, wire.Job{Name: t.module.short(p.ImportPath), Dir: dir, Argv: argv,
+		short := t.module.short(p.ImportPath)
+		argv := append(o.argv(bin, cmp.Or(o.RunIn[short], o.Run)), skipFlag(o.LeftToHost[short])...)
+		jobs = append(jobs, wire.Job{Name: short, Dir: dir, Argv: argv,
 			Env: o.Env, Seconds: int(timeout.Seconds()) + 30, Merge: true})
 	}
 	return jobs, files, nil
@@ -201,6 +204,10 @@ func (r *testRunner) frame(f wire.Frame) error {
 func (r *testRunner) finish(job int, s wire.ExitStatus) error {
 	res, err := r.tests.count(r.tests.pkgs[job], s, 0, r.output[job].Bytes(), r.w, NotOnThisKernel)
 	r.output[job].Reset()
+	name := r.tests.module.short(r.tests.pkgs[job].ImportPath)
+	for _, t := range r.options.LeftToHost[name] {
+		res.LeftToHost = append(res.LeftToHost, Outcome{Package: name, Test: t})
+	}
 	r.result.Add(res)
 	return err
 }

@@ -74,6 +74,7 @@ type app struct {
 	kernel         string
 	arch           string
 	pure           string
+	portable       string
 	facing, page   string
 	options        vm.TestOptions
 	cache          *vm.Cache
@@ -87,6 +88,7 @@ func (a *app) define(verb string) {
 	f.StringVar(&a.kernel, "kernel", "", "kernels, comma separated; default 6.1,6.12,7.3; run: one of them, host, or auto (the default)")
 	f.StringVar(&a.arch, "arch", "386,s390x", "processors for arch and all, comma separated, in Go's words")
 	f.StringVar(&a.pure, "pure", "", "packages that all runs for the processors of -arch, in one word separated by spaces; none by default")
+	f.StringVar(&a.portable, "portable", "", "packages, in one word, of which all runs on this host alone the tests that other systems compile; none by default")
 	f.StringVar(&a.facing, "facing", "", "kernels, comma separated, on which all runs only the tests that the page names; none by default")
 	f.StringVar(&a.page, "page", "docs/KERNELS.md", "the page that names them")
 	f.StringVar(&o.Run, "run", "", "run only tests that match, as go test -run")

@@ -150,6 +150,13 @@ func all(ctx context.Context, a *app, packages []string) int {
 		sums = append(sums, a.testArchs(ctx, pure)...)
 	}
 	a.options.Env = append(a.options.Env, oncehost.Variable+"=1")
+	if portable := strings.Fields(a.portable); len(portable) > 0 {
+		tests, err := a.module.Kernelless(ctx, portable)
+		if err != nil {
+			return a.report(err)
+		}
+		a.options.LeftToHost = sums[0].Result.RanHere(tests)
+	}
 	kernels, code := a.testKernels(ctx, packages)
 	facing, facingCode := a.testFacing(ctx)
 	code, kernels = worst([]int{code, facingCode}), append(kernels, facing...)
