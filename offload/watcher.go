@@ -15,13 +15,12 @@ type connections struct {
 	closed bool
 }
 
-// watcher reads the connections of the namespace; nil where the Kernel has none.
+// watcher reads the connections of the namespace; nil where the Kernel has none. The kernel is asked
+// without the lock, so that nobody waits for another's slow reading behind their own context.
 func (m *Manager) watcher(ctx context.Context) (*conntrack.Watcher, error) {
 	c := &m.connections
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.opened != nil || c.closed {
-		return c.opened, nil
+	if w, settled := c.current(); settled {
+		return w, nil
 	}
 	cfg := conntrack.Config{Source: c.source}
 	if !m.place(&cfg) {
@@ -31,7 +30,24 @@ func (m *Manager) watcher(ctx context.Context) (*conntrack.Watcher, error) {
 	if cfg.LosesTags, err = m.losesTags(ctx); err != nil {
 		return nil, err
 	}
-	w, err := conntrack.Open(ctx, &cfg)
+	return c.open(ctx, &cfg)
+}
+
+// current is the watcher that is open, and whether there is nothing to open: one is, or all is closed.
+func (c *connections) current() (w *conntrack.Watcher, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.opened, c.opened != nil || c.closed
+}
+
+// open opens the watcher unless another caller was faster.
+func (c *connections) open(ctx context.Context, cfg *conntrack.Config) (*conntrack.Watcher, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.opened != nil || c.closed {
+		return c.opened, nil
+	}
+	w, err := conntrack.Open(ctx, cfg)
 	if err == nil {
 		c.opened = w
 	}
