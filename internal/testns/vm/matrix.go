@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 )
 
@@ -35,6 +36,15 @@ func (s Summary) String() string {
 		line += " (" + s.Detail + ")"
 	}
 	return line
+}
+
+// FailedLines names what failed, one line each: the tier, the test, and the first line that tells why.
+func (s Summary) FailedLines() []string {
+	var lines []string
+	for _, f := range s.Result.Failures {
+		lines = append(lines, strings.TrimSuffix(fmt.Sprintf("FAILED %s: %s: %s", s.Name, f.Name(), f.reason()), ": "))
+	}
+	return lines
 }
 
 // HeldAgainst makes a failure of each test that was left to the host and that the host did not run whole.

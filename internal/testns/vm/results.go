@@ -42,6 +42,17 @@ type Outcome struct{ Package, Test, Text string }
 // Name is package and test.
 func (o Outcome) Name() string { return strings.TrimSuffix(o.Package+" "+o.Test, " ") }
 
+// reason is the first line of the output that is not the frame around it.
+func (o Outcome) reason() string {
+	for line := range strings.Lines(strings.ReplaceAll(o.Text, "\x16", "")) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+			return line
+		}
+	}
+	return ""
+}
+
 // Add adds the counts of another result.
 func (r *Result) Add(o Result) {
 	r.Passed += o.Passed

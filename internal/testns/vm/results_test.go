@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,4 +129,24 @@ func TestRoundsKeepSameNamesApart(t *testing.T) {
 		got = append(got, strings.Join(names, " "))
 	}
 	require.Equal(t, []string{"m/a/vm m/b", "m/c/vm m/e/b", "m/d/vm"}, got)
+}
+
+// TestFailedLines: the end of a run names what failed, with the first line that tells why.
+func TestFailedLines(t *testing.T) {
+	s := Summary{Name: "kernel 7.3", Result: Result{Failures: []Outcome{
+		{Package: "./offload", Test: "TestX/a", Text: "=== RUN   TestX/a\n\x16=== NAME  TestX/a\n    x_test.go:7: no flow\n--- FAIL: TestX/a\n"},
+		{Package: "./ruleset", Text: "panic: test timed out after 30m0s\n"},
+		{Package: "run"},
+	}}}
+	want := []string{
+		"FAILED kernel 7.3: ./offload TestX/a: x_test.go:7: no flow",
+		"FAILED kernel 7.3: ./ruleset: panic: test timed out after 30m0s",
+		"FAILED kernel 7.3: run",
+	}
+	if got := s.FailedLines(); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := (Summary{Name: "host"}).FailedLines(); len(got) != 0 {
+		t.Errorf("nothing failed, and yet: %q", got)
+	}
 }

@@ -59,7 +59,7 @@ func test(ctx context.Context, a *app, packages []string) int {
 }
 
 // print ends a run: the slowest tests of each tier, so that the next person sees them, how long the
-// run took, and then a line for each tier.
+// run took, a line for each tier, and what failed by name, for its output stands far above.
 func (a *app) print(sums []vm.Summary) {
 	for _, s := range sums {
 		if line := s.SlowestLine(); line != "" {
@@ -69,6 +69,11 @@ func (a *app) print(sums []vm.Summary) {
 	fmt.Fprintf(a.stdout, "took %.0f s\n", time.Since(a.started).Seconds())
 	for _, s := range sums {
 		fmt.Fprintln(a.stdout, s)
+	}
+	for _, s := range sums {
+		for _, line := range s.FailedLines() {
+			fmt.Fprintln(a.stdout, line)
+		}
 	}
 }
 
